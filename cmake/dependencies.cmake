@@ -1,0 +1,26 @@
+# Every dependency, one line of reason each. Versions are the distribution's (Debian 12) unless said.
+find_package(Threads REQUIRED)
+# fmt, spdlog: formatting and logs; the pair most C++ servers use (MIT).
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+# CLI11: flags and --help without a parser of our own (BSD-3-Clause).
+find_package(CLI11 REQUIRED)
+# yaml-cpp: configuration files (MIT).
+find_package(yaml-cpp REQUIRED)
+# prometheus-cpp: counters and histograms in the exposition format that monitoring reads (MIT).
+find_package(prometheus-cpp REQUIRED COMPONENTS core)
+# simdjson: the fast JSON reader of the hot path (Apache-2.0).
+find_package(simdjson REQUIRED)
+# nlohmann/json: JSON in cold paths and tests (MIT).
+find_package(nlohmann_json REQUIRED)
+# Boost.Beast/Asio: HTTP and sockets, coroutines, later TLS and WebSocket on the same stream (BSL-1.0).
+find_package(Boost 1.81 REQUIRED)
+find_package(PkgConfig REQUIRED)
+# TurboJPEG: JPEG in and out, byte for byte what OpenCV decodes (BSD-3-Clause).
+pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
+# libspng: PNG in and out with limits before allocation (BSD-2-Clause).
+pkg_check_modules(spng REQUIRED IMPORTED_TARGET spng)
+# libwebp: WebP in (BSD-3-Clause).
+pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
+# ONNX Runtime: the engine with the widest model coverage (MIT). scripts/setup.sh brings a pinned one.
+include(onnxruntime)

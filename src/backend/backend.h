@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "tensor/tensor.h"
+
+namespace bascule::backend {
+
+// What a model file says of itself.
+// Thread-safety: immutable.
+struct ModelSpec {
+  std::string format;                       // "onnx"
+  std::vector<tensor::TensorSpec> inputs;   // inputs with a default in the file have `optional` set
+  std::vector<tensor::TensorSpec> outputs;  // sequences and maps already appear as the tensors `run` gives
+  std::map<std::string, std::string> metadata;  // free key-value pairs of the file
+};
+
+struct LoadOptions {
+  int threads = 1;  // threads that compute one run; 1: the calling thread alone, no pool
+};
+
+// A loaded model, ready to run.
+// Thread-safety: thread-safe; runs may overlap.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+
+  [[nodiscard]] virtual const ModelSpec& spec() const = 0;
+
+  // Runs the model once on the calling thread.
+  // `inputs`: one tensor for every input that is not optional, in any order, names and datatypes as in
+  // `spec()`, shapes that fit (checked by the caller, with `check_inputs`). `outputs`: names wanted, in that
+  // order; empty means all, in the spec's order. Errors: kInvalidArgument where the engine refuses these
+  // shapes or values (the message says what it said), kInternal for its own failures.
+  virtual Result<std::vector<tensor::NamedTensor>> run(std::span<const tensor::NamedTensor> inputs,
+                                                       std::span<const std::string> outputs) const = 0;
+};
+
+// An engine.
+// Thread-safety: thread-safe.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  // True for file names this engine is meant for (by extension; nothing is read).
+  [[nodiscard]] virtual bool accepts(const std::filesystem::path& file) const = 0;
+  // Errors: kInvalidArgument with one sentence that names the file and the cause; kNotFound.
+  virtual Result<std::unique_ptr<Executable>> load(const std::filesystem::path& file,
+                                                   const LoadOptions& options) const = 0;
+};
+
+// Checks a request's tensors against a model: unknown, missing or duplicated inputs, datatypes, ranks and
+// fixed dimensions, and that the bytes are as many as the shape says. Errors: kInvalidArgument with a
+// `Reason`.
+Result<void> check_inputs(const ModelSpec& spec, std::span<const tensor::NamedTensor> inputs);
+// Checks the names of wanted outputs: unknown or duplicated.
+Result<void> check_outputs(const ModelSpec& spec, std::span<const std::string> outputs);
+
+}  // namespace bascule::backend

@@ -1,0 +1,67 @@
+#include "base/executor.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace bascule {
+
+void set_thread_name(const std::string& name) {
+  pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+}
+
+ThreadPool::ThreadPool(ThreadPoolOptions options) : options_(std::move(options)) {
+  const std::size_t count = std::max<std::size_t>(options_.threads, 1);
+  threads_.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    threads_.emplace_back([this, i] { run(i); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  threads_.clear();
+}
+
+Result<void> ThreadPool::post(Work work) {
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) {
+      return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
+    }
+    if (queue_.size() >= options_.max_queue) {
+      return Error{.code = Code::kResourceExhausted,
+                   .message = fmt::format("The work queue holds {} requests, its limit. Try again "
+                                          "later.",
+                                          options_.max_queue),
+                   .reason = Reason::kQueueFull};
+    }
+    queue_.push_back(std::move(work));
+  }
+  wake_.notify_one();
+  return {};
+}
+
+void ThreadPool::run(std::size_t index) {
+  set_thread_name(fmt::format("{}-{}", options_.name, index));
+  while (true) {
+    Work work;
+    {
+      MutexLock lock(mutex_);
+      wake_.wait(mutex_, [this]() BASCULE_REQUIRES(mutex_) { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      work = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    work();
+  }
+}
+
+}  // namespace bascule

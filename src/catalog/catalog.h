@@ -1,0 +1,69 @@
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "content/model_info.h"
+#include "tasks/task.h"
+
+namespace bascule::catalog {
+
+// A model version that serves. Immutable; whoever holds the pointer keeps it loaded.
+// Thread-safety: immutable, thread-safe.
+struct LoadedModel {
+  std::shared_ptr<const content::ModelInfo> info;
+  std::shared_ptr<const backend::Executable> executable;
+  std::shared_ptr<const tasks::Task> task;  // null: tensors only
+  // The 99th percentile of the engine's runs on input of the smallest size at load; decides whether a run may
+  // happen on the thread that read the request.
+  Duration measured_run{};
+};
+using Handle = std::shared_ptr<const LoadedModel>;
+
+// What is loaded, by name and version.
+// Thread-safety: thread-safe.
+class Catalog {
+ public:
+  // `default_model`: what an empty name means; empty: the only model loaded.
+  explicit Catalog(std::string default_model) : default_model_(std::move(default_model)) {}
+
+  void set_loading(const std::string& name, const std::string& version);
+  void set_ready(Handle model);
+  void set_failed(const std::string& name, const std::string& version, std::string reason);
+
+  // Pins a version that serves; an empty `version` is the highest. Errors: kNotFound with kUnknownModel or
+  // kUnknownVersion; kFailedPrecondition with kModelNotReady and the reason; for an empty name with no
+  // default, kInvalidArgument with the names. `needs_pictures`: whether an empty name may only mean a model
+  // with a task on pictures.
+  Result<Handle> pin(std::string_view name, std::string_view version, bool needs_pictures = false) const;
+
+  // Every known version in name order, then version order.
+  [[nodiscard]] std::vector<content::ModelStatus> list() const;
+
+ private:
+  struct Entry {
+    content::ModelStatus status;
+    Handle model;
+  };
+  // name -> version number -> entry
+  using Index = std::map<std::string, std::map<std::uint64_t, Entry>, std::less<>>;
+
+  void update(const std::string& name, const std::string& version, Entry entry);
+  const Index& snapshot() const;
+
+  const std::string default_model_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const Index> index_ BASCULE_GUARDED_BY(mutex_) = std::make_shared<Index>();
+  std::atomic<std::uint64_t> generation_{1};
+};
+
+}  // namespace bascule::catalog

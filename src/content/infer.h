@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "content/model_info.h"
+#include "content/picture.h"
+#include "content/prediction.h"
+#include "tensor/tensor.h"
+
+namespace bascule::content {
+
+// One request, whatever the dialect: tensors, or content that the model's task turns into tensors.
+// Thread-safety: a value; one owner at a time.
+struct InferRequest {
+  std::string model;    // empty: the default model, or the only one that fits
+  std::string version;  // empty: the latest
+  std::string id;
+  std::string dialect;                      // label for metrics: "v2", "ultralytics", "cli"
+  std::vector<tensor::NamedTensor> inputs;  // either these …
+  std::optional<EncodedPicture> picture;    // … or this
+  PredictOptions options;                   // with a picture
+  std::vector<std::string> outputs;         // names wanted; empty: all
+};
+
+// Where the time of one answer went.
+struct Stages {
+  Duration queue{};
+  Duration prepare{};  // decode, letterbox, normalise
+  Duration run{};      // the engine
+  Duration finish{};   // tensors to content
+};
+
+// One answer: the tensors asked for, or what the task made of them.
+// Thread-safety: a value; one owner at a time.
+struct InferResponse {
+  std::shared_ptr<const ModelInfo> model;  // of the version that answered
+  std::string id;
+  std::vector<tensor::NamedTensor> outputs;
+  std::optional<Prediction> prediction;
+  Stages stages;
+};
+
+}  // namespace bascule::content

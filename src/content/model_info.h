@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "content/picture.h"
+#include "content/prediction.h"
+#include "tensor/tensor.h"
+
+namespace bascule::content {
+
+// One thing understood about a model and where it was read, for `bascule inspect`.
+struct Fact {
+  std::string name;  // "task", "stride", "class names", …
+  std::string value;
+  std::string origin;  // "ONNX metadata 'task'", "input shape", "default", …
+};
+
+// How a loaded model version presents itself, whatever the dialect.
+// Thread-safety: immutable.
+struct ModelInfo {
+  std::string name;
+  std::string version;  // a decimal number
+  std::string backend;  // "onnxruntime"
+  std::string format;   // "onnx"
+  std::vector<tensor::TensorSpec> inputs;
+  std::vector<tensor::TensorSpec> outputs;
+  bool batchable = false;      // every input and output starts with a dynamic dimension
+  std::string task;            // "detect"; empty: tensors only
+  std::string author_version;  // "8.4.190": version of the package that wrote the file, or empty
+  ClassNames class_names;
+  std::optional<PictureSize> picture_size;  // the model's own input size, for tasks on pictures
+  int stride = 0;
+  std::string file;  // file name without folders
+  std::uint64_t file_bytes = 0;
+  std::vector<Fact> facts;
+};
+
+enum class ModelState { kLoading, kReady, kFailed };
+
+// Where one version of a model is in its life.
+// Thread-safety: a value.
+struct ModelStatus {
+  std::string name;
+  std::string version;
+  ModelState state = ModelState::kLoading;
+  std::string reason;  // one sentence where it failed
+};
+
+}  // namespace bascule::content

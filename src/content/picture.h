@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace bascule::content {
+
+// Height first, as shapes are.
+struct PictureSize {
+  int height = 0;
+  int width = 0;
+  bool operator==(const PictureSize&) const = default;
+};
+
+// An encoded picture (JPEG, PNG, WebP, BMP) as it came in; not decoded, not trusted. `owner` keeps `bytes`
+// alive. Thread-safety: immutable.
+struct EncodedPicture {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+  std::string name;  // for messages; may be empty
+};
+
+}  // namespace bascule::content

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "metrics/metrics.h"
+#include "serving/control_service.h"
+#include "serving/inference_service.h"
+
+namespace bascule::http {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8000;  // 0: any free one
+  std::size_t io_threads = 1;
+  std::uint64_t max_json_bytes = 16ULL << 20U;    // JSON bodies
+  std::uint64_t max_binary_bytes = 64ULL << 20U;  // pictures, multipart, the binary tensor extension
+  std::size_t max_connections = 4096;
+  Duration idle_timeout = std::chrono::seconds(75);  // between requests
+  Duration read_timeout = std::chrono::seconds(30);  // without a byte inside a request
+  std::string server_name = "bascule";
+  std::string server_version;
+};
+
+// Everything the routes answer from; all outlive the server.
+struct Services {
+  serving::InferenceService& inference;
+  serving::ControlService& control;
+  metrics::Metrics& metrics;
+  const Clock& clock;
+};
+
+// The HTTP front end: v2, predict and metrics routes on one listener.
+// Thread-safety: thread-safe.
+class Server {
+ public:
+  // Binds and listens; nothing is accepted before `start`. Errors: kUnavailable with one sentence that names
+  // the address (in use, not ours).
+  static Result<std::unique_ptr<Server>> listen(ServerOptions options, Services services);
+  virtual ~Server() = default;
+
+  [[nodiscard]] virtual std::uint16_t port() const = 0;
+  virtual void start() = 0;
+  // Stops accepting, lets requests in flight finish for at most `grace`, closes idle connections, joins.
+  virtual void stop(Duration grace) = 0;
+};
+
+}  // namespace bascule::http

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace bascule::image {
+
+// A decoded picture: 8 bits, three channels R, G, B, interleaved, rows without padding.
+// Thread-safety: a value; one owner at a time.
+struct Bitmap {
+  int height = 0;
+  int width = 0;
+  std::vector<std::uint8_t> pixels;  // height * width * 3
+
+  [[nodiscard]] std::size_t row_bytes() const { return static_cast<std::size_t>(width) * 3; }
+  [[nodiscard]] const std::uint8_t* row(int y) const {
+    return pixels.data() + row_bytes() * static_cast<std::size_t>(y);
+  }
+  [[nodiscard]] std::uint8_t* row(int y) { return pixels.data() + row_bytes() * static_cast<std::size_t>(y); }
+};
+
+}  // namespace bascule::image

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "image/bitmap.h"
+
+namespace bascule::image {
+
+enum class Format { kJpeg, kPng, kWebp, kBmp };
+[[nodiscard]] std::string_view to_string(Format format);
+
+struct Limits {
+  std::uint64_t max_pixels = 100'000'000;  // checked against the header, before anything is allocated
+};
+
+// What a picture's header says. Height and width are those of the decoded bitmap: after EXIF orientation.
+struct Header {
+  Format format = Format::kJpeg;
+  int height = 0;
+  int width = 0;
+  int orientation = 1;  // EXIF tag 0x0112, 1 to 8
+};
+
+// Reads the header only. Errors: kInvalidArgument with kBadPicture for what is no picture of these formats or
+// whose header is broken; kPayloadTooLarge with kBadPicture beyond the limit (the message has both numbers).
+Result<Header> read_header(std::span<const std::byte> bytes, const Limits& limits);
+
+// Decodes as OpenCV's imread in colour does, bytes equal: EXIF orientation applied, alpha dropped, the high
+// byte of 16 bits, grey and palettes expanded; then given as R, G, B. A damaged or truncated picture is an
+// error, not a half-grey one. `out` is reused: its memory grows only when needed. Errors: as read_header;
+// kInvalidArgument with kBadPicture for damaged data.
+Result<void> decode(std::span<const std::byte> bytes, const Limits& limits, Bitmap& out);
+
+}  // namespace bascule::image

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "content/picture.h"
+#include "image/bitmap.h"
+
+namespace bascule::image {
+
+// How a picture of one size is fitted into a model's input: scaled with its aspect ratio kept, then padded.
+// Numbers and roundings are those of the reference package's LetterBox (ultralytics 8.4, data/augment.py) and
+// scale_boxes (utils/ops.py): Python's round, half to even.
+struct Letterbox {
+  content::PictureSize original;
+  content::PictureSize resized;  // at least 1 x 1
+  content::PictureSize input;    // of the tensor
+  int top = 0;                   // padding before the first row
+  int left = 0;
+  double gain_y = 1;  // resized / original, as scale_boxes divides
+  double gain_x = 1;
+};
+
+enum class LetterboxMode {
+  kRect,    // pad only up to the next multiple of the stride ("auto"): models with dynamic height and width
+  kSquare,  // pad to the full target
+};
+
+// Pure arithmetic. `target` is the wanted input size, multiples of the stride in rect mode.
+[[nodiscard]] Letterbox plan_letterbox(content::PictureSize original, content::PictureSize target,
+                                       LetterboxMode mode, int stride);
+
+inline constexpr std::uint8_t kPadding = 114;
+
+// Scratch of letterbox_to_chw; reused between calls. Thread-safety: external (one thread at a time).
+struct LetterboxScratch {
+  std::vector<std::uint8_t> resized;
+  std::vector<std::int32_t> tables;
+};
+
+// Resizes bilinearly (byte for byte OpenCV's INTER_LINEAR on 8-bit pictures), pads with kPadding, and writes
+// planes R, G, B as float in [0, 1] (value / 255) to `out`. Precondition: out.size() == 3 * input.height *
+// input.width, and `bitmap` has the plan's original size.
+void letterbox_to_chw(const Bitmap& bitmap, const Letterbox& plan, LetterboxScratch& scratch,
+                      std::span<float> out);
+
+// Resizes alone, for tests and previews: INTER_LINEAR.
+[[nodiscard]] Bitmap resize_linear(const Bitmap& bitmap, int height, int width);
+
+}  // namespace bascule::image

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace bascule::protocol {
+
+// The bytes of a request as they were read; `owner` keeps them alive, so that tensors may stay where they
+// are.
+struct RequestBody {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+// What goes back: `head` first, then each of `parts`, which stay in the memory of the tensors (`owners`).
+struct ReplyBody {
+  std::string head;
+  std::vector<std::span<const std::byte>> parts;
+  std::vector<std::shared_ptr<const void>> owners;
+  bool binary = false;  // parts follow: `head` is the JSON of the v2 binary extension, its length a header
+
+  [[nodiscard]] std::size_t size() const {
+    std::size_t total = head.size();
+    for (const auto& part : parts) total += part.size();
+    return total;
+  }
+};
+
+// {"error":"…"} for every dialect of today.
+[[nodiscard]] std::string error_body(const Error& error);
+
+// The HTTP status a dialect's clients expect for an error.
+enum class Dialect { kV2, kUltralytics };
+[[nodiscard]] unsigned http_status(const Error& error, Dialect dialect);
+
+}  // namespace bascule::protocol

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "content/infer.h"
+#include "protocol/body.h"
+
+// The predict call of the Ultralytics Platform (`PredictResponse` of its OpenAPI file, sdk 0.1.x).
+namespace bascule::protocol::ultralytics {
+
+// How the caller wants the numbers.
+struct Style {
+  bool normalize = false;  // boxes as parts of the picture's width and height
+  int decimals = 5;        // 0 to 10
+};
+
+struct PredictCall {
+  content::InferRequest request;  // model is the route's, set by the caller
+  Style style;
+};
+
+// A multipart/form-data body with `file` and fields, or the bytes of a picture (image/*,
+// application/octet-stream or no Content-Type at all) with fields in the query string. Fields: conf (0.01 to
+// 1), iou (0 to 0.95), imgsz (32 to 1280, or "h,w"), normalize, decimals (0 to 10); unknown fields and values
+// out of range are errors with the value and the limit; `source` and a video answer "not yet".
+Result<PredictCall> parse_predict(const RequestBody& body, std::string_view content_type,
+                                  std::string_view query);
+
+// Whole-call times for the reply's metadata.
+struct CallTimes {
+  Duration call{};   // this request, first byte to answer
+  Duration alive{};  // since the server started
+};
+
+// The reply, keys and order as the platform's. Errors: kInternal where the response carries no prediction.
+Result<ReplyBody> write_predict(const content::InferResponse& response, const Style& style,
+                                const CallTimes& times);
+
+// {"results":[…]} rows of one picture as the reference package's summary() prints them; `bascule predict
+// --json` uses the same.
+void append_results(std::string& out, const content::Prediction& prediction, const content::ClassNames& names,
+                    const Style& style);
+
+}  // namespace bascule::protocol::ultralytics

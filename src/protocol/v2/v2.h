@@ -1,0 +1,64 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "content/infer.h"
+#include "content/model_info.h"
+#include "protocol/body.h"
+
+// The Open Inference Protocol, version 2, over REST, with the binary tensor extension.
+// Source: open-inference-protocol, specification/protocol/inference_rest.md; Triton,
+// extension_binary_data.md.
+namespace bascule::protocol::v2 {
+
+// One requested output, or none named: all of them.
+struct OutputChoice {
+  std::string name;
+  bool binary = false;
+};
+
+// A parsed infer request and how its answer is to be written.
+struct InferCall {
+  content::InferRequest request;      // model and version are the route's, set by the caller
+  std::vector<OutputChoice> outputs;  // as the request named them; empty: all
+  bool binary_outputs = false;        // `binary_data_output`: for outputs not named
+};
+
+// `header_length`: the value of Inference-Header-Content-Length, absent for a pure JSON body. Tensors of the
+// binary extension stay in the body where they are aligned for their type, else they are copied.
+// Values given as JSON are read strictly: numbers in the datatype's range, integers without fraction,
+// booleans as true/false, BYTES as strings; flat or nested row-major data whose count is the shape's; NaN and
+// Infinity are refused with a pointer to binary data, FP16 and BF16 likewise. Every value is visited, unknown
+// members too; nesting beyond kMaxJsonDepth, duplicate members that matter, and anything after the end are
+// errors. Errors: kInvalidArgument with a Reason, and a message that says where (input name, index, byte).
+Result<InferCall> parse_infer(const RequestBody& body, std::optional<std::size_t> header_length);
+
+// The raw form (Inference-Header-Content-Length: 0): the whole body is the model's only input, batch 1, at
+// most one dimension open, BYTES as one element; all outputs come back binary.
+Result<InferCall> parse_raw_infer(const RequestBody& body, const content::ModelInfo& model);
+
+// The answer in the form the call asked for. FP16 and BF16 outputs that were not asked for as binary are an
+// error that says how to ask.
+Result<ReplyBody> write_infer(const content::InferResponse& response, const InferCall& call);
+// The parts of `call` that write_infer needs, so that the request itself can be moved away.
+struct ReplyChoice {
+  std::vector<OutputChoice> outputs;
+  bool binary_outputs = false;
+};
+Result<ReplyBody> write_infer(const content::InferResponse& response, const ReplyChoice& choice);
+
+// GET /v2
+[[nodiscard]] std::string write_server_metadata(std::string_view name, std::string_view version);
+// GET /v2/models/{m}[/versions/{v}]; `versions`: all that are loaded.
+[[nodiscard]] std::string write_model_metadata(const content::ModelInfo& model,
+                                               const std::vector<std::string>& versions);
+// {"live":true} / {"ready":true|false[,"error":"…"]}
+[[nodiscard]] std::string write_live();
+[[nodiscard]] std::string write_ready(const Result<void>& ready);
+// GET /v2/models, KServe's listing: {"models":["a","b"]}.
+[[nodiscard]] std::string write_model_list(const std::vector<std::string>& names);
+
+}  // namespace bascule::protocol::v2

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "content/model_info.h"
+
+namespace bascule::serving {
+
+// The second entrance: what is loaded and how it does; front ends never see the catalog.
+// Thread-safety: thread-safe.
+class ControlService {
+ public:
+  ControlService(const catalog::Catalog& catalog, const Clock& clock)
+      : catalog_(catalog), clock_(clock), started_(clock.now()) {}
+
+  // Names in order; all states.
+  [[nodiscard]] std::vector<content::ModelStatus> models() const { return catalog_.list(); }
+  // Versions of one model that serve, ascending.
+  [[nodiscard]] std::vector<std::string> ready_versions(std::string_view name) const;
+  // Errors as Catalog::pin.
+  [[nodiscard]] Result<std::shared_ptr<const content::ModelInfo>> model(std::string_view name,
+                                                                        std::string_view version) const;
+  // Ready: at least one model serves and none is still loading. The error says why not.
+  [[nodiscard]] Result<void> ready() const;
+  [[nodiscard]] Duration alive() const { return clock_.now() - started_; }
+
+ private:
+  const catalog::Catalog& catalog_;
+  const Clock& clock_;
+  const TimePoint started_;
+};
+
+}  // namespace bascule::serving
