@@ -1,0 +1,147 @@
+#include "catalog/catalog.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/text.h"
+
+namespace bascule::catalog {
+namespace {
+
+using content::ModelState;
+
+std::uint64_t version_number(std::string_view version) {
+  return static_cast<std::uint64_t>(text::parse_int(version).value_or(0));
+}
+
+Error not_ready(const content::ModelStatus& status) {
+  const std::string why =
+      status.state == ModelState::kLoading ? "it is still loading; ask again shortly" : status.reason;
+  return {.code = Code::kFailedPrecondition,
+          .message = fmt::format("Model '{}' version {} is not ready: {}.", status.name, status.version,
+                                 why.ends_with('.') ? why.substr(0, why.size() - 1) : why),
+          .reason = Reason::kModelNotReady,
+          .fields = {.name = status.name, .got = why}};
+}
+
+Error unknown_version(std::string_view name, std::string_view version, std::string known) {
+  return {.code = Code::kNotFound,
+          .message = fmt::format("Model '{}' has no version '{}'; it has {}.", name, text::shortened(version),
+                                 known),
+          .reason = Reason::kUnknownVersion,
+          .fields = {.name = std::string(name), .expected = std::move(known), .got = std::string(version)}};
+}
+
+Error unknown_model(std::string_view name, const std::vector<std::string>& names) {
+  const auto near = text::nearest(name, names);
+  std::string hint = "no model is loaded";
+  if (near) {
+    hint = fmt::format("did you mean '{}'?", *near);
+  } else if (!names.empty()) {
+    hint = fmt::format("known are {}", text::shortened(fmt::format("{}", fmt::join(names, ", ")), 400));
+  }
+  return {.code = Code::kNotFound,
+          .message = fmt::format("There is no model '{}'; {}{}", text::shortened(name), hint,
+                                 hint.ends_with('?') ? "" : "."),
+          .reason = Reason::kUnknownModel,
+          .fields = {.name = text::shortened(name)}};
+}
+
+}  // namespace
+
+void Catalog::set_loading(const std::string& name, const std::string& version) {
+  update({.status = {.name = name, .version = version, .state = ModelState::kLoading}, .model = nullptr});
+}
+
+void Catalog::set_ready(Handle model) {
+  content::ModelStatus status{
+      .name = model->info->name, .version = model->info->version, .state = ModelState::kReady};
+  update({.status = std::move(status), .model = std::move(model)});
+}
+
+void Catalog::set_failed(const std::string& name, const std::string& version, std::string reason) {
+  update({.status =
+              {.name = name, .version = version, .state = ModelState::kFailed, .reason = std::move(reason)},
+          .model = nullptr});
+}
+
+void Catalog::update(Entry entry) {
+  Entry replaced;  // destroyed outside the lock: unloading a model takes time
+  index_.with([&](Index& index) {
+    Entry& slot = index[entry.status.name][version_number(entry.status.version)];
+    replaced = std::exchange(slot, std::move(entry));
+  });
+}
+
+Result<Handle> Catalog::pin(std::string_view name, std::string_view version, bool needs_pictures) const {
+  return index_.with([&](const Index& index) -> Result<Handle> {
+    if (name.empty()) name = default_model_;
+    if (name.empty()) {
+      BASCULE_ASSIGN(name, the_only_model(index, needs_pictures));
+    }
+    const auto found = index.find(name);
+    if (found == index.end()) {
+      std::vector<std::string> names;
+      for (const auto& [known, versions] : index) names.push_back(known);
+      return unknown_model(name, names);
+    }
+    return pick_version(name, found->second, version);
+  });
+}
+
+Result<std::string_view> Catalog::the_only_model(const Index& index, bool needs_pictures) {
+  std::vector<std::string_view> fitting;
+  for (const auto& [name, versions] : index) {
+    for (const auto& [number, entry] : versions) {
+      if (entry.model != nullptr && (!needs_pictures || entry.model->task != nullptr)) {
+        fitting.emplace_back(name);
+        break;
+      }
+    }
+  }
+  if (fitting.size() == 1) return fitting[0];
+  const std::string_view kind = needs_pictures ? " that takes pictures" : "";
+  if (fitting.empty()) {
+    return Error{.code = Code::kFailedPrecondition,
+                 .message = fmt::format("No model{} is ready.", kind),
+                 .reason = Reason::kModelNotReady};
+  }
+  return invalid_argument(
+      fmt::format("{} models{} are loaded; name one of {} in the path, or start the server "
+                  "with --default-model.",
+                  fitting.size(), kind, fmt::join(fitting, ", ")));
+}
+
+Result<Handle> Catalog::pick_version(std::string_view name, const Versions& versions,
+                                     std::string_view version) {
+  if (!version.empty()) {
+    const auto number = text::parse_int(version);
+    const auto found =
+        number && *number >= 0 ? versions.find(static_cast<std::uint64_t>(*number)) : versions.end();
+    if (found == versions.end()) {
+      std::vector<std::uint64_t> known;
+      for (const auto& [key, entry] : versions) known.push_back(key);
+      return unknown_version(name, version, fmt::format("{}", fmt::join(known, ", ")));
+    }
+    if (found->second.model == nullptr) return not_ready(found->second.status);
+    return found->second.model;
+  }
+  for (auto entry = versions.rbegin(); entry != versions.rend(); ++entry) {
+    if (entry->second.model != nullptr) return entry->second.model;
+  }
+  return not_ready(versions.rbegin()->second.status);
+}
+
+std::vector<content::ModelStatus> Catalog::list() const {
+  return index_.with([](const Index& index) {
+    std::vector<content::ModelStatus> out;
+    for (const auto& [name, versions] : index) {
+      for (const auto& [number, entry] : versions) out.push_back(entry.status);
+    }
+    return out;
+  });
+}
+
+}  // namespace bascule::catalog

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <atomic>
-#include <filesystem>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,9 +22,10 @@ struct LoadedModel {
   std::shared_ptr<const content::ModelInfo> info;
   std::shared_ptr<const backend::Executable> executable;
   std::shared_ptr<const tasks::Task> task;  // null: tensors only
-  // The 99th percentile of the engine's runs on input of the smallest size at load; decides whether a run may
-  // happen on the thread that read the request.
+  // What a run took at load, at the 99th percentile, and the bytes of the inputs it was given: whether a
+  // request may run on the thread that read it is decided from these.
   Duration measured_run{};
+  std::size_t measured_bytes = 0;
 };
 using Handle = std::shared_ptr<const LoadedModel>;
 
@@ -52,18 +52,18 @@ class Catalog {
  private:
   struct Entry {
     content::ModelStatus status;
-    Handle model;
+    Handle model;  // null unless ready
   };
-  // name -> version number -> entry
-  using Index = std::map<std::string, std::map<std::uint64_t, Entry>, std::less<>>;
+  using Versions = std::map<std::uint64_t, Entry>;
+  using Index = std::map<std::string, Versions, std::less<>>;
 
-  void update(const std::string& name, const std::string& version, Entry entry);
-  const Index& snapshot() const;
+  void update(Entry entry);
+  static Result<std::string_view> the_only_model(const Index& index, bool needs_pictures);
+  static Result<Handle> pick_version(std::string_view name, const Versions& versions,
+                                     std::string_view version);
 
   const std::string default_model_;
-  mutable Mutex mutex_;
-  std::shared_ptr<const Index> index_ BASCULE_GUARDED_BY(mutex_) = std::make_shared<Index>();
-  std::atomic<std::uint64_t> generation_{1};
+  Guarded<Index> index_;  // held for a look-up or one insertion, never while a model loads
 };
 
 }  // namespace bascule::catalog

@@ -1,0 +1,169 @@
+#include "catalog/source.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+namespace bascule::catalog {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What turns a foreign file into one that can be served.
+struct Foreign {
+  std::string_view extension;
+  std::string_view what;
+  std::string_view remedy;
+};
+constexpr std::array<Foreign, 9> kForeign = {{
+    {".pt", "a PyTorch checkpoint, which holds code and cannot be served safely",
+     "Export it first: yolo export model={} format=onnx dynamic=True"},
+    {".pth", "a PyTorch checkpoint, which holds code and cannot be served safely",
+     "Export it first, in Python: torch.onnx.export(model, example, \"model.onnx\", dynamic_axes=...)"},
+    {".engine", "a TensorRT engine, built for one GPU and one TensorRT version",
+     "Serve the ONNX file it was built from, or export again: yolo export model=MODEL.pt format=onnx "
+     "dynamic=True"},
+    {".plan", "a TensorRT engine, built for one GPU and one TensorRT version",
+     "Serve the ONNX file it was built from"},
+    {".mar", "a TorchServe archive, which holds Python code",
+     "Unpack it (unzip {} -d model) and export the checkpoint inside: yolo export model=model/MODEL.pt "
+     "format=onnx "
+     "dynamic=True"},
+    {".h5", "a Keras model", "Convert it first: python -m tf2onnx.convert --keras {} --output model.onnx"},
+    {".keras", "a Keras model", "Convert it first: python -m tf2onnx.convert --keras {} --output model.onnx"},
+    {".pkl", "a pickle, which holds code and cannot be served safely",
+     "Convert the estimator first, in Python: skl2onnx.to_onnx(estimator, example)"},
+    {".tflite", "a TensorFlow Lite model",
+     "Convert it first: python -m tf2onnx.convert --tflite {} --output model.onnx"},
+}};
+
+std::optional<Error> foreign_file(const fs::path& file) {
+  const std::string extension = text::to_lower(file.extension().string());
+  for (const Foreign& foreign : kForeign) {
+    if (foreign.extension == extension) {
+      return invalid_argument(fmt::format("'{}' is {}. {}", file.string(), foreign.what,
+                                          fmt::format(fmt::runtime(foreign.remedy), file.string())));
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<fs::path> sorted_children(const fs::path& folder) {
+  std::vector<fs::path> children;
+  std::error_code code;
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
+    if (!it->path().filename().native().starts_with('.')) children.push_back(it->path());
+  }
+  std::ranges::sort(children);
+  return children;
+}
+
+Result<std::string> name_of(const fs::path& path) {
+  std::string name = path.string();
+  if (!valid_model_name(name)) {
+    return invalid_argument(fmt::format(
+        "'{}' cannot name a model: use 1 to 128 letters, digits, '_', '-' and '.'. Rename the file, or "
+        "give a name with --name.",
+        text::shortened(name)));
+  }
+  return name;
+}
+
+// NAME/VERSION/model.EXT for every decimal VERSION that holds one.
+Result<std::vector<ModelSource>> versions_in(const fs::path& folder, const backend::Backend& backend) {
+  std::vector<ModelSource> found;
+  std::error_code code;
+  for (const fs::path& child : sorted_children(folder)) {
+    const auto number = text::parse_int(child.filename().string());
+    if (!number || *number <= 0 || !fs::is_directory(child, code)) continue;
+    for (const fs::path& file : sorted_children(child)) {
+      if (file.stem() != "model" || !backend.accepts(file)) continue;
+      BASCULE_ASSIGN(std::string name, name_of(folder.filename()));
+      found.push_back(
+          {.name = std::move(name), .version = fmt::format("{}", *number), .file = file, .note = {}});
+      break;
+    }
+  }
+  if (!found.empty() && fs::exists(folder / "config.pbtxt", code)) {
+    found.back().note =
+        "its config.pbtxt is not read yet; names, shapes and batching come from the model file";
+  }
+  return found;
+}
+
+// The highest version alone: which versions to serve is not configurable yet.
+void append_latest(std::vector<ModelSource>& out, std::vector<ModelSource> versions) {
+  const auto latest = std::ranges::max_element(
+      versions, {}, [](const ModelSource& source) { return text::parse_int(source.version).value_or(0); });
+  if (latest != versions.end()) out.push_back(std::move(*latest));
+}
+
+Result<void> find_in_folder(const fs::path& given, const backend::Backend& backend,
+                            std::vector<ModelSource>& out) {
+  std::error_code code;
+  const fs::path folder = fs::canonical(given, code);
+  if (code) return not_found(fmt::format("There is no folder '{}'.", given.string()));
+  const std::size_t before = out.size();
+  BASCULE_ASSIGN(std::vector<ModelSource> own, versions_in(folder, backend));
+  append_latest(out, std::move(own));
+  for (const fs::path& child : sorted_children(folder)) {
+    if (out.size() > before && text::parse_int(child.filename().string())) continue;
+    if (fs::is_directory(child, code)) {
+      BASCULE_ASSIGN(std::vector<ModelSource> versions, versions_in(child, backend));
+      append_latest(out, std::move(versions));
+    } else if (backend.accepts(child)) {
+      BASCULE_ASSIGN(std::string name, name_of(child.stem()));
+      out.push_back({.name = std::move(name), .version = "1", .file = child, .note = {}});
+    }
+  }
+  if (out.size() > before) return {};
+  for (const fs::path& child : sorted_children(folder)) {
+    if (auto error = foreign_file(child)) return *std::move(error);
+  }
+  return not_found(fmt::format(
+      "'{}' holds no models: neither files such as NAME.onnx nor a repository of NAME/VERSION/model.onnx.",
+      given.string()));
+}
+
+Result<void> find_one(const fs::path& path, const backend::Backend& backend, std::vector<ModelSource>& out) {
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  if (!fs::exists(status)) return not_found(fmt::format("There is no file or folder '{}'.", path.string()));
+  if (fs::is_directory(status)) return find_in_folder(path, backend, out);
+  if (auto error = foreign_file(path)) return *std::move(error);
+  if (!backend.accepts(path)) {
+    return invalid_argument(fmt::format(
+        "'{}' is not a kind of model file that is known here; known are .onnx files.", path.string()));
+  }
+  BASCULE_ASSIGN(std::string name, name_of(path.stem()));
+  out.push_back({.name = std::move(name), .version = "1", .file = path, .note = {}});
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<ModelSource>> find_models(const std::vector<fs::path>& paths,
+                                             const backend::Backend& backend) {
+  std::vector<ModelSource> found;
+  for (const fs::path& path : paths) BASCULE_TRY(find_one(path, backend, found));
+  std::map<std::string, fs::path> seen;
+  for (const ModelSource& source : found) {
+    const auto [it, fresh] = seen.emplace(source.name, source.file);
+    if (!fresh) {
+      return invalid_argument(
+          fmt::format("Two files would both be served as '{}': '{}' and '{}'. Rename one.", source.name,
+                      it->second.string(), source.file.string()));
+    }
+  }
+  return found;
+}
+
+}  // namespace bascule::catalog

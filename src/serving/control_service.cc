@@ -1,0 +1,43 @@
+#include "serving/control_service.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace bascule::serving {
+
+using content::ModelState;
+
+std::vector<std::string> ControlService::ready_versions(std::string_view name) const {
+  std::vector<std::string> out;
+  for (content::ModelStatus& status : catalog_.list()) {
+    if (status.name == name && status.state == ModelState::kReady) out.push_back(std::move(status.version));
+  }
+  return out;
+}
+
+Result<std::shared_ptr<const content::ModelInfo>> ControlService::model(std::string_view name,
+                                                                        std::string_view version) const {
+  BASCULE_ASSIGN(const catalog::Handle handle, catalog_.pin(name, version));
+  return handle->info;
+}
+
+Result<void> ControlService::ready() const {
+  const auto not_ready = [](std::string message) {
+    return Error{
+        .code = Code::kFailedPrecondition, .message = std::move(message), .reason = Reason::kModelNotReady};
+  };
+  std::size_t ready = 0;
+  std::string failure;
+  for (const content::ModelStatus& status : catalog_.list()) {
+    if (status.state == ModelState::kLoading) {
+      return not_ready(fmt::format("Model '{}' is still loading.", status.name));
+    }
+    if (status.state == ModelState::kReady) ++ready;
+    if (status.state == ModelState::kFailed && failure.empty()) failure = status.reason;
+  }
+  if (ready > 0) return {};
+  return not_ready(failure.empty() ? "No model is loaded." : "No model is ready. " + failure);
+}
+
+}  // namespace bascule::serving

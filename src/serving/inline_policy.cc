@@ -1,0 +1,14 @@
+#include "serving/inline_policy.h"
+
+#include <algorithm>
+
+namespace bascule::serving {
+
+bool runs_inline(const InlineSituation& situation) {
+  const std::size_t base = std::max<std::size_t>(situation.measured_bytes, 1);
+  const std::size_t scale = std::max<std::size_t>((situation.request_bytes + base - 1) / base, 1);
+  const Duration room = situation.limit / static_cast<Duration::rep>(std::min<std::size_t>(scale, 1U << 30U));
+  return situation.measured_run < room;
+}
+
+}  // namespace bascule::serving

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+
+#include "base/clock.h"
+
+namespace bascule::serving {
+
+// What is known when a tensor request arrives.
+// Thread-safety: a value.
+struct InlineSituation {
+  Duration measured_run{};  // of the model, on `measured_bytes` of input
+  std::size_t measured_bytes = 0;
+  std::size_t request_bytes = 0;
+  Duration limit{};  // 0: never
+};
+
+// Whether the request may run on the thread that read it: when its run, scaled up by its size, stays below
+// the limit. A hand-over to a worker costs more than such a run, and a longer one would keep other
+// connections waiting.
+[[nodiscard]] bool runs_inline(const InlineSituation& situation);
+
+}  // namespace bascule::serving
