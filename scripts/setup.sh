@@ -1,0 +1,271 @@
+#!/usr/bin/env bash
+# Brings what a build needs onto a Debian 12 machine. Safe to run again: what is there already is left alone.
+#
+#   scripts/setup.sh             what the build and the demo need
+#   scripts/setup.sh --tests     and what scripts/test.sh needs
+#   scripts/setup.sh --bench     and what bench/ needs
+#   scripts/setup.sh --tidy      and what the `tidy` preset needs
+#
+# Everything comes from where this machine already gets its software: apt's own source and pip's own index.
+# ONNX Runtime is unpacked into .deps/ and never installed. See docs/decisions/0003-where-onnxruntime-comes-from.md.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+deps="$root/.deps"
+venv="$root/.venv"
+python=/usr/bin/python3  # Debian's own: whatever else is first in PATH may be any version
+
+# The apt packages, by what wants them.
+build_packages=(
+  g++ cmake ninja-build pkg-config
+  ccache                # a second build in seconds
+  mold                  # links in a tenth of the time of ld
+  libboost1.81-dev      # Beast and Asio: HTTP. Debian's default 1.74 has no Beast that is new enough
+  libsimdjson-dev nlohmann-json3-dev
+  libfmt-dev libspdlog-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev
+  libturbojpeg0-dev libspng-dev libwebp-dev
+  curl                  # the demo asks the server with it
+  ca-certificates       # for pip, where its index is reached over TLS with the system's certificates
+  python3 python3-venv  # brings the ONNX Runtime wheel through pip
+)
+test_packages=(
+  git                   # the house rules look at what is committed
+  libgtest-dev libgmock-dev
+  clang-format-19       # Debian's default 14 formats C++23 differently
+)
+bench_packages=(wrk)
+tidy_packages=(
+  clang-tidy-19         # Debian's default 14 cannot parse std::expected
+)
+
+# ONNX Runtime: the library out of the Python wheel, the headers out of Debian trixie's package. The C API is
+# versioned, so that headers of 1.21 on a library of 1.32 are supported use.
+ort_version=1.32.0
+ort_headers_version=1.21.0+dfsg-1
+ort_headers_suite=trixie
+case "$(uname -m)" in
+  x86_64)
+    wheel_platform=manylinux_2_28_x86_64
+    wheel_sha256=5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d
+    headers_sha256=14f7d959d5deacbcf1504830d4189f91fc67382b399ed9ae9d3aa9c4050ced08
+    ;;
+  aarch64)
+    wheel_platform=manylinux_2_28_aarch64
+    wheel_sha256=2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c
+    headers_sha256=d4b1967893865756c0fa8536be165259a8eb0e9068e60d322ba707ef4527e44e
+    ;;
+  *) wheel_platform= ;;
+esac
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+  printf 'setup: failed: %s\n' "$*" >&2
+  exit 1
+}
+
+work=
+clean_up() { if [[ -n "$work" ]]; then rm -rf "$work"; fi; }
+trap clean_up EXIT
+
+# Runs a command quietly; its output is shown where it fails.
+quietly() {
+  local log="$work/log"
+  "$@" >"$log" 2>&1 && return 0
+  sed 's/^/  | /' "$log" >&2
+  return 1
+}
+
+check_system() {
+  [[ -n "$wheel_platform" ]] ||
+    fail "this machine is a $(uname -m); Bascule is built for x86_64 and aarch64."
+  [[ -r /etc/os-release ]] || fail "/etc/os-release is missing, so that the system cannot be told; this script knows Debian 12."
+  # shellcheck source=/dev/null
+  . /etc/os-release
+  [[ "${ID:-}" == debian && "${VERSION_ID:-}" == 12 ]] ||
+    fail "this is ${PRETTY_NAME:-an unknown system}; this script knows Debian 12. Install what CMakeLists.txt asks for by hand, and ONNX Runtime with its headers into .deps/onnxruntime/{include,lib}."
+  codename="${VERSION_CODENAME:-bookworm}"
+}
+
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || missing+=("$package")
+  done
+  if ((${#missing[@]} == 0)); then
+    say "all $# apt packages are there."
+    return
+  fi
+  local as_root=()
+  if ((EUID != 0)); then
+    if ! command -v sudo >/dev/null; then
+      say "these apt packages are missing, and neither root nor sudo is at hand. Run this as root, then this script again:"
+      printf '  apt-get update && apt-get install -y --no-install-recommends %s\n' "${missing[*]}"
+      fail "${#missing[@]} apt packages are missing."
+    fi
+    as_root=(sudo)
+  fi
+  say "installing ${#missing[@]} apt packages: ${missing[*]}"
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+  quietly "${apt[@]}" update || fail "'apt-get update' failed; the lines above say why."
+  quietly "${apt[@]}" install -y --no-install-recommends "${missing[@]}" ||
+    fail "'apt-get install' failed; the lines above say why."
+}
+
+make_venv() {
+  if [[ -x "$venv/bin/python" ]] && "$venv/bin/python" -m pip --version >/dev/null 2>&1; then return; fi
+  say "making the Python environment .venv with $("$python" --version)."
+  quietly "$python" -m venv --clear "$venv" || fail "'$python -m venv .venv' failed; the lines above say why."
+}
+
+# check_sha256 FILE SHA256
+check_sha256() {
+  local got
+  got="$(sha256sum "$1" | cut -d ' ' -f 1)"
+  [[ "$got" == "$2" ]] ||
+    fail "$(basename "$1") has the sha256 $got, but $2 is pinned in scripts/setup.sh. It is not used."
+}
+
+# Writes this system's own Debian source, with the suite that has the headers, as an apt source file into $1.
+# Reads both forms that Debian 12 machines have: *.sources (deb822) and one-line *.list.
+copy_debian_source() {
+  local out="$1" file
+  for file in /etc/apt/sources.list.d/*.sources; do
+    [[ -r "$file" ]] || continue
+    # A paragraph whose Suites name this release itself (not -updates or -security alone), and is not disabled.
+    grep -v '^[[:space:]]*#' "$file" | awk -v codename="$codename" -v suite="$ort_headers_suite" '
+      BEGIN { RS = ""; FS = "\n" }
+      !done {
+        fits = 0; binary = 0; off = 0
+        for (i = 1; i <= NF; ++i) {
+          n = split($i, word, /[ \t]+/)
+          field = tolower(word[1])
+          for (j = 2; j <= n; ++j) {
+            if (field == "suites:" && (word[j] == codename || word[j] ~ /^(old)*stable$/)) fits = 1
+            if (field == "types:" && word[j] == "deb") binary = 1
+            if (field == "enabled:" && tolower(word[j]) ~ /^(no|false|0|off|without|disable)$/) off = 1
+          }
+        }
+        if (fits && binary && !off) {
+          for (i = 1; i <= NF; ++i) {
+            field = tolower($i)
+            if (field ~ /^suites:/) print "Suites: " suite
+            else if (field ~ /^types:/) print "Types: deb"
+            else if (field ~ /^components:/) print "Components: main"
+            else print $i
+          }
+          done = 1
+        }
+      }' >"$out/debian.sources"
+    [[ -s "$out/debian.sources" ]] && { echo "$file"; return; }
+  done
+  rm -f "$out/debian.sources"
+  for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [[ -r "$file" ]] || continue
+    # deb [options] address suite components
+    awk -v codename="$codename" -v suite="$ort_headers_suite" '
+      /^deb[ \t]/ && !done {
+        line = $0; options = ""
+        sub(/#.*/, "", line); sub(/^deb[ \t]+/, "", line)
+        if (match(line, /^\[[^]]*\][ \t]*/)) { options = substr(line, 1, RLENGTH); line = substr(line, RLENGTH + 1) }
+        split(line, word, /[ \t]+/)
+        if (word[2] == codename || word[2] ~ /^(old)*stable$/) {
+          if (line ~ /[ \t]main([ \t]|$)/) { print "deb " options word[1] " " suite " main"; done = 1 }
+        }
+      }' "$file" >"$out/debian.list"
+    [[ -s "$out/debian.list" ]] && { echo "$file"; return; }
+  done
+  return 1
+}
+
+bring_headers() {
+  local into="$1" apt_root="$work/apt" source package
+  mkdir -p "$apt_root"/{sourceparts,lists/partial,cache/archives/partial,download}
+  source="$(copy_debian_source "$apt_root/sourceparts")" ||
+    fail "no enabled Debian source for '$codename' stands in /etc/apt/sources.list or /etc/apt/sources.list.d, so that the ONNX Runtime headers cannot be fetched."
+  say "fetching the headers of ONNX Runtime $ort_headers_version (Debian $ort_headers_suite, source of $source; unpacked, not installed)."
+  # Private lists and cache: the system's apt does not learn of the other suite.
+  local apt=(apt-get -q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$apt_root/sourceparts"
+             -o Dir::State::lists="$apt_root/lists" -o Dir::Cache="$apt_root/cache" -o Acquire::Languages=none
+             -o Acquire::Retries=3 -o APT::Sandbox::User=root)
+  quietly "${apt[@]}" --error-on=any update || fail "the package list of Debian $ort_headers_suite could not be fetched; the lines above say why."
+  (cd "$apt_root/download" && quietly "${apt[@]}" download "libonnxruntime-dev=$ort_headers_version") ||
+    fail "libonnxruntime-dev $ort_headers_version could not be fetched; the lines above say why."
+  package="$(find "$apt_root/download" -name 'libonnxruntime-dev_*.deb')"
+  [[ -n "$package" ]] || fail "apt-get said that it fetched libonnxruntime-dev, but no package is there."
+  check_sha256 "$package" "$headers_sha256"
+  quietly dpkg-deb -x "$package" "$apt_root/x" || fail "$(basename "$package") could not be unpacked."
+  mkdir -p "$into/include"
+  cp "$apt_root"/x/usr/include/onnxruntime/*.h "$into/include/" || fail "libonnxruntime-dev holds no headers where they are expected."
+  [[ -s "$into/include/onnxruntime_cxx_api.h" ]] || fail "libonnxruntime-dev holds no onnxruntime_cxx_api.h."
+}
+
+bring_library() {
+  local into="$1" wheel
+  say "fetching the library of ONNX Runtime $ort_version (Python wheel for $wheel_platform; unpacked, not installed)."
+  quietly "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+      --implementation cp --python-version 311 --abi cp311 --platform "$wheel_platform" \
+      --dest "$work/wheel" "onnxruntime==$ort_version" ||
+    fail "pip could not fetch onnxruntime==$ort_version; the lines above say why."
+  wheel="$(find "$work/wheel" -name 'onnxruntime-*.whl')"
+  [[ -n "$wheel" ]] || fail "pip said that it fetched onnxruntime, but no wheel is there."
+  check_sha256 "$wheel" "$wheel_sha256"
+  quietly "$python" -m zipfile -e "$wheel" "$work/wheel/x" || fail "$(basename "$wheel") could not be unpacked."
+  mkdir -p "$into/lib"
+  cp "$work/wheel/x/onnxruntime/capi/libonnxruntime.so.$ort_version" "$into/lib/libonnxruntime.so.1" ||
+    fail "the wheel holds no libonnxruntime.so.$ort_version."
+  chmod 755 "$into/lib/libonnxruntime.so.1"
+  cp "$work/wheel/x/onnxruntime/LICENSE" "$work/wheel/x/onnxruntime/ThirdPartyNotices.txt" "$into/" ||
+    fail "the wheel holds no licence texts."
+}
+
+bring_onnxruntime() {
+  local there="$deps/onnxruntime" wanted
+  wanted="library $ort_version $wheel_sha256 headers $ort_headers_version $headers_sha256"
+  if [[ -e "$there/lib/libonnxruntime.so.1" && -e "$there/include/onnxruntime_cxx_api.h" &&
+        "$(cat "$there/version" 2>/dev/null)" == "$wanted" ]]; then
+    say "ONNX Runtime $ort_version is in .deps/."
+    return
+  fi
+  mkdir -p "$work/onnxruntime"
+  bring_library "$work/onnxruntime"
+  bring_headers "$work/onnxruntime"
+  echo "$wanted" >"$work/onnxruntime/version"
+  rm -rf "$there"
+  mv "$work/onnxruntime" "$there" || fail ".deps/onnxruntime could not be written."
+  say "ONNX Runtime $ort_version is in .deps/onnxruntime."
+}
+
+install_requirements() {
+  local file="$root/tests/requirements.txt" wanted
+  wanted="$(sha256sum "$file" | cut -d ' ' -f 1)"
+  if [[ "$(cat "$venv/requirements.sha256" 2>/dev/null)" == "$wanted" ]]; then
+    say "the Python packages of tests/requirements.txt are in .venv."
+    return
+  fi
+  say "installing the Python packages of tests/requirements.txt into .venv."
+  quietly "$venv/bin/python" -m pip install --disable-pip-version-check --only-binary=:all: -r "$file" ||
+    fail "pip could not install tests/requirements.txt; the lines above say why."
+  echo "$wanted" >"$venv/requirements.sha256"
+}
+
+packages=("${build_packages[@]}")
+tests=no
+for option in "$@"; do
+  case "$option" in
+    --build) ;;
+    --tests) packages+=("${test_packages[@]}"); tests=yes ;;
+    --bench) packages+=("${bench_packages[@]}") ;;
+    --tidy) packages+=("${tidy_packages[@]}") ;;
+    -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) fail "'$option' is no option; there are --build, --tests, --bench and --tidy." ;;
+  esac
+done
+
+check_system
+mkdir -p "$deps" || fail "$deps could not be made."
+work="$(mktemp -d "$deps/setup.XXXXXX")" || fail "a working folder in $deps could not be made."
+install_packages "${packages[@]}"
+make_venv
+bring_onnxruntime
+if [[ "$tests" == yes ]]; then install_requirements; fi
+say "done after $SECONDS s."
