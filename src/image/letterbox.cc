@@ -1,0 +1,151 @@
+#include "image/letterbox.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "base/check.h"
+#include "image/resize.h"
+
+namespace bascule::image {
+namespace {
+
+constexpr std::size_t kChannels = 3;
+
+// Python's round: half to even, which is what nearbyint does in the default rounding mode.
+int python_round(double value) { return static_cast<int>(std::nearbyint(value)); }
+
+int scaled_side(int side, double ratio) { return std::max(python_round(side * ratio), 1); }
+
+double fit_ratio(content::PictureSize original, content::PictureSize into) {
+  return std::min(static_cast<double>(into.height) / original.height,
+                  static_cast<double>(into.width) / original.width);
+}
+
+int padding_before(int free) { return python_round(free / 2.0 - 0.1); }
+int padding_after(int free) { return python_round(free / 2.0 + 0.1); }
+
+float unit(int value) { return static_cast<float>(value) / 255.0F; }
+
+struct Planes {
+  float* plane[kChannels];  // at the picture's first value
+  std::size_t stride;
+};
+
+void write_same(const Bitmap& bitmap, const Planes& planes) {
+  const auto width = static_cast<std::size_t>(bitmap.width);
+  for (int y = 0; y < bitmap.height; ++y) {
+    const std::uint8_t* row = bitmap.row(y);
+    const std::size_t at = planes.stride * static_cast<std::size_t>(y);
+    for (std::size_t x = 0; x < width; ++x) {
+      for (std::size_t c = 0; c < kChannels; ++c) planes.plane[c][at + x] = unit(row[kChannels * x + c]);
+    }
+  }
+}
+
+void write_half(const Bitmap& bitmap, content::PictureSize size, const Planes& planes) {
+  const auto width = static_cast<std::size_t>(size.width);
+  for (int y = 0; y < size.height; ++y) {
+    const std::uint8_t* upper = bitmap.row(2 * y);
+    const std::uint8_t* lower = bitmap.row(2 * y + 1);
+    const std::size_t at = planes.stride * static_cast<std::size_t>(y);
+    for (std::size_t x = 0; x < width; ++x) {
+      for (std::size_t c = 0; c < kChannels; ++c) {
+        planes.plane[c][at + x] = unit(blend_half(upper, lower, 2 * kChannels * x + c));
+      }
+    }
+  }
+}
+
+void write_scaled(const Bitmap& bitmap, content::PictureSize size, ResizeScratch& scratch,
+                  const Planes& planes) {
+  RowSource source(bitmap, size.height, size.width, scratch);
+  const auto width = static_cast<std::size_t>(size.width);
+  for (int y = 0; y < size.height; ++y) {
+    const RowSource::Rows rows = source.at(y);
+    const int weight_upper = rows.tap.weight_first;
+    const int weight_lower = rows.tap.weight_second;
+    for (std::size_t c = 0; c < kChannels; ++c) {
+      const std::int16_t* upper = rows.upper + c * width;
+      const std::int16_t* lower = rows.lower + c * width;
+      float* to = planes.plane[c] + planes.stride * static_cast<std::size_t>(y);
+      for (std::size_t x = 0; x < width; ++x) {
+        to[x] = unit(blend_value(upper[x], lower[x], weight_upper, weight_lower));
+      }
+    }
+  }
+}
+
+// Fills what lies around the picture in one plane.
+void write_border(const Letterbox& plan, float* plane) {
+  const float value = unit(kPadding);
+  const auto width = static_cast<std::size_t>(plan.input.width);
+  const auto left = static_cast<std::size_t>(plan.left);
+  const auto middle = static_cast<std::size_t>(plan.resized.width);
+  const int below = plan.top + plan.resized.height;
+  std::fill_n(plane, width * static_cast<std::size_t>(plan.top), value);
+  std::fill_n(plane + width * static_cast<std::size_t>(below),
+              width * static_cast<std::size_t>(plan.input.height - below), value);
+  for (int y = plan.top; y < below; ++y) {
+    float* row = plane + width * static_cast<std::size_t>(y);
+    std::fill_n(row, left, value);
+    std::fill_n(row + left + middle, width - left - middle, value);
+  }
+}
+
+}  // namespace
+
+Letterbox plan_letterbox(content::PictureSize original, content::PictureSize target, LetterboxMode mode,
+                         int stride) {
+  BASCULE_CHECK(original.height > 0 && original.width > 0 && target.height > 0 && target.width > 0);
+  BASCULE_CHECK(stride > 0);
+  Letterbox plan;
+  plan.original = original;
+  const double ratio = fit_ratio(original, target);
+  plan.resized = {scaled_side(original.height, ratio), scaled_side(original.width, ratio)};
+  int free_height = target.height - plan.resized.height;
+  int free_width = target.width - plan.resized.width;
+  if (mode == LetterboxMode::kRect) {
+    free_height %= stride;
+    free_width %= stride;
+  }
+  plan.top = padding_before(free_height);
+  plan.left = padding_before(free_width);
+  plan.input = {plan.resized.height + plan.top + padding_after(free_height),
+                plan.resized.width + plan.left + padding_after(free_width)};
+
+  // scale_boxes does not know the plan: it works the sizes out again from those of the input, which for thin
+  // pictures in rect mode gives slightly other ones.
+  const double back = fit_ratio(original, plan.input);
+  const int back_height = scaled_side(original.height, back);
+  const int back_width = scaled_side(original.width, back);
+  plan.gain_y = static_cast<double>(back_height) / original.height;
+  plan.gain_x = static_cast<double>(back_width) / original.width;
+  plan.box_top = padding_before(plan.input.height - back_height);
+  plan.box_left = padding_before(plan.input.width - back_width);
+  return plan;
+}
+
+void letterbox_to_chw(const Bitmap& bitmap, const Letterbox& plan, LetterboxScratch& scratch,
+                      std::span<float> out) {
+  const std::size_t plane_size =
+      static_cast<std::size_t>(plan.input.height) * static_cast<std::size_t>(plan.input.width);
+  BASCULE_CHECK(out.size() == kChannels * plane_size);
+  BASCULE_CHECK(bitmap.height == plan.original.height && bitmap.width == plan.original.width);
+  Planes planes{{}, static_cast<std::size_t>(plan.input.width)};
+  for (std::size_t c = 0; c < kChannels; ++c) {
+    float* plane = out.data() + c * plane_size;
+    write_border(plan, plane);
+    planes.plane[c] =
+        plane + static_cast<std::size_t>(plan.top) * planes.stride + static_cast<std::size_t>(plan.left);
+  }
+  if (plan.resized == plan.original) {
+    write_same(bitmap, planes);
+  } else if (is_exact_half(bitmap, plan.resized.height, plan.resized.width)) {
+    write_half(bitmap, plan.resized, planes);
+  } else {
+    write_scaled(bitmap, plan.resized, scratch, planes);
+  }
+}
+
+}  // namespace bascule::image

@@ -5,6 +5,7 @@
 
 #include "content/picture.h"
 #include "image/bitmap.h"
+#include "image/resize.h"
 
 namespace bascule::image {
 
@@ -17,7 +18,12 @@ struct Letterbox {
   content::PictureSize input;    // of the tensor
   int top = 0;                   // padding before the first row
   int left = 0;
-  double gain_y = 1;  // resized / original, as scale_boxes divides
+  // From the input back to the original, as scale_boxes does it: (y - box_top) / gain_y. It works the sizes
+  // out again from the input's, so that for thin pictures in rect mode these are not quite top, left and
+  // resized / original; the reference's boxes are found only with these.
+  int box_top = 0;
+  int box_left = 0;
+  double gain_y = 1;
   double gain_x = 1;
 };
 
@@ -33,10 +39,7 @@ enum class LetterboxMode {
 inline constexpr std::uint8_t kPadding = 114;
 
 // Scratch of letterbox_to_chw; reused between calls. Thread-safety: external (one thread at a time).
-struct LetterboxScratch {
-  std::vector<std::uint8_t> resized;
-  std::vector<std::int32_t> tables;
-};
+using LetterboxScratch = ResizeScratch;
 
 // Resizes bilinearly (byte for byte OpenCV's INTER_LINEAR on 8-bit pictures), pads with kPadding, and writes
 // planes R, G, B as float in [0, 1] (value / 255) to `out`. Precondition: out.size() == 3 * input.height *

@@ -1,0 +1,99 @@
+#include <fmt/format.h>
+#include <webp/decode.h>
+
+#include "image/byte_reader.h"
+#include "image/decoders.h"
+
+namespace bascule::image {
+namespace {
+
+Error cut_short(std::size_t size) {
+  return bad_picture(
+      fmt::format("The WebP picture is cut short: its {} bytes end before the picture does. Send "
+                  "the whole file.",
+                  size));
+}
+
+Error damaged(int status) {
+  if (status == VP8_STATUS_UNSUPPORTED_FEATURE) {
+    return bad_picture("The WebP picture uses a feature that is not offered.");
+  }
+  return bad_picture(fmt::format("The WebP picture is damaged (decoder status {}).", status));
+}
+
+const std::uint8_t* data_of(std::span<const std::byte> bytes) {
+  return reinterpret_cast<const std::uint8_t*>(bytes.data());
+}
+
+constexpr std::size_t kFirstChunk = 12;  // behind "RIFF", size, "WEBP"
+constexpr std::uint32_t kAnimationFlag = 0x02;
+
+// Where the file says that it ends: RIFF's own size, odd ones padded.
+Result<std::size_t> riff_end(const ByteReader& reader) {
+  const auto size = reader.u32(4);
+  if (!size || std::uint64_t{*size} + 8 > reader.size()) return cut_short(reader.size());
+  return std::size_t{*size} + 8;
+}
+
+int orientation_of(const ByteReader& reader) {
+  std::size_t at = kFirstChunk;
+  while (true) {
+    const auto size = reader.u32(at + 4);
+    if (!size) return 1;
+    if (reader.has(at, "EXIF")) {
+      constexpr std::string_view kPrefix("Exif\0\0", 6);  // some writers keep JPEG's
+      const std::size_t skip = reader.has(at + 8, kPrefix) && *size >= kPrefix.size() ? kPrefix.size() : 0;
+      return exif_orientation(reader.part(at + 8 + skip, *size - skip));
+    }
+    at += 8 + std::size_t{*size} + (*size & 1U);
+  }
+}
+
+}  // namespace
+
+Result<StoredHeader> read_webp_header(std::span<const std::byte> bytes) {
+  const ByteReader reader(bytes);
+  StoredHeader header;
+  if (reader.has(kFirstChunk, "VP8X")) {  // the canvas, even where the rest is missing
+    const auto flags = reader.u8(kFirstChunk + 8);
+    const auto width = reader.u24(kFirstChunk + 12);
+    const auto height = reader.u24(kFirstChunk + 15);
+    if (!flags || !width || !height) return cut_short(bytes.size());
+    if ((*flags & kAnimationFlag) != 0) {
+      return bad_picture("The WebP picture is an animation, which is not offered. Send one frame of it.");
+    }
+    header.width = *width + 1;
+    header.height = *height + 1;
+    header.orientation = orientation_of(reader);
+    return header;
+  }
+  WebPBitstreamFeatures features{};
+  const VP8StatusCode status = WebPGetFeatures(data_of(bytes), bytes.size(), &features);
+  if (status == VP8_STATUS_NOT_ENOUGH_DATA) return cut_short(bytes.size());
+  if (status != VP8_STATUS_OK) return damaged(status);
+  if (features.width <= 0 || features.height <= 0) return damaged(VP8_STATUS_BITSTREAM_ERROR);
+  header.width = static_cast<std::uint32_t>(features.width);
+  header.height = static_cast<std::uint32_t>(features.height);
+  return header;
+}
+
+Result<void> decode_webp(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out) {
+  BASCULE_ASSIGN(const std::size_t end, riff_end(ByteReader(bytes)));
+  WebPBitstreamFeatures features{};
+  const VP8StatusCode status = WebPGetFeatures(data_of(bytes), end, &features);
+  if (status != VP8_STATUS_OK) return damaged(status);
+  if (static_cast<std::uint32_t>(features.width) != header.width ||
+      static_cast<std::uint32_t>(features.height) != header.height) {
+    return bad_picture(
+        fmt::format("The WebP picture is damaged: its canvas is {} x {} pixels, its picture {} x {}.",
+                    header.width, header.height, features.width, features.height));
+  }
+  reshape(out, header);
+  if (WebPDecodeRGBInto(data_of(bytes), end, out.pixels.data(), out.pixels.size(),
+                        static_cast<int>(out.row_bytes())) == nullptr) {
+    return damaged(VP8_STATUS_BITSTREAM_ERROR);
+  }
+  return {};
+}
+
+}  // namespace bascule::image
