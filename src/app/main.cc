@@ -1,1 +1,24 @@
-int main() {}
+#include <cstdio>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "app/commands.h"
+#include "config/command_line.h"
+
+int main(int argc, char** argv) {
+  using namespace bascule;
+  const auto description = fmt::format(
+      "Bascule {} serves trained models: a model file in, predictions with names out.", app::kVersion);
+  auto parsed =
+      config::parse_command_line(argc, argv, std::string(app::kVersion), description, app::commands());
+  if (!parsed) return app::fail(parsed.error(), app::kUsage);
+  if (!parsed->print_and_exit.empty()) {
+    fmt::print("{}", parsed->print_and_exit);
+    return app::kOk;
+  }
+  if (parsed->command == "serve") return app::serve(*std::move(parsed));
+  if (parsed->command == "predict") return app::predict(*std::move(parsed));
+  if (parsed->command == "inspect") return app::inspect(*std::move(parsed));
+  return app::print_config(*std::move(parsed));
+}

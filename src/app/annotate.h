@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "content/prediction.h"
+
+namespace bascule::app {
+
+// The picture as JPEG with a box and a label for every object. Errors: as image::decode.
+Result<std::vector<std::byte>> annotate(std::span<const std::byte> picture, std::uint64_t max_pixels,
+                                        const content::Prediction& prediction,
+                                        const content::ClassNames& names);
+
+}  // namespace bascule::app

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace bascule::app {
+
+// The picture files that command-line words mean: a file or "-" is itself, a folder is the pictures directly
+// in it in name order, and a word with * ? [ that is no file is a glob. Errors: kNotFound for what means
+// nothing.
+Result<std::vector<std::string>> expand_pictures(const std::vector<std::string>& words);
+
+}  // namespace bascule::app

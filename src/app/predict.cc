@@ -1,0 +1,255 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <deque>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "app/annotate.h"
+#include "app/commands.h"
+#include "app/pictures.h"
+#include "backend/onnxruntime/onnxruntime_backend.h"
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/executor.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "catalog/catalog.h"
+#include "catalog/loader.h"
+#include "catalog/source.h"
+#include "protocol/ultralytics/ultralytics.h"
+#include "serving/inference_service.h"
+
+namespace bascule::app {
+namespace {
+
+constexpr std::uint64_t kMaxPictureBytes = 256ULL << 20U;
+
+// One picture and its answer.
+struct Item {
+  std::string file;
+  std::shared_ptr<std::vector<std::byte>> bytes;
+  Result<content::InferResponse> answer = internal_error("not answered");
+};
+
+// Prints answers as they come, in order.
+class Printer {
+ public:
+  virtual ~Printer() = default;
+  virtual void item(const Item& item) = 0;
+  virtual void end() = 0;
+};
+
+class JsonPrinter final : public Printer {
+ public:
+  explicit JsonPrinter(int decimals) : style_{.normalize = false, .decimals = decimals} {
+    fmt::print("{{\"images\":[");
+  }
+
+  void item(const Item& item) override {
+    std::string out = std::exchange(first_, false) ? "\n" : ",\n";
+    out += "{\"file\":" + text::json_quoted(item.file);
+    if (item.answer) {
+      const content::InferResponse& answer = *item.answer;
+      const auto& picture = std::get<content::Detections>(*answer.prediction).picture;
+      fmt::format_to(
+          std::back_inserter(out),
+          ",\"shape\":[{},{}],\"speed\":{{\"preprocess\":{:.3f},\"inference\":{:.3f},\"postprocess\":{:.3f}}}"
+          ",\"results\":",
+          picture.height, picture.width, to_ms(answer.stages.prepare), to_ms(answer.stages.run),
+          to_ms(answer.stages.finish));
+      protocol::ultralytics::append_results(out, *answer.prediction, answer.model->class_names, style_);
+    } else {
+      out += ",\"error\":" + text::json_quoted(item.answer.error().message);
+    }
+    fmt::print("{}}}", out);
+  }
+
+  void end() override { fmt::print("\n]}}\n"); }
+
+ private:
+  const protocol::ultralytics::Style style_;
+  bool first_ = true;
+};
+
+class TablePrinter final : public Printer {
+ public:
+  void item(const Item& item) override {
+    if (!item.answer) return;  // told on standard error
+    const content::InferResponse& answer = *item.answer;
+    const auto& detections = std::get<content::Detections>(*answer.prediction);
+    const Duration took = answer.stages.prepare + answer.stages.run + answer.stages.finish;
+    fmt::print("{}  {} x {} pixels, {:.1f} ms\n", item.file, detections.picture.width,
+               detections.picture.height, to_ms(took));
+    if (!detections.rows.empty()) {
+      fmt::print("  {:<20} {:>10} {:>8} {:>8} {:>8} {:>8}\n", "name", "confidence", "x1", "y1", "x2", "y2");
+    }
+    for (const content::Detection& row : detections.rows) {
+      const auto name = answer.model->class_names.find(row.class_id);
+      fmt::print(
+          "  {:<20} {:>10.3f} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f}\n",
+          name == answer.model->class_names.end() ? fmt::format("class {}", row.class_id) : name->second,
+          row.confidence, row.box.x1, row.box.y1, row.box.x2, row.box.y2);
+    }
+    objects_ += detections.rows.size();
+    ++pictures_;
+  }
+
+  void end() override {
+    fmt::print("Detected {} {}", objects_, objects_ == 1 ? "object" : "objects");
+    fmt::print("{}\n", pictures_ == 1 ? "" : fmt::format(" in {} pictures", pictures_));
+  }
+
+ private:
+  std::size_t objects_ = 0;
+  std::size_t pictures_ = 0;
+};
+
+// Writes annotated pictures; two of one name get numbers.
+class Saver {
+ public:
+  explicit Saver(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  Result<void> save(const Item& item, std::uint64_t max_pixels) {
+    const content::InferResponse& answer = *item.answer;
+    BASCULE_ASSIGN(const std::vector<std::byte> jpeg,
+                   annotate(*item.bytes, max_pixels, *answer.prediction, answer.model->class_names));
+    const std::string stem = item.file == "-" ? "stdin" : std::filesystem::path(item.file).stem().string();
+    std::string name = stem;
+    for (int i = 2; !names_.insert(name).second; ++i) name = fmt::format("{}-{}", stem, i);
+    return write_file(folder_ / (name + ".jpg"), {reinterpret_cast<const char*>(jpeg.data()), jpeg.size()});
+  }
+
+ private:
+  const std::filesystem::path folder_;
+  std::set<std::string> names_;
+};
+
+struct Run {
+  const config::Values& values;
+  content::PredictOptions options;
+  std::uint64_t max_pixels = 0;
+  bool failed = false;
+};
+
+std::future<Item> ask(serving::InferenceService& service, const Run& run, const std::string& file) {
+  auto promise = std::make_shared<std::promise<Item>>();
+  std::future<Item> future = promise->get_future();
+  Item item{.file = file, .bytes = nullptr};
+  auto bytes = read_file(file, kMaxPictureBytes);
+  if (!bytes) {
+    item.answer = std::move(bytes).error();
+    promise->set_value(std::move(item));
+    return future;
+  }
+  item.bytes = std::make_shared<std::vector<std::byte>>(*std::move(bytes));
+  content::InferRequest request;
+  request.dialect = "cli";
+  request.picture = {.bytes = *item.bytes, .owner = item.bytes, .name = file};
+  request.options = run.options;
+  service.infer(std::move(request), [promise, item = std::move(item)](auto answer, bool last) mutable {
+    if (!last) return;
+    item.answer = std::move(answer);
+    promise->set_value(std::move(item));
+  });
+  return future;
+}
+
+void take(Item item, Run& run, Printer& printer, Saver* saver) {
+  printer.item(item);
+  if (!item.answer) {
+    fmt::print(stderr, "bascule: {}: {}\n", item.file, item.answer.error().message);
+    run.failed = true;
+  } else if (saver != nullptr) {
+    if (auto saved = saver->save(item, run.max_pixels); !saved) {
+      fmt::print(stderr, "bascule: {}: {}\n", item.file, saved.error().message);
+      run.failed = true;
+    }
+  }
+}
+
+int predict_all(serving::InferenceService& service, std::size_t width, Run& run,
+                const std::vector<std::string>& files) {
+  std::unique_ptr<Saver> saver;
+  if (run.values.has("save")) {
+    std::error_code code;
+    std::filesystem::create_directories(run.values.text("save"), code);
+    if (code) {
+      return fail(invalid_argument(fmt::format("--save: the folder '{}' cannot be made: {}.",
+                                               run.values.text("save"), code.message())),
+                  kFailed);
+    }
+    saver = std::make_unique<Saver>(run.values.text("save"));
+  }
+  std::unique_ptr<Printer> printer;
+  if (run.values.flag("json")) {
+    printer = std::make_unique<JsonPrinter>(static_cast<int>(run.values.integer("decimals")));
+  } else {
+    printer = std::make_unique<TablePrinter>();
+  }
+  std::deque<std::future<Item>> waiting;  // at most one more than run at once
+  for (const std::string& file : files) {
+    waiting.push_back(ask(service, run, file));
+    if (waiting.size() <= width) continue;
+    take(waiting.front().get(), run, *printer, saver.get());
+    waiting.pop_front();
+  }
+  for (; !waiting.empty(); waiting.pop_front()) take(waiting.front().get(), run, *printer, saver.get());
+  printer->end();
+  return run.failed ? kFailed : kOk;
+}
+
+}  // namespace
+
+int predict(config::Parsed parsed) {
+  config::Values& values = parsed.values;
+  if (auto completed = complete_values(command("predict"), values); !completed)
+    return fail(completed.error(), kUsage);
+  if (parsed.positionals.size() < 2) {
+    return fail(invalid_argument("Give a model and at least one picture. See: bascule predict --help"),
+                kUsage);
+  }
+  const std::filesystem::path model_path = parsed.positionals[0];
+  const auto files = expand_pictures({parsed.positionals.begin() + 1, parsed.positionals.end()});
+  if (!files) return fail(files.error(), kFailed);
+
+  // One picture: all cores on it. Many: a core each.
+  const std::size_t cores =
+      values.has("threads") ? static_cast<std::size_t>(values.integer("threads")) : cpu_budget();
+  const std::size_t width = std::min(files->size(), cores);
+  const SteadyClock clock;
+  const auto backend = backend::make_onnxruntime_backend();
+  const auto sources = catalog::find_models({model_path}, *backend);
+  if (!sources) return fail(sources.error(), kFailed);
+  if (sources->size() != 1) {
+    return fail(invalid_argument(fmt::format("'{}' holds {} models; give the file of one.",
+                                             model_path.string(), sources->size())),
+                kUsage);
+  }
+  Run run{.values = values, .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
+  auto model = catalog::load_model(
+      sources->front(), *backend,
+      {.load = {.threads = static_cast<int>(cores / width)}, .task = {.max_pixels = run.max_pixels}}, clock);
+  if (!model) return fail(model.error(), kFailed);
+  catalog::Catalog catalog(sources->front().name);
+  catalog.set_ready(*std::move(model));
+  run.options.confidence = values.number("conf");
+  run.options.iou = values.number("iou");
+  if (values.has("imgsz")) {
+    const int size = static_cast<int>(values.integer("imgsz"));
+    run.options.size = {.height = size, .width = size};
+  }
+  ThreadPool executor({.name = "worker", .threads = width});
+  serving::InferenceService service(catalog, executor, clock, {});
+  return predict_all(service, width, run, *files);
+}
+
+}  // namespace bascule::app

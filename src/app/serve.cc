@@ -1,0 +1,218 @@
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "app/commands.h"
+#include "backend/onnxruntime/onnxruntime_backend.h"
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/executor.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "catalog/catalog.h"
+#include "catalog/loader.h"
+#include "catalog/source.h"
+#include "http/server.h"
+#include "metrics/metrics.h"
+#include "serving/control_service.h"
+#include "serving/inference_service.h"
+
+namespace bascule::app {
+namespace {
+
+constexpr Duration kGrace = std::chrono::seconds(30);
+
+// The signals that end the server, blocked in every thread and waited for by the main one.
+sigset_t end_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+void block_signals() {
+  const sigset_t set = end_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int wait_for_end() {
+  const sigset_t set = end_signals();
+  int number = 0;
+  while (sigwait(&set, &number) != 0) {
+  }
+  return number;
+}
+
+// What was asked for, as model sources with their final names.
+Result<std::vector<catalog::ModelSource>> wanted_models(const config::Parsed& parsed,
+                                                        const std::vector<config::ModelEntry>& entries,
+                                                        const backend::Backend& backend) {
+  std::vector<std::filesystem::path> paths(parsed.positionals.begin(), parsed.positionals.end());
+  for (const config::ModelEntry& entry : entries) paths.emplace_back(entry.path);
+  if (paths.empty()) {
+    return invalid_argument("No model was given. Try: bascule serve MODEL.onnx (see: bascule serve --help)");
+  }
+  BASCULE_ASSIGN(std::vector<catalog::ModelSource> sources, catalog::find_models(paths, backend));
+  for (const config::ModelEntry& entry : entries) {
+    if (entry.name.empty()) continue;
+    for (catalog::ModelSource& source : sources) {
+      if (source.file == entry.path) source.name = entry.name;
+    }
+  }
+  if (parsed.values.has("name")) {
+    if (sources.size() != 1) {
+      return invalid_argument(
+          fmt::format("--name gives one model its name, but {} were found.", sources.size()));
+    }
+    sources[0].name = parsed.values.text("name");
+  }
+  for (const catalog::ModelSource& source : sources) {
+    if (!valid_model_name(source.name)) {
+      return invalid_argument(
+          fmt::format("'{}' cannot name a model: use 1 to 128 letters, digits, '_', '-' and '.'.",
+                      text::shortened(source.name)));
+    }
+  }
+  return sources;
+}
+
+std::string describe(const content::ModelInfo& model) {
+  if (model.task.empty())
+    return fmt::format("{} inputs, {} outputs", model.inputs.size(), model.outputs.size());
+  return fmt::format("{}, {} classes", model.task, model.class_names.size());
+}
+
+void load_all(const std::vector<catalog::ModelSource>& sources, const backend::Backend& backend,
+              const catalog::LoaderOptions& options, const Clock& clock, catalog::Catalog& catalog,
+              metrics::Metrics& metrics) {
+  int ready = 0;
+  int failed = 0;
+  for (const catalog::ModelSource& source : sources) {
+    const TimePoint start = clock.now();
+    auto model = catalog::load_model(source, backend, options, clock);
+    if (!source.note.empty()) log::info("{}: {}", source.name, source.note);
+    if (model) {
+      log::info("{} version {}: {}, ready in {:.0f} ms", source.name, source.version,
+                describe(*(*model)->info), to_ms(clock.now() - start));
+      catalog.set_ready(*std::move(model));
+      ++ready;
+    } else {
+      log::error("{} version {} is not served: {}", source.name, source.version, model.error().message);
+      catalog.set_failed(source.name, source.version, model.error().message);
+      ++failed;
+    }
+    metrics.set_models("ready", ready);
+    metrics.set_models("failed", failed);
+    metrics.set_models("loading", static_cast<int>(sources.size()) - ready - failed);
+  }
+}
+
+// What a person at the terminal wants to see first.
+void greet(const std::string& url, const catalog::Catalog& catalog) {
+  fmt::print("Serving on {}\n", url);
+  std::string picture_route;
+  std::string tensor_model;
+  for (const content::ModelStatus& status : catalog.list()) {
+    const auto model = catalog.pin(status.name, status.version);
+    if (!model) {
+      fmt::print("  {:<24} failed: {}\n", status.name, status.reason);
+      continue;
+    }
+    fmt::print("  {:<24} {}\n", status.name, describe(*(*model)->info));
+    if ((*model)->task != nullptr) {
+      picture_route = picture_route.empty() ? fmt::format("/models/{}/predict", status.name) : picture_route;
+    } else {
+      tensor_model = tensor_model.empty() ? status.name : tensor_model;
+    }
+  }
+  if (catalog.pin("", "", true)) picture_route = "/predict";
+  if (!picture_route.empty()) fmt::print("Try: curl -F file=@picture.jpg {}{}\n", url, picture_route);
+  if (picture_route.empty()) fmt::print("Try: curl {}/v2/models/{}\n", url, tensor_model);
+  std::fflush(stdout);
+}
+
+struct Parts {
+  SteadyClock clock;
+  metrics::Metrics metrics;
+  catalog::Catalog catalog;
+  ThreadPool executor;
+  serving::InferenceService inference;
+  serving::ControlService control;
+
+  Parts(const config::Values& values, std::size_t workers)
+      : catalog(values.has("default_model") ? values.text("default_model") : ""),
+        executor({.name = "worker", .threads = workers}),
+        inference(catalog, executor, clock, {}),
+        control(catalog, clock) {}
+};
+
+http::ServerOptions http_options(const config::Values& values) {
+  return {.host = values.text("host"),
+          .port = static_cast<std::uint16_t>(values.integer("http_port")),
+          .io_threads = std::max<std::size_t>(cpu_budget() / 4, 1),
+          .max_json_bytes = static_cast<std::uint64_t>(values.integer("max_json_bytes")),
+          .max_binary_bytes = static_cast<std::uint64_t>(values.integer("max_binary_bytes")),
+          .server_version = std::string(kVersion)};
+}
+
+std::string url_of(const http::ServerOptions& options, std::uint16_t port) {
+  const bool ipv6 = options.host.find(':') != std::string::npos;
+  return fmt::format("http://{}{}{}:{}", ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", port);
+}
+
+int run(const config::Values& values, const std::vector<catalog::ModelSource>& sources,
+        const backend::Backend& backend) {
+  const auto threads = static_cast<std::size_t>(values.integer("threads"));
+  Parts parts(values, std::max<std::size_t>(cpu_budget() / threads, 1));
+  parts.metrics.set_build_info(kVersion);
+  for (const catalog::ModelSource& source : sources) parts.catalog.set_loading(source.name, source.version);
+
+  const http::ServerOptions options = http_options(values);
+  auto server = http::Server::listen(options, {.inference = parts.inference,
+                                               .control = parts.control,
+                                               .metrics = parts.metrics,
+                                               .clock = parts.clock});
+  if (!server) return fail(server.error(), kFailed);
+  (*server)->start();
+  load_all(sources, backend,
+           {.load = {.threads = static_cast<int>(threads)},
+            .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))}},
+           parts.clock, parts.catalog, parts.metrics);
+  if (auto ready = parts.control.ready(); !ready) {
+    (*server)->stop(Duration{});
+    return fail(ready.error(), kFailed);
+  }
+  greet(url_of(options, (*server)->port()), parts.catalog);
+  const int number = wait_for_end();
+  log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
+  (*server)->stop(kGrace);
+  log::info("Stopped");
+  return kOk;
+}
+
+}  // namespace
+
+int serve(config::Parsed parsed) {
+  auto entries = complete_values(command("serve"), parsed.values);
+  if (!entries) return fail(entries.error(), kUsage);
+  const auto backend = backend::make_onnxruntime_backend();
+  const auto sources = wanted_models(parsed, *entries, *backend);
+  if (!sources) return fail(sources.error(), kUsage);
+  block_signals();
+  return run(parsed.values, *sources, *backend);
+}
+
+}  // namespace bascule::app
