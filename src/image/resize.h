@@ -35,6 +35,7 @@ struct ResizeScratch {
 // Gives the rows of the picture scaled to height x width, one after the other, to `put`, as
 // put(y, upper, lower, tap): the two horizontally scaled source rows (planes of `width` values in 1/128, R
 // then G then B) that the vertical pass mixes with blend_row or blend_value.
+// Thread-safety: one thread at a time.
 class RowSource {
  public:
   RowSource(const Bitmap& bitmap, int height, int width, ResizeScratch& scratch);

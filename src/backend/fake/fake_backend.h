@@ -15,6 +15,7 @@ struct FakeModel {
   std::function<Result<std::vector<tensor::NamedTensor>>(std::span<const tensor::NamedTensor> inputs)> run;
 };
 
+// Hands out what was scripted. Thread-safety: thread-safe once every `add` is done.
 class FakeBackend final : public Backend {
  public:
   // What `load` gives for a file whose stem is `name`.
