@@ -1,0 +1,74 @@
+#include "protocol/body.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace bascule::protocol {
+namespace {
+
+// Texts that clients of one dialect look for; everything else is the error's own sentence.
+std::string v2_text(const Error& error) {
+  switch (error.reason) {
+    case Reason::kUnknownModel:
+      // Triton's wording, which its clients and tests match.
+      return fmt::format("Request for unknown model: '{}' is not found. {}", error.fields.name,
+                         error.message);
+    case Reason::kUnknownVersion:
+      return fmt::format("Request for unknown model: '{}' version {} is not found. {}", error.fields.name,
+                         error.fields.got, error.message);
+    case Reason::kDuplicateOutput:
+      return fmt::format("output '{}' already exists in request", error.fields.name);
+    default: return error.message;
+  }
+}
+
+unsigned v2_status(const Error& error) {
+  switch (error.reason) {
+    case Reason::kMethodNotAllowed: return 405;
+    case Reason::kBodyTooLarge: return 413;
+    default: break;
+  }
+  switch (error.code) {
+    case Code::kInvalidArgument:
+    case Code::kAlreadyExists: return 400;
+    case Code::kNotFound: return 404;
+    case Code::kPayloadTooLarge: return 413;
+    case Code::kUnsupported: return 501;
+    case Code::kFailedPrecondition:
+    case Code::kUnavailable: return 503;
+    case Code::kResourceExhausted: return 429;
+    case Code::kDeadlineExceeded: return 504;
+    case Code::kCancelled: return 499;
+    case Code::kUnauthenticated: return 401;
+    case Code::kInternal: return 500;
+  }
+  return 500;
+}
+
+// The platform's OpenAPI file lists 400, 401, 404, 413, 429, 503 (and 500 in its pages): nothing else, but
+// for the method, which HTTP itself wants.
+unsigned ultralytics_status(const Error& error) {
+  const unsigned status = v2_status(error);
+  switch (status) {
+    case 501: return 400;
+    case 504:
+    case 499: return 503;
+    default: return status;
+  }
+}
+
+}  // namespace
+
+std::string error_body(const Error& error, Dialect dialect) {
+  std::string out = R"({"error":)";
+  text::append_json_quoted(out, dialect == Dialect::kV2 ? v2_text(error) : error.message);
+  out += '}';
+  return out;
+}
+
+unsigned http_status(const Error& error, Dialect dialect) {
+  return dialect == Dialect::kV2 ? v2_status(error) : ultralytics_status(error);
+}
+
+}  // namespace bascule::protocol

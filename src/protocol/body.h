@@ -31,11 +31,14 @@ struct ReplyBody {
   }
 };
 
-// {"error":"…"} for every dialect of today.
-[[nodiscard]] std::string error_body(const Error& error);
+// What a client speaks: statuses and the texts it looks for differ.
+enum class Dialect { kV2, kUltralytics };
+
+// {"error":"…"}, with the dialect's own text where its clients look for one (from Reason and fields), else
+// the error's message.
+[[nodiscard]] std::string error_body(const Error& error, Dialect dialect = Dialect::kV2);
 
 // The HTTP status a dialect's clients expect for an error.
-enum class Dialect { kV2, kUltralytics };
 [[nodiscard]] unsigned http_status(const Error& error, Dialect dialect);
 
 }  // namespace bascule::protocol

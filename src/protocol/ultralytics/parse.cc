@@ -1,0 +1,253 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/text.h"
+#include "protocol/multipart.h"
+#include "protocol/percent.h"
+#include "protocol/ultralytics/ultralytics.h"
+
+namespace bascule::protocol::ultralytics {
+namespace {
+
+const std::vector<std::string>& known_fields() {
+  static const std::vector<std::string> kFields = {"file",      "source",   "conf",       "iou", "imgsz",
+                                                   "normalize", "decimals", "vid_stride", "bits"};
+  return kFields;
+}
+
+struct Field {
+  std::string name;
+  std::string value;
+};
+
+Error bad_field(std::string_view name, std::string_view value, std::string_view rule) {
+  Error error = invalid_argument(
+      fmt::format("Field '{}' is '{}'; {}.", name, text::escape_controls(text::shortened(value, 40)), rule),
+      Reason::kValueOutOfRange);
+  error.fields.name = name;
+  error.fields.got = value;
+  return error;
+}
+
+Result<double> number(const Field& field, double low, double high) {
+  const std::optional<double> value = text::parse_double(text::trimmed(field.value));
+  if (value && *value >= low && *value <= high) return *value;
+  return bad_field(field.name, field.value, fmt::format("it must be a number from {} to {}", low, high));
+}
+
+Result<int> whole(const Field& field, int low, int high) {
+  const std::optional<double> value = text::parse_double(text::trimmed(field.value));
+  if (value && *value >= low && *value <= high && std::floor(*value) == *value)
+    return static_cast<int>(*value);
+  return bad_field(field.name, field.value,
+                   fmt::format("it must be a whole number from {} to {}", low, high));
+}
+
+Result<bool> flag(const Field& field) {
+  const std::string value = text::to_lower(text::trimmed(field.value));
+  if (value == "true" || value == "1") return true;
+  if (value == "false" || value == "0") return false;
+  return bad_field(field.name, field.value, "it must be true or false");
+}
+
+// "640", "480,640" and "[480, 640]": height first.
+Result<content::PictureSize> picture_size(const Field& field) {
+  std::string_view value = text::trimmed(field.value);
+  if (value.size() >= 2 &&
+      ((value.front() == '[' && value.back() == ']') || (value.front() == '(' && value.back() == ')'))) {
+    value = value.substr(1, value.size() - 2);
+  }
+  const std::size_t comma = value.find(',');
+  const auto side = [&](std::string_view part) -> Result<int> {
+    Result<int> size = whole({field.name, std::string(part)}, 32, 1280);
+    if (size) return size;
+    return bad_field(field.name, field.value,
+                     "it must be a whole number from 32 to 1280, or a height and a width as \"480,640\"");
+  };
+  BASCULE_ASSIGN(const int height, side(value.substr(0, comma)));
+  if (comma == std::string_view::npos) return content::PictureSize{.height = height, .width = height};
+  BASCULE_ASSIGN(const int width, side(value.substr(comma + 1)));
+  return content::PictureSize{.height = height, .width = width};
+}
+
+Result<void> apply(const Field& field, PredictCall& call) {
+  if (field.name == "conf") {
+    BASCULE_ASSIGN(call.request.options.confidence, number(field, 0.01, 1.0));
+  } else if (field.name == "iou") {
+    BASCULE_ASSIGN(call.request.options.iou, number(field, 0.0, 0.95));
+  } else if (field.name == "imgsz") {
+    BASCULE_ASSIGN(call.request.options.size, picture_size(field));
+  } else if (field.name == "normalize") {
+    BASCULE_ASSIGN(call.style.normalize, flag(field));
+  } else if (field.name == "decimals") {
+    BASCULE_ASSIGN(call.style.decimals, whole(field, 0, 10));
+  } else if (field.name == "vid_stride") {
+    BASCULE_TRY(whole(field, 1, 1'000'000));  // of videos: checked, then of no meaning for a picture
+  } else if (field.name == "bits") {
+    BASCULE_ASSIGN(const int bits, whole(field, 8, 16));  // of depth maps, likewise
+    if (bits != 8 && bits != 12 && bits != 16)
+      return bad_field(field.name, field.value, "it must be 8, 12 or 16");
+  }
+  return {};
+}
+
+Error unknown_field(std::string_view name) {
+  const std::string shown = text::escape_controls(text::shortened(name, 40));
+  if (const auto near = text::nearest(text::shortened(name, 40), known_fields())) {
+    return invalid_argument(fmt::format("Unknown field '{}'; did you mean '{}'?", shown, *near));
+  }
+  return invalid_argument(
+      fmt::format("Unknown field '{}'; known are {}.", shown, fmt::join(known_fields(), ", ")));
+}
+
+Error video_not_yet(std::string_view what) {
+  return invalid_argument(fmt::format(
+      "{} is a video, and videos are not yet taken here; send single pictures (JPEG, PNG, WebP, BMP).",
+      what));
+}
+
+// Reads all fields; a repeated `imgsz` is how some clients send a list.
+Result<void> apply_all(std::vector<Field> fields, PredictCall& call) {
+  std::vector<Field> merged;
+  for (Field& field : fields) {
+    if (std::ranges::find(known_fields(), field.name) == known_fields().end())
+      return unknown_field(field.name);
+    if (field.name == "source") {
+      return invalid_argument(
+          "Field 'source' (a URL or base64 text) is not yet taken here; send the picture itself as 'file'.");
+    }
+    if (field.name == "file") {
+      return invalid_argument("Field 'file' must be a part of a multipart/form-data body.");
+    }
+    const auto before = std::ranges::find(merged, field.name, &Field::name);
+    if (before == merged.end()) {
+      merged.push_back(std::move(field));
+    } else if (field.name == "imgsz" && before->value.find(',') == std::string::npos) {
+      before->value += "," + field.value;
+    } else {
+      return invalid_argument(fmt::format("Field '{}' is given twice.", field.name));
+    }
+  }
+  for (const Field& field : merged) {
+    if (text::trimmed(field.value).empty()) continue;  // how clients send "none": the default
+    BASCULE_TRY(apply(field, call));
+  }
+  return {};
+}
+
+bool has_at(std::string_view bytes, std::size_t at, std::string_view magic) {
+  return bytes.size() >= at + magic.size() && bytes.substr(at, magic.size()) == magic;
+}
+
+bool looks_like_picture(std::string_view bytes) {
+  return bytes.starts_with("\xFF\xD8\xFF") || bytes.starts_with("\x89PNG") || bytes.starts_with("BM") ||
+         (bytes.starts_with("RIFF") && has_at(bytes, 8, "WEBP")) || bytes.starts_with("GIF8") ||
+         bytes.starts_with(std::string_view("II*\0", 4)) || bytes.starts_with(std::string_view("MM\0*", 4));
+}
+
+bool looks_like_video(std::string_view bytes) {
+  if (has_at(bytes, 4, "ftyp")) {  // ISO base media: pictures (AVIF, HEIC) and videos share it
+    static constexpr std::array<std::string_view, 7> kPictures = {"avif", "avis", "heic", "heix",
+                                                                  "heim", "mif1", "msf1"};
+    return std::ranges::find(kPictures, bytes.substr(8, 4)) == kPictures.end();
+  }
+  return (bytes.starts_with("RIFF") && has_at(bytes, 8, "AVI ")) || bytes.starts_with("\x1A\x45\xDF\xA3") ||
+         bytes.starts_with("\x30\x26\xB2\x75\x8E\x66") || bytes.starts_with("FLV\x01") ||
+         bytes.starts_with(std::string_view("\0\0\x01\xBA", 4)) ||
+         bytes.starts_with(std::string_view("\0\0\x01\xB3", 4));
+}
+
+bool named_like_video(std::string_view file_name) {
+  static constexpr std::array<std::string_view, 14> kEndings = {
+      "asf", "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpg", "mpeg", "ogv", "ts", "webm", "wmv", "3gp"};
+  const std::size_t dot = file_name.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  return std::ranges::find(kEndings, text::to_lower(file_name.substr(dot + 1))) != kEndings.end();
+}
+
+// Takes `bytes` as the picture, unless they are none.
+Result<void> take_picture(std::span<const std::byte> bytes, std::string_view file_name,
+                          std::string_view media_type, const RequestBody& body, PredictCall& call) {
+  const std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::string shown = file_name.empty() ? std::string("The file")
+                                              : "'" + text::escape_controls(text::shortened(file_name)) + "'";
+  if (bytes.empty()) {
+    return invalid_argument(fmt::format("{} is empty; send the bytes of a picture.", shown),
+                            Reason::kBadPicture);
+  }
+  const bool says_video = named_like_video(file_name) || text::to_lower(media_type).starts_with("video/");
+  if (!looks_like_picture(view) && (says_video || looks_like_video(view))) return video_not_yet(shown);
+  call.request.picture =
+      content::EncodedPicture{.bytes = bytes, .owner = body.owner, .name = std::string(file_name)};
+  return {};
+}
+
+Error no_file() {
+  return invalid_argument(
+      "The request has no picture; send it as the part 'file' of a multipart/form-data body, or as the body "
+      "itself.",
+      Reason::kBadPicture);
+}
+
+Result<void> read_multipart(const RequestBody& body, std::string_view content_type,
+                            std::vector<Field>& fields, PredictCall& call) {
+  BASCULE_ASSIGN(const std::string boundary, multipart_boundary(content_type));
+  BASCULE_ASSIGN(const std::vector<Part> parts, parse_multipart(body.bytes, boundary));
+  for (const Part& part : parts) {
+    if (part.name != "file") {
+      fields.push_back({part.name, {reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size()}});
+      continue;
+    }
+    if (call.request.picture) {
+      return invalid_argument("The request has two files; send one picture per request.");
+    }
+    BASCULE_TRY(take_picture(part.bytes, part.file_name, part.content_type, body, call));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<PredictCall> parse_predict(const RequestBody& body, std::string_view content_type,
+                                  std::string_view query) {
+  PredictCall call;
+  call.request.dialect = "ultralytics";
+  std::vector<Field> fields;
+  const auto add_pairs = [&](std::string_view text) -> Result<void> {
+    BASCULE_ASSIGN(auto pairs, parse_query(text));
+    for (auto& [name, value] : pairs) fields.push_back({std::move(name), std::move(value)});
+    return {};
+  };
+  BASCULE_TRY(add_pairs(query));
+  const std::string media = text::to_lower(
+      text::trimmed(content_type.substr(0, std::min(content_type.find(';'), content_type.size()))));
+  const std::string_view bytes(reinterpret_cast<const char*>(body.bytes.data()), body.bytes.size());
+  if (media == "multipart/form-data") {
+    BASCULE_TRY(read_multipart(body, content_type, fields, call));
+  } else if (media == "application/x-www-form-urlencoded" && !looks_like_picture(bytes)) {
+    // curl --data-binary names this type for anything: pictures go on below.
+    if (looks_like_video(bytes)) return video_not_yet("The file");
+    BASCULE_TRY(add_pairs(bytes));
+  } else if (media.empty() || media.starts_with("image/") || media.starts_with("video/") ||
+             media == "application/octet-stream" || media == "application/x-www-form-urlencoded") {
+    if (body.bytes.empty()) {
+      BASCULE_TRY(apply_all(std::move(fields), call));
+      return no_file();
+    }
+    BASCULE_TRY(take_picture(body.bytes, {}, media, body, call));
+  } else {
+    return invalid_argument(fmt::format(
+        "The Content-Type '{}' is not understood here; send multipart/form-data with the part 'file', "
+        "or the bytes of a picture as image/* or application/octet-stream.",
+        text::escape_controls(text::shortened(media))));
+  }
+  BASCULE_TRY(apply_all(std::move(fields), call));
+  if (!call.request.picture) return no_file();
+  return call;
+}
+
+}  // namespace bascule::protocol::ultralytics

@@ -58,6 +58,8 @@ Result<ReplyBody> write_infer(const content::InferResponse& response, const Repl
 // {"live":true} / {"ready":true|false[,"error":"…"]}
 [[nodiscard]] std::string write_live();
 [[nodiscard]] std::string write_ready(const Result<void>& ready);
+// GET /v2/models/{m}/ready: {"name":"m","ready":true|false[,"error":"…"]}
+[[nodiscard]] std::string write_model_ready(std::string_view name, const Result<void>& ready);
 // GET /v2/models, KServe's listing: {"models":["a","b"]}.
 [[nodiscard]] std::string write_model_list(const std::vector<std::string>& names);
 

@@ -1,0 +1,92 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "protocol/json.h"
+#include "protocol/v2/json_tensor.h"
+#include "protocol/v2/v2.h"
+
+namespace bascule::protocol::v2 {
+namespace {
+
+bool wants_binary(const std::vector<OutputChoice>& outputs, bool otherwise, std::string_view name) {
+  const auto found = std::ranges::find(outputs, name, &OutputChoice::name);
+  return found == outputs.end() ? otherwise : found->binary;
+}
+
+Result<void> append_output(ReplyBody& reply, const tensor::NamedTensor& output, bool binary) {
+  std::string& out = reply.head;
+  const tensor::Tensor& tensor = output.tensor;
+  BASCULE_ASSIGN(const std::size_t bytes,
+                 tensor::byte_count(tensor.shape, tensor::element_size(tensor.type)));
+  if (tensor.type != tensor::DataType::kString && bytes != tensor.bytes.size()) {
+    return internal_error(fmt::format("Output '{}' has {} bytes; its shape {} needs {}.", output.name,
+                                      tensor.bytes.size(), tensor::to_string(tensor.shape), bytes));
+  }
+  out += R"({"name":)";
+  text::append_json_quoted(out, output.name);
+  out += R"(,"datatype":")";
+  out += to_string(tensor.type);
+  out += R"(","shape":)";
+  out += '[';
+  for (std::size_t i = 0; i < tensor.shape.size(); ++i) {
+    if (i != 0) out += ',';
+    append_number(out, tensor.shape[i]);
+  }
+  out += ']';
+  if (binary) {
+    out += R"(,"parameters":{"binary_data_size":)";
+    append_number(out, std::uint64_t{tensor.bytes.size()});
+    out += '}';
+    reply.binary = true;
+    reply.parts.push_back(tensor.bytes);
+    reply.owners.push_back(tensor.owner);
+  } else {
+    out += R"(,"data":)";
+    BASCULE_TRY(append_json_tensor(out, tensor, output.name));
+  }
+  out += '}';
+  return {};
+}
+
+Result<ReplyBody> write(const content::InferResponse& response, const std::vector<OutputChoice>& outputs,
+                        bool binary_outputs) {
+  ReplyBody reply;
+  std::string& out = reply.head;
+  out.reserve(256);
+  out += '{';
+  if (response.model != nullptr) {
+    out += R"("model_name":)";
+    text::append_json_quoted(out, response.model->name);
+    out += R"(,"model_version":)";
+    text::append_json_quoted(out, response.model->version);
+    out += ',';
+  }
+  if (!response.id.empty()) {
+    out += R"("id":)";
+    text::append_json_quoted(out, response.id);
+    out += ',';
+  }
+  out += R"("outputs":[)";
+  bool first = true;
+  for (const tensor::NamedTensor& output : response.outputs) {
+    if (!first) out += ',';
+    first = false;
+    BASCULE_TRY(append_output(reply, output, wants_binary(outputs, binary_outputs, output.name)));
+  }
+  out += "]}";
+  return reply;
+}
+
+}  // namespace
+
+Result<ReplyBody> write_infer(const content::InferResponse& response, const InferCall& call) {
+  return write(response, call.outputs, call.binary_outputs);
+}
+
+Result<ReplyBody> write_infer(const content::InferResponse& response, const ReplyChoice& choice) {
+  return write(response, choice.outputs, choice.binary_outputs);
+}
+
+}  // namespace bascule::protocol::v2
