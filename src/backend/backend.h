@@ -17,9 +17,17 @@ namespace bascule::backend {
 // What a model file says of itself.
 // Thread-safety: immutable.
 struct ModelSpec {
-  std::string format;                       // "onnx"
-  std::vector<tensor::TensorSpec> inputs;   // inputs with a default in the file have `optional` set
-  std::vector<tensor::TensorSpec> outputs;  // sequences and maps already appear as the tensors `run` gives
+  std::string format;  // "onnx"
+  // Inputs with a default in the file have `optional` set. An empty shape is a scalar, or an input whose file
+  // names no shape at all: then the engine alone decides what fits.
+  std::vector<tensor::TensorSpec> inputs;
+  // The tensors that `run` gives. Where the file gives something else, it appears here as:
+  // - a sequence of tensors: one tensor, stacked, with a new first dimension;
+  // - a map, or a sequence of maps (the probabilities of a scikit-learn classifier): two tensors. NAME holds
+  //   the values, one row per map, and NAME_labels the keys in the same places, sorted, as BYTES or INT64.
+  //   Keys are repeated for every row, so that a batch can be cut along the first dimension like any other
+  //   output.
+  std::vector<tensor::TensorSpec> outputs;
   std::map<std::string, std::string> metadata;  // free key-value pairs of the file
 };
 
@@ -38,8 +46,10 @@ class Executable {
   // Runs the model once on the calling thread.
   // `inputs`: one tensor for every input that is not optional, in any order, names and datatypes as in
   // `spec()`, shapes that fit (checked by the caller, with `check_inputs`). `outputs`: names wanted, in that
-  // order; empty means all, in the spec's order. Errors: kInvalidArgument where the engine refuses these
-  // shapes or values (the message says what it said), kInternal for its own failures.
+  // order; empty means all, in the spec's order. The answer may keep the engine's memory, but never the
+  // caller's. Errors: kInvalidArgument where the engine refuses these shapes or values (the message says what
+  // it said) or a sequence has unequal shapes, kResourceExhausted where memory ran out, kInternal for the
+  // engine's own failures.
   virtual Result<std::vector<tensor::NamedTensor>> run(std::span<const tensor::NamedTensor> inputs,
                                                        std::span<const std::string> outputs) const = 0;
 };

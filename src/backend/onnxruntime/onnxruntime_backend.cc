@@ -1,0 +1,213 @@
+#include "backend/onnxruntime/onnxruntime_backend.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <onnxruntime_cxx_api.h>
+#include <onnxruntime_session_options_config_keys.h>
+
+#include "backend/onnxruntime/ort_error.h"
+#include "backend/onnxruntime/ort_spec.h"
+#include "backend/onnxruntime/ort_value.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace bascule::backend {
+namespace {
+
+using tensor::NamedTensor;
+
+// The engine's own lines become lines of our log. Without this it writes to standard error itself.
+void forward_log(void*, OrtLoggingLevel level, const char*, const char*, const char*, const char* message) {
+  if (level >= ORT_LOGGING_LEVEL_WARNING) {
+    log::warning("onnxruntime: {}", text::shortened(ort::plain_words(message), 400));
+  }
+}
+
+Ort::SessionOptions session_options(const LoadOptions& options) {
+  Ort::SessionOptions out;
+  out.SetGraphOptimizationLevel(GraphOptimizationLevel::ORT_ENABLE_ALL);
+  out.SetExecutionMode(ExecutionMode::ORT_SEQUENTIAL);
+  // One thread: the engine makes no pool and computes on the thread that calls. n: a pool of n - 1 beside it.
+  out.SetIntraOpNumThreads(std::max(options.threads, 1));
+  out.SetInterOpNumThreads(1);
+  // Waiting threads sleep: cores belong to whoever has work, not to a loop that hopes for some.
+  out.AddConfigEntry(kOrtSessionOptionsConfigAllowIntraOpSpinning, "0");
+  out.AddConfigEntry(kOrtSessionOptionsConfigAllowInterOpSpinning, "0");
+  // A failed load comes back as one sentence; the engine's log of it would say it twice.
+  out.SetLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
+  return out;
+}
+
+// What a session needs to live; tensors given out hold it too.
+struct Loaded {
+  std::shared_ptr<Ort::Env> env;
+  Ort::Session session{nullptr};
+};
+
+class OnnxExecutable final : public Executable {
+ public:
+  OnnxExecutable(std::shared_ptr<Loaded> loaded, ort::SpecPlan plan)
+      : loaded_(std::move(loaded)), plan_(std::move(plan)) {
+    // A refused input is the caller's answer, not a line in the server's log.
+    run_options_.SetRunLogSeverityLevel(ORT_LOGGING_LEVEL_FATAL);
+  }
+
+  [[nodiscard]] const ModelSpec& spec() const override { return plan_.spec; }
+
+  Result<std::vector<NamedTensor>> run(std::span<const NamedTensor> inputs,
+                                       std::span<const std::string> outputs) const override {
+    return ort::guarded([&] { return run_unguarded(inputs, outputs); },
+                        [](OrtErrorCode code, std::string_view message) -> Result<std::vector<NamedTensor>> {
+                          return ort::run_error(code, message);
+                        });
+  }
+
+ private:
+  // Indices into spec().outputs of what was asked for.
+  [[nodiscard]] Result<std::vector<std::size_t>> wanted_parts(std::span<const std::string> names) const {
+    std::vector<std::size_t> out;
+    const auto& specs = plan_.spec.outputs;
+    for (std::size_t i = 0; names.empty() && i < specs.size(); ++i) out.push_back(i);
+    for (const std::string& name : names) {
+      const auto at = std::ranges::find(specs, name, &tensor::TensorSpec::name);
+      if (at == specs.end()) {
+        return invalid_argument(fmt::format("The model has no output '{}'.", text::shortened(name)),
+                                Reason::kUnknownOutput);
+      }
+      out.push_back(static_cast<std::size_t>(at - specs.begin()));
+    }
+    return out;
+  }
+
+  Result<std::vector<NamedTensor>> run_unguarded(std::span<const NamedTensor> inputs,
+                                                 std::span<const std::string> outputs) const {
+    BASCULE_ASSIGN(const auto wanted, wanted_parts(outputs));
+    std::vector<const char*> input_names;
+    std::vector<Ort::Value> values;
+    input_names.reserve(inputs.size());
+    values.reserve(inputs.size());
+    for (const NamedTensor& input : inputs) {
+      BASCULE_ASSIGN(Ort::Value value, ort::to_value(input.tensor, memory_));
+      input_names.push_back(input.name.c_str());
+      values.push_back(std::move(value));
+    }
+    // Two parts may come from one output of the file; it is fetched once.
+    std::vector<std::size_t> fetched;
+    std::vector<const char*> output_names;
+    for (const std::size_t part : wanted) {
+      const std::size_t plan = plan_.parts[part].plan;
+      if (std::ranges::find(fetched, plan) != fetched.end()) continue;
+      fetched.push_back(plan);
+      output_names.push_back(plan_.outputs[plan].name.c_str());
+    }
+    std::vector<Ort::Value> results =
+        loaded_->session.Run(run_options_, input_names.data(), values.data(), values.size(),
+                             output_names.data(), output_names.size());
+    return collect(wanted, fetched, std::move(results), inputs);
+  }
+
+  Result<std::vector<NamedTensor>> collect(std::span<const std::size_t> wanted,
+                                           std::span<const std::size_t> fetched,
+                                           std::vector<Ort::Value> results,
+                                           std::span<const NamedTensor> inputs) const {
+    std::vector<ort::Converted> converted;
+    converted.reserve(results.size());
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      BASCULE_ASSIGN(auto one,
+                     ort::from_value(std::move(results[i]), plan_.outputs[fetched[i]], inputs, loaded_));
+      converted.push_back(std::move(one));
+    }
+    std::vector<NamedTensor> out;
+    out.reserve(wanted.size());
+    for (const std::size_t part : wanted) {
+      const auto at = std::ranges::find(fetched, plan_.parts[part].plan) - fetched.begin();
+      const ort::Converted& from = converted[static_cast<std::size_t>(at)];
+      out.push_back({.name = plan_.spec.outputs[part].name,
+                     .tensor = plan_.parts[part].labels ? from.labels : from.values});
+    }
+    return out;
+  }
+
+  const std::shared_ptr<Loaded> loaded_;
+  const ort::SpecPlan plan_;
+  const Ort::MemoryInfo memory_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeCPU);
+  Ort::RunOptions run_options_;
+};
+
+// Refuses what need not be opened to be known as no model.
+Result<void> check_file(const std::filesystem::path& file) {
+  const std::string name = text::shortened(text::escape_controls(file.filename().string()), 120);
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (status.type() == std::filesystem::file_type::not_found) {
+    return not_found(fmt::format("Model file '{}' does not exist.", name));
+  }
+  if (error)
+    return invalid_argument(fmt::format("Model file '{}' cannot be read: {}.", name, error.message()));
+  if (std::filesystem::is_directory(status)) {
+    return invalid_argument(fmt::format("'{}' is a folder, not a model file.", name));
+  }
+  if (!std::filesystem::is_regular_file(status)) {
+    return invalid_argument(fmt::format("'{}' is no regular file.", name));
+  }
+  const auto size = std::filesystem::file_size(file, error);
+  if (error)
+    return invalid_argument(fmt::format("Model file '{}' cannot be read: {}.", name, error.message()));
+  if (size == 0) return invalid_argument(fmt::format("Model file '{}' is empty (0 bytes).", name));
+  return {};
+}
+
+class OnnxBackend final : public Backend {
+ public:
+  explicit OnnxBackend(std::shared_ptr<Ort::Env> env) : env_(std::move(env)) {}
+
+  [[nodiscard]] std::string_view name() const override { return "onnxruntime"; }
+
+  [[nodiscard]] bool accepts(const std::filesystem::path& file) const override {
+    return text::to_lower(file.extension().string()) == ".onnx";
+  }
+
+  Result<std::unique_ptr<Executable>> load(const std::filesystem::path& file,
+                                           const LoadOptions& options) const override {
+    BASCULE_TRY(check_file(file));
+    using Out = Result<std::unique_ptr<Executable>>;
+    return ort::guarded([&]() -> Out { return load_unguarded(file, options); },
+                        [&](OrtErrorCode code, std::string_view message) -> Out {
+                          return ort::load_error(file, code, message);
+                        });
+  }
+
+ private:
+  Result<std::unique_ptr<Executable>> load_unguarded(const std::filesystem::path& file,
+                                                     const LoadOptions& options) const {
+    auto loaded = std::make_shared<Loaded>();
+    loaded->env = env_;
+    loaded->session = Ort::Session(*env_, file.c_str(), session_options(options));
+    auto plan = ort::read_spec(loaded->session);
+    if (!plan) {
+      return invalid_argument(fmt::format(
+          "Model file '{}' {}.", text::shortened(file.filename().string(), 120), plan.error().message));
+    }
+    return std::make_unique<OnnxExecutable>(std::move(loaded), *std::move(plan));
+  }
+
+  const std::shared_ptr<Ort::Env> env_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_onnxruntime_backend() {
+  auto env = std::make_shared<Ort::Env>(ORT_LOGGING_LEVEL_WARNING, "bascule", forward_log, nullptr);
+  return std::make_unique<OnnxBackend>(std::move(env));
+}
+
+std::string onnxruntime_version() { return Ort::GetVersionString(); }
+
+}  // namespace bascule::backend
