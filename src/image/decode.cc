@@ -15,6 +15,7 @@ std::optional<Format> sniff(std::span<const std::byte> bytes) {
   if (reader.has(0, "\xFF\xD8\xFF")) return Format::kJpeg;
   if (reader.has(0, "\x89PNG\r\n\x1A\n")) return Format::kPng;
   if (reader.has(0, "RIFF") && reader.has(8, "WEBP")) return Format::kWebp;
+  if (reader.has(0, "BM")) return Format::kBmp;
   return std::nullopt;
 }
 
@@ -23,7 +24,7 @@ Result<StoredHeader> read_stored_header(std::span<const std::byte> bytes, Format
     case Format::kJpeg: return read_jpeg_header(bytes);
     case Format::kPng: return read_png_header(bytes);
     case Format::kWebp: return read_webp_header(bytes);
-    case Format::kBmp: break;
+    case Format::kBmp: return read_bmp_header(bytes);
   }
   return internal_error("A picture format has no reader.");
 }
@@ -98,7 +99,7 @@ Result<void> decode(std::span<const std::byte> bytes, const Limits& limits, Bitm
     case Format::kJpeg: BASCULE_TRY(decode_jpeg(bytes, checked.header, out)); break;
     case Format::kPng: BASCULE_TRY(decode_png(bytes, checked.header, out)); break;
     case Format::kWebp: BASCULE_TRY(decode_webp(bytes, checked.header, out)); break;
-    case Format::kBmp: break;
+    case Format::kBmp: BASCULE_TRY(decode_bmp(bytes, checked.header, out)); break;
   }
   apply_orientation(out, checked.header.orientation);
   return {};

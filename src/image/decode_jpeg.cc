@@ -100,7 +100,7 @@ Result<void> read_frame(const ByteReader& reader, const Segment& segment, Frame&
 // Everything up to the first scan: that is where the size and the orientation stand.
 Result<Frame> read_frame_header(const ByteReader& reader) {
   Frame frame;
-  bool saw_app1 = false;
+  bool saw_exif = false;
   std::size_t at = 2;
   while (true) {
     BASCULE_ASSIGN(const Segment segment, segment_at(reader, at));
@@ -114,12 +114,11 @@ Result<Frame> read_frame_header(const ByteReader& reader) {
     if (is_frame_header(segment.marker)) {
       if (frame.marker != 0) return bad_picture("The JPEG picture is damaged: it has two frame headers.");
       BASCULE_TRY(read_frame(reader, segment, frame));
-    } else if (segment.marker == kApp1 && !saw_app1) {
-      saw_app1 = true;
-      if (reader.has(segment.begin, std::string_view("Exif\0\0", 6))) {
-        frame.stored.orientation =
-            exif_orientation(reader.part(segment.begin + 6, segment.end - segment.begin - 6));
-      }
+    } else if (segment.marker == kApp1 && !saw_exif) {  // XMP uses the marker too; the first Exif counts
+      constexpr std::string_view kExif("Exif\0\0", 6);
+      const ByteReader content(reader.part(segment.begin, segment.end - segment.begin));
+      saw_exif = content.has(0, kExif);
+      if (saw_exif) frame.stored.orientation = exif_orientation(content.part(kExif.size(), content.size()));
     }
     at = segment.end;
   }

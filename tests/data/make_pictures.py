@@ -1,0 +1,429 @@
+#!/usr/bin/env python3
+"""Makes pictures_exact/: small pictures of every kind and what OpenCV decodes from them.
+
+    python tests/data/make_pictures.py        # needs numpy, opencv-python-headless and pillow
+
+expected.txt has one line per picture: name, height, width and the FNV-1a 64 hash of the R, G, B bytes that
+cv2.imread(name, IMREAD_COLOR) gives. resize.txt: seed, height, width, new height, new width and the hash of
+cv2.resize (INTER_LINEAR) on the picture that noise(seed) makes. letterbox.txt: seed, height, width, mode,
+input height, input width and the hash of the float32 tensor.
+"""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+OUT = HERE / "pictures_exact"
+HEIGHT, WIDTH = 29, 37
+
+
+def fnv1a(data: bytes) -> str:
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"
+
+
+def noise(seed: int, height: int, width: int) -> np.ndarray:
+    """The bytes of a linear congruential generator (Knuth's MMIX), the top byte of each state."""
+    out = bytearray(height * width * 3)
+    state = seed
+    for i in range(len(out)):
+        state = (state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
+        out[i] = state >> 56
+    return np.frombuffer(bytes(out), np.uint8).reshape(height, width, 3)
+
+
+def scene(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """R, G, B: ramps, a disc, a few hard edges and some noise."""
+    y, x = np.mgrid[0:height, 0:width]
+    picture = np.stack([x * 255 // width, y * 255 // height, (x * 7 + y * 13) % 256], axis=2)
+    picture[(y - height // 2) ** 2 + (x - width // 2) ** 2 < 60] = (250, 30, 60)
+    picture[3:7, 4:20] = (0, 0, 0)
+    picture[-6:-2, 10:14] = (255, 255, 255)
+    picture = picture + noise(5, height, width) // 24
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+# --- EXIF -------------------------------------------------------------------------------------------------------
+
+
+def tiff(orientation: int, order: str = "<", kind: int = 3) -> bytes:
+    mark = b"II" if order == "<" else b"MM"
+    value = struct.pack(order + ("HH" if kind == 3 else "I"), *((orientation, 0) if kind == 3 else (orientation,)))
+    entries = [struct.pack(order + "HHI", 0x010F, 2, 4) + b"abc\0", struct.pack(order + "HHI", 0x0112, kind, 1) + value]
+    return mark + struct.pack(order + "HIH", 42, 8, len(entries)) + b"".join(entries) + struct.pack(order + "I", 0)
+
+
+def app1(content: bytes) -> bytes:
+    return b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content
+
+
+def with_segments(jpeg: bytes, *segments: bytes) -> bytes:
+    return jpeg[:2] + b"".join(segments) + jpeg[2:]
+
+
+# --- JPEG -------------------------------------------------------------------------------------------------------
+
+
+def pillow(picture: np.ndarray, kind: str, mode: str | None = None, **options) -> bytes:
+    image = Image.fromarray(picture)
+    if mode:
+        image = image.convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def opencv_jpeg(picture: np.ndarray, *options: int) -> bytes:
+    return cv2.imencode(".jpg", picture[:, :, ::-1], list(options))[1].tobytes()
+
+
+def cmyk(picture: np.ndarray) -> np.ndarray:
+    rgb = picture.astype(int)
+    black = 255 - rgb.max(axis=2, keepdims=True) * 3 // 4
+    return np.concatenate([np.clip(255 - rgb - black // 3, 0, 255), black], axis=2).astype(np.uint8)
+
+
+def ycck(picture: np.ndarray) -> bytes:
+    """A CMYK file whose Adobe marker says that its first three planes are YCbCr."""
+    jpeg = io.BytesIO()
+    Image.fromarray(cmyk(picture), "CMYK").save(jpeg, "JPEG", quality=92)
+    data = bytearray(jpeg.getvalue())
+    at = data.index(b"Adobe") + 11
+    data[at] = 2
+    return bytes(data)
+
+
+def jpegs() -> dict[str, bytes]:
+    rgb = scene()
+    plain = pillow(rgb, "JPEG", quality=90, subsampling=2)
+    made = {
+        "420.jpg": plain,
+        "422.jpg": pillow(rgb, "JPEG", quality=90, subsampling=1),
+        "444.jpg": pillow(rgb, "JPEG", quality=90, subsampling=0),
+        "440.jpg": opencv_jpeg(rgb, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440),
+        "411.jpg": opencv_jpeg(rgb, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411),
+        "progressive.jpg": pillow(rgb, "JPEG", quality=85, progressive=True),
+        "progressive_444.jpg": pillow(rgb, "JPEG", quality=95, subsampling=0, progressive=True),
+        "low_quality.jpg": pillow(rgb, "JPEG", quality=5),
+        "restart.jpg": opencv_jpeg(rgb, cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
+        "grey.jpg": pillow(rgb, "JPEG", mode="L", quality=90),
+        "grey_progressive.jpg": pillow(rgb, "JPEG", mode="L", quality=90, progressive=True),
+        "rgb.jpg": pillow(rgb, "JPEG", quality=90, keep_rgb=True),
+        "one_pixel.jpg": pillow(rgb[:1, :1], "JPEG"),
+        "one_row.jpg": pillow(rgb[:1], "JPEG", subsampling=2),
+        "one_column.jpg": pillow(rgb[:, :1], "JPEG", subsampling=2),
+        "odd_420.jpg": pillow(scene(17, 15), "JPEG", quality=90, subsampling=2),
+        "ycck.jpg": ycck(rgb),
+    }
+    buffer = io.BytesIO()
+    Image.fromarray(cmyk(rgb), "CMYK").save(buffer, "JPEG", quality=92)
+    made["cmyk.jpg"] = buffer.getvalue()
+    for orientation in range(1, 9):
+        order = "<" if orientation % 2 else ">"
+        made[f"orientation_{orientation}.jpg"] = with_segments(plain, app1(b"Exif\0\0" + tiff(orientation, order)))
+    made["orientation_9.jpg"] = with_segments(plain, app1(b"Exif\0\0" + tiff(9)))
+    made["orientation_long.jpg"] = with_segments(plain, app1(b"Exif\0\0" + tiff(6, "<", 4)))
+    xmp = app1(b"http://ns.adobe.com/xap/1.0/\0<x/>")
+    made["xmp_then_exif.jpg"] = with_segments(plain, xmp, app1(b"Exif\0\0" + tiff(6)))
+    made["two_exifs.jpg"] = with_segments(plain, app1(b"Exif\0\0" + tiff(3)), app1(b"Exif\0\0" + tiff(6)))
+    made["broken_exif.jpg"] = with_segments(plain, app1(b"Exif\0\0" + tiff(6)[:15]))
+    made["fill_bytes.jpg"] = plain[:2] + b"\xff\xff\xff" + plain[2:]
+    made["trailing_bytes.jpg"] = plain + b"something behind the end"
+    return made
+
+
+# --- PNG --------------------------------------------------------------------------------------------------------
+
+ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def paeth(a: int, b: int, c: int) -> int:
+    p = a + b - c
+    return min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
+
+
+def filtered(rows: list[bytes], step: int) -> bytes:
+    """Row y with filter y mod 5."""
+    out, above = bytearray(), bytes(len(rows[0]) if rows else 0)
+    for y, row in enumerate(rows):
+        kind = y % 5
+        out.append(kind)
+        for i, value in enumerate(row):
+            a = row[i - step] if i >= step else 0
+            b = above[i]
+            c = above[i - step] if i >= step else 0
+            out.append((value - (0, a, b, (a + b) // 2, paeth(a, b, c))[kind]) & 255)
+        above = row
+    return bytes(out)
+
+
+def packed(samples: np.ndarray, depth: int) -> list[bytes]:
+    """Rows of samples (height, width, channels) as PNG stores them."""
+    if depth == 16:
+        return [row.astype(">u2").tobytes() for row in samples]
+    if depth == 8:
+        return [row.astype(np.uint8).tobytes() for row in samples]
+    rows = []
+    for row in samples[:, :, 0]:
+        bits = "".join(format(int(v), f"0{depth}b") for v in row)
+        bits += "0" * (-len(bits) % 8)
+        rows.append(bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)))
+    return rows
+
+
+def png(samples: np.ndarray, depth: int, color: int, interlaced: bool = False, before: bytes = b"", after: bytes = b"",
+        split: int = 1 << 20) -> bytes:
+    height, width, channels = samples.shape
+    step = max(1, channels * depth // 8)
+    passes = ADAM7 if interlaced else [(0, 0, 1, 1)]
+    parts = [samples[y0::dy, x0::dx] for y0, x0, dy, dx in passes]
+    raw = b"".join(filtered(packed(part, depth), step) for part in parts if part.size)
+    data = zlib.compress(raw, 9)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, int(interlaced)))
+    idat = b"".join(chunk(b"IDAT", data[i : i + split]) for i in range(0, len(data), split))
+    return b"\x89PNG\r\n\x1a\n" + head + before + idat + after + chunk(b"IEND", b"")
+
+
+def pngs() -> dict[str, bytes]:
+    rgb = scene().astype(int)
+    grey = rgb[:, :, 1:2]
+    wide = rgb * 257 ^ noise(9, HEIGHT, WIDTH)  # 16 bits whose low byte is of no use
+    alpha = ((rgb[:, :, 2:3] * 3) % 256)
+    short_palette = chunk(b"PLTE", bytes(noise(12, 1, 7).reshape(-1)))
+    made = {}
+    for interlaced in (False, True):
+        tail = "_interlaced.png" if interlaced else ".png"
+        for depth in (1, 2, 4, 8):
+            shade = grey >> (8 - depth)
+            made[f"grey_{depth}{tail}"] = png(shade, depth, 0, interlaced)
+            made[f"palette_{depth}{tail}"] = png(shade, depth, 3, interlaced, chunk(
+                b"PLTE", bytes(noise(11, 1, 1 << depth).reshape(-1))))
+        made[f"grey_16{tail}"] = png(wide[:, :, :1], 16, 0, interlaced)
+        made[f"grey_alpha_8{tail}"] = png(np.concatenate([grey, alpha], 2), 8, 4, interlaced)
+        made[f"grey_alpha_16{tail}"] = png(np.concatenate([wide[:, :, :1], alpha * 257], 2), 16, 4, interlaced)
+        made[f"rgb_8{tail}"] = png(rgb, 8, 2, interlaced)
+        made[f"rgb_16{tail}"] = png(wide, 16, 2, interlaced)
+        made[f"rgba_8{tail}"] = png(np.concatenate([rgb, alpha], 2), 8, 6, interlaced)
+        made[f"rgba_16{tail}"] = png(np.concatenate([wide, alpha * 257], 2), 16, 6, interlaced)
+    made["small_interlaced.png"] = png(rgb[:3, :2], 8, 2, True)
+    made["one_pixel.png"] = png(rgb[:1, :1], 8, 2)
+    made["palette_short.png"] = png(grey % 7, 4, 3, False, short_palette)
+    made["palette_trns.png"] = png(grey % 7, 8, 3, False, short_palette + chunk(b"tRNS", bytes([0, 128, 255])))
+    made["rgb_trns.png"] = png(rgb, 8, 2, False, chunk(b"tRNS", struct.pack(">HHH", 0, 0, 0)))
+    made["grey_trns.png"] = png(grey, 8, 0, False, chunk(b"tRNS", struct.pack(">H", 9)))
+    made["gamma.png"] = png(rgb, 8, 2, False, chunk(b"gAMA", struct.pack(">I", 100000)))
+    made["sbit.png"] = png(rgb, 8, 2, False, chunk(b"sBIT", bytes([5, 6, 5])))
+    made["background.png"] = png(np.concatenate([rgb, alpha], 2), 8, 6, False, chunk(b"bKGD", bytes([0, 9, 0, 9, 0, 9])))
+    made["split_idat.png"] = png(rgb, 8, 2, split=97)
+    made["text.png"] = png(rgb, 8, 2, False, chunk(b"tEXt", b"Title\0A picture"), chunk(b"zTXt", b"k\0\0" + zlib.compress(b"x" * 99)))
+    for orientation in (3, 6):
+        made[f"orientation_{orientation}.png"] = png(rgb, 8, 2, False, chunk(b"eXIf", tiff(orientation, ">")))
+    made["orientation_8_late.png"] = png(rgb, 8, 2, False, b"", chunk(b"eXIf", tiff(8)))
+    return made
+
+
+# --- WebP -------------------------------------------------------------------------------------------------------
+
+
+def webps() -> dict[str, bytes]:
+    rgb = scene()
+    alpha = ((rgb[:, :, 2:3].astype(int) * 3) % 256).astype(np.uint8)
+    rgba = np.concatenate([rgb, alpha], 2)
+    made = {
+        "lossy.webp": pillow(rgb, "WEBP", quality=80),
+        "lossy_low.webp": pillow(rgb, "WEBP", quality=10),
+        "lossless.webp": pillow(rgb, "WEBP", lossless=True),
+        "lossy_alpha.webp": pillow(rgba, "WEBP", quality=80),
+        "lossless_alpha.webp": pillow(rgba, "WEBP", lossless=True, exact=True),
+        "odd.webp": pillow(scene(17, 15), "WEBP", quality=70),
+        "one_pixel.webp": pillow(rgb[:1, :1], "WEBP", quality=70),
+    }
+    for orientation in (2, 6):
+        made[f"orientation_{orientation}.webp"] = pillow(rgb, "WEBP", quality=80, exif=tiff(orientation))
+        made[f"orientation_{orientation}_prefix.webp"] = pillow(
+            rgb, "WEBP", quality=80, exif=b"Exif\0\0" + tiff(orientation, ">"))
+    return made
+
+
+# --- BMP --------------------------------------------------------------------------------------------------------
+
+
+def padded(row: bytes) -> bytes:
+    return row + b"\0" * (-len(row) % 4)
+
+
+def bmp(rows: bytes, bits: int, compression: int = 0, height: int = HEIGHT, palette: bytes = b"", colors: int = 0,
+        masks: bytes = b"", core: bool = False, gap: int = 0, extra: bytes = b"", width: int = WIDTH) -> bytes:
+    if core:
+        head = struct.pack("<IHHHH", 12, width, height, 1, bits)
+    else:
+        head = struct.pack("<IiiHHIIiiII", 40 + len(extra), width, height, 1, bits, compression, len(rows), 2835, 2835,
+                           colors, 0) + extra
+    offset = 14 + len(head) + len(masks) + len(palette) + gap
+    return b"BM" + struct.pack("<IHHI", offset + len(rows), 0, 0, offset) + head + masks + palette + b"\0" * gap + rows
+
+
+def rle(indices: np.ndarray, bits: int) -> bytes:
+    """Runs, literals, and one delta per picture."""
+    out = bytearray()
+    for y, row in enumerate(indices[::-1]):
+        x = 0
+        while x < len(row):
+            run = 1
+            while x + run < len(row) and row[x + run] == row[x] and run < 255:
+                run += 1
+            if run == 1 and x + 5 <= len(row) and y % 2:
+                part = [int(v) for v in row[x : x + 5]]
+                if bits == 8:
+                    out += bytes([0, 5, *part, 0])
+                else:
+                    part.append(0)
+                    packed_part = bytes(part[i] << 4 | part[i + 1] for i in (0, 2, 4))
+                    out += bytes([0, 5]) + packed_part + b"\0"
+                x += 5
+                continue
+            if y == 4 and x == 8:
+                out += bytes([0, 2, 3, 0])
+                x += 3
+                continue
+            value = int(row[x])
+            out += bytes([run, value if bits == 8 else value << 4 | value])
+            x += run
+        out += b"\0\0"
+    return bytes(out) + b"\0\1"
+
+
+def bmps() -> dict[str, bytes]:
+    rgb = scene()
+    bgr = rgb[::-1, :, ::-1]
+    grey = rgb[:, :, 1].astype(int)
+    alpha = ((rgb[::-1, :, 2:3].astype(int) * 3) % 256).astype(np.uint8)
+    rows24 = b"".join(padded(row.tobytes()) for row in bgr)
+    made = {
+        "24.bmp": bmp(rows24, 24),
+        "24_top_down.bmp": bmp(b"".join(padded(row.tobytes()) for row in rgb[:, :, ::-1]), 24, height=-HEIGHT),
+        "24_gap.bmp": bmp(rows24, 24, gap=21),
+        "24_core.bmp": bmp(rows24, 24, core=True),
+        "24_v5.bmp": bmp(rows24, 24, extra=bytes(84)),
+        "32.bmp": bmp(np.concatenate([bgr, alpha], 2).tobytes(), 32),
+        "one_pixel.bmp": bmp(padded(bgr[0, :1].tobytes()), 24, width=1, height=1),
+    }
+    words = np.concatenate([bgr, alpha], 2).tobytes()
+    rgb_masks = struct.pack("<III", 0xFF0000, 0xFF00, 0xFF)
+    made["32_masks.bmp"] = bmp(words, 32, 3, masks=rgb_masks)
+    made["32_masks_v4.bmp"] = bmp(words, 32, 3, extra=rgb_masks + struct.pack("<I", 0xFF000000) + bytes(52))
+    swapped = struct.pack("<IIII", 0xFF, 0xFF00, 0xFF0000, 0xFF000000)
+    made["32_swapped_masks_v4.bmp"] = bmp(words, 32, 3, extra=swapped + bytes(52))
+    for bits in (1, 4, 8):
+        shade = grey >> (8 - bits)
+        colors = noise(20 + bits, 1, 1 << bits).reshape(-1, 3)
+        quads = b"".join(bytes([*c, 0]) for c in colors)
+        rows = b"".join(padded(row) for row in packed(shade[::-1, :, None], bits))
+        made[f"{bits}.bmp"] = bmp(rows, bits, palette=quads)
+        made[f"{bits}_core.bmp"] = bmp(rows, bits, palette=colors.tobytes(), core=True)
+        if bits > 1:
+            few = shade % 5 if bits == 8 else shade // 3
+            made[f"{bits}_short_palette.bmp"] = bmp(
+                b"".join(padded(row) for row in packed(few[::-1, :, None], bits)), bits, palette=quads[:24], colors=6)
+            made[f"rle{bits}.bmp"] = bmp(rle(few, bits), bits, 1 if bits == 8 else 2, palette=quads)
+    red, green, blue = (bgr[:, :, i].astype(int) for i in (2, 1, 0))
+    rows555 = b"".join(padded(r.astype("<u2").tobytes()) for r in (red >> 3) << 10 | (green >> 3) << 5 | blue >> 3)
+    rows565 = b"".join(padded(r.astype("<u2").tobytes()) for r in (red >> 3) << 11 | (green >> 2) << 5 | blue >> 3)
+    made["16.bmp"] = bmp(rows555, 16)
+    made["16_555_masks.bmp"] = bmp(rows555, 16, 3, masks=struct.pack("<III", 0x7C00, 0x3E0, 0x1F))
+    made["16_565_masks.bmp"] = bmp(rows565, 16, 3, masks=struct.pack("<III", 0xF800, 0x7E0, 0x1F))
+    return made
+
+
+# --- what OpenCV makes of them ----------------------------------------------------------------------------------
+
+
+def expected_pictures() -> list[str]:
+    lines = []
+    for path in sorted(OUT.glob("*.*")):
+        if path.suffix == ".txt":
+            continue
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None:
+            raise SystemExit(f"OpenCV does not read {path.name}")
+        height, width = picture.shape[:2]
+        lines.append(f"{path.name} {height} {width} {fnv1a(picture[:, :, ::-1].tobytes())}")
+    return lines
+
+
+SIZES = [(10, 10, 7, 7), (10, 10, 23, 17), (64, 48, 32, 24), (64, 48, 33, 24), (64, 48, 32, 25), (1, 1, 5, 3), (1, 9, 4, 5),
+         (9, 1, 5, 4), (2, 2, 1, 1), (2, 2, 5, 5), (31, 47, 13, 19), (47, 31, 94, 62), (100, 10, 1, 1), (3, 200, 3, 64),
+         (54, 96, 18, 32), (13, 37, 13, 74), (37, 13, 74, 13), (20, 20, 20, 10), (40, 60, 10, 15), (75, 50, 64, 43),
+         (6, 129, 5, 100), (7, 130, 6, 101), (5, 2, 9, 300), (50, 40, 49, 39)]
+
+
+def expected_resizes() -> list[str]:
+    lines = []
+    for seed, (height, width, new_height, new_width) in enumerate(SIZES, start=1):
+        made = cv2.resize(noise(seed, height, width), (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+        lines.append(f"{seed} {height} {width} {new_height} {new_width} {fnv1a(made.tobytes())}")
+    return lines
+
+
+def letterboxed(picture: np.ndarray, side: int, rect: bool) -> np.ndarray:
+    height, width = picture.shape[:2]
+    ratio = min(side / height, side / width)
+    new_width, new_height = max(round(width * ratio), 1), max(round(height * ratio), 1)
+    free_x, free_y = side - new_width, side - new_height
+    if rect:
+        free_x, free_y = free_x % 32, free_y % 32
+    if (height, width) != (new_height, new_width):
+        picture = cv2.resize(picture, (new_width, new_height), interpolation=cv2.INTER_LINEAR)
+    top, bottom = round(free_y / 2 - 0.1), round(free_y / 2 + 0.1)
+    left, right = round(free_x / 2 - 0.1), round(free_x / 2 + 0.1)
+    picture = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(114, 114, 114))
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)).astype(np.float32) / np.float32(255)
+
+
+def expected_letterboxes() -> list[str]:
+    lines = []
+    sizes = [(54, 40), (40, 54), (64, 64), (128, 128), (128, 90), (33, 100), (100, 3), (1, 99), (61, 64), (64, 63), (20, 31)]
+    for seed, (height, width) in enumerate(sizes, start=100):
+        for rect in (True, False):
+            tensor = letterboxed(noise(seed, height, width), 64, rect)
+            mode = "rect" if rect else "square"
+            lines.append(f"{seed} {height} {width} {mode} {tensor.shape[1]} {tensor.shape[2]} {fnv1a(tensor.tobytes())}")
+    return lines
+
+
+def expected_photos() -> list[str]:
+    """The photographs beside: decoded, then letterboxed to 160 in rect mode."""
+    lines = []
+    for path in sorted((HERE / "pictures").glob("*.jpg")):
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)[:, :, ::-1]
+        tensor = letterboxed(np.ascontiguousarray(picture), 160, True)
+        lines.append(f"{path.name} {picture.shape[0]} {picture.shape[1]} {fnv1a(picture.tobytes())} {fnv1a(tensor.tobytes())}")
+    return lines
+
+
+def main() -> None:
+    OUT.mkdir(exist_ok=True)
+    for name, data in {**jpegs(), **pngs(), **webps(), **bmps()}.items():
+        (OUT / name).write_bytes(data)
+    # An error for us, so not among the expected ones.
+    frames = [Image.fromarray(scene()), Image.fromarray(255 - scene())]
+    frames[0].save(HERE / "animated.webp", "WEBP", save_all=True, append_images=frames[1:], quality=50)
+    for name, lines in (("expected", expected_pictures()), ("resize", expected_resizes()),
+                        ("letterbox", expected_letterboxes()), ("photos", expected_photos())):
+        (OUT / f"{name}.txt").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
