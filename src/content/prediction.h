@@ -16,10 +16,10 @@ using ClassNames = std::map<int, std::string>;
 
 // What a caller may choose for one picture. Defaults are the reference package's.
 struct PredictOptions {
-  double confidence = 0.25;         // (0, 1]: rows at or below it are dropped
+  double confidence = 0.25;         // [0, 1]: rows at or below it are dropped
   double iou = 0.7;                 // [0, 1]: overlap above which the weaker box of a class is dropped
   std::optional<PictureSize> size;  // of the model's input; the model's own where absent
-  int max_detections = 300;
+  int max_detections = 300;         // 1 to 30,000
 };
 
 // Pixels of the original picture; corner order as the model gave it.

@@ -13,6 +13,7 @@
 #include "content/prediction.h"
 #include "image/bitmap.h"
 #include "image/letterbox.h"
+#include "tasks/vision/nms.h"
 #include "tensor/tensor.h"
 
 namespace bascule::tasks {
@@ -22,8 +23,7 @@ namespace bascule::tasks {
 struct Scratch {
   image::Bitmap bitmap;
   image::LetterboxScratch letterbox;
-  std::vector<float> floats;
-  std::vector<int> indices;
+  vision::NmsScratch nms;
 };
 
 // What a piece of content will become, decided from headers alone: nothing is decoded yet.
@@ -57,6 +57,7 @@ class Task {
 
 struct TaskOptions {
   std::uint64_t max_pixels = 100'000'000;  // of a picture, height times width, read from its header
+  int max_input_side = 2048;               // of a size asked for; a model's own may be larger
 };
 
 // What was understood about a model file.

@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "tasks/model_metadata.h"
+#include "tasks/task.h"
+#include "tasks/vision/recognise.h"
+
+namespace bascule::tasks {
+namespace {
+
+// The tasks of the Ultralytics package that are known by name. Pictures are served for the first.
+constexpr std::string_view kDetect = "detect";
+constexpr std::array<std::string_view, 7> kTasks = {kDetect,    "segment",  "pose", "obb",
+                                                    "classify", "semantic", "depth"};
+constexpr std::size_t kShownNames = 5;
+
+bool starts_dynamic(const tensor::TensorSpec& spec) {
+  return !spec.shape.empty() && spec.shape.front() == tensor::kDynamic;
+}
+
+std::string described(const std::vector<tensor::TensorSpec>& specs) {
+  std::string out;
+  for (const tensor::TensorSpec& spec : specs) {
+    if (!out.empty()) out += ", ";
+    out += fmt::format("{} {} {}{}", text::escape_controls(text::shortened(spec.name)),
+                       tensor::to_string(spec.type), tensor::to_string(spec.shape),
+                       spec.optional ? " (optional)" : "");
+  }
+  return out;
+}
+
+// Collects the understanding of one model.
+class Understander {
+ public:
+  Understander(const backend::ModelSpec& spec, const TaskOptions& options)
+      : spec_(spec), options_(options), metadata_(read_model_metadata(spec.metadata)) {}
+
+  Understanding understand() {
+    note_tensors();
+    note_metadata();
+    choose_task();
+    return std::move(out_);
+  }
+
+ private:
+  void fact(std::string name, std::string value, std::string origin) {
+    out_.info.facts.push_back({std::move(name), std::move(value), std::move(origin)});
+  }
+
+  void note_tensors() {
+    content::ModelInfo& info = out_.info;
+    info.format = spec_.format;
+    info.inputs = spec_.inputs;
+    info.outputs = spec_.outputs;
+    info.batchable = !spec_.inputs.empty() && !spec_.outputs.empty() &&
+                     std::all_of(spec_.inputs.begin(), spec_.inputs.end(), starts_dynamic) &&
+                     std::all_of(spec_.outputs.begin(), spec_.outputs.end(), starts_dynamic);
+    fact("inputs", described(spec_.inputs), "model file");
+    fact("outputs", described(spec_.outputs), "model file");
+    fact("batch dimension", info.batchable ? "yes: several requests may share one run" : "no",
+         info.batchable ? "every input and output starts with a dynamic dimension"
+                        : "not every input and output starts with a dynamic dimension");
+  }
+
+  void note_metadata() {
+    out_.info.author_version = metadata_.version;
+    out_.info.stride = metadata_.stride;
+    if (!metadata_.version.empty()) fact("written by version", metadata_.version, "ONNX metadata 'version'");
+    if (!metadata_.class_names.empty()) use_class_names(metadata_.class_names, "ONNX metadata 'names'");
+    std::move(metadata_.problems.begin(), metadata_.problems.end(), std::back_inserter(out_.info.facts));
+  }
+
+  void use_class_names(content::ClassNames names, std::string origin) {
+    std::string shown = fmt::format("{}:", names.size());
+    std::size_t count = 0;
+    for (const auto& [number, name] : names) {
+      if (count++ == kShownNames) break;
+      shown += fmt::format("{} {} {}", count == 1 ? "" : ",", number,
+                           text::escape_controls(text::shortened(name)));
+    }
+    if (names.size() > kShownNames) shown += ", …";
+    fact("class names", std::move(shown), std::move(origin));
+    out_.info.class_names = std::move(names);
+  }
+
+  void choose_task() {
+    const std::string& task = metadata_.task;
+    const bool known = std::find(kTasks.begin(), kTasks.end(), task) != kTasks.end();
+    if (known) {
+      out_.info.task = task;
+      fact("task", task, "ONNX metadata 'task'");
+      if (task == kDetect) return serve_detector();
+      if (metadata_.picture_size) out_.info.picture_size = metadata_.picture_size;
+      return fact("pictures", "not served yet for this task; tensors are", "the task");
+    }
+    if (task.empty() && vision::looks_like_detector(spec_)) {
+      out_.info.task = kDetect;
+      fact("task", std::string(kDetect), "shapes of the input and the output; the file names no task");
+      return serve_detector();
+    }
+    fact("task", "none: served as tensors",
+         task.empty() ? "the file names no task and its shapes are not unmistakable"
+                      : fmt::format("ONNX metadata 'task' is '{}', which is not known", task));
+  }
+
+  void serve_detector() {
+    Result<vision::RecognisedDetector> detector = vision::recognise_detector(spec_, metadata_);
+    if (!detector) {
+      return fact("pictures", "not served, tensors are: " + detector.error().message, "shapes and datatypes");
+    }
+    std::move(detector->facts.begin(), detector->facts.end(), std::back_inserter(out_.info.facts));
+    if (out_.info.class_names.empty() && detector->classes > 0) {
+      content::ClassNames names;
+      for (int i = 0; i < detector->classes; ++i) names[i] = fmt::format("class{}", i);
+      use_class_names(std::move(names), "number of classes in the output shape; the file has no names");
+    }
+    out_.info.stride = detector->spec.stride;
+    out_.info.picture_size = detector->spec.size;
+    detector->spec.max_pixels = options_.max_pixels;
+    detector->spec.max_side = options_.max_input_side;
+    out_.task = vision::make_detection_task(std::move(detector->spec));
+    fact("pictures", "served", "the task and the output layout");
+  }
+
+  const backend::ModelSpec& spec_;
+  const TaskOptions& options_;
+  ModelMetadata metadata_;
+  Understanding out_;
+};
+
+}  // namespace
+
+Understanding understand(const backend::ModelSpec& spec, const TaskOptions& options) {
+  return Understander(spec, options).understand();
+}
+
+}  // namespace bascule::tasks

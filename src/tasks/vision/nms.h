@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "content/prediction.h"
+
+namespace bascule::tasks::vision {
+
+// What may be kept, with the meaning of content::PredictOptions.
+struct NmsLimits {
+  float confidence = 0.25F;
+  float iou = 0.7F;
+  std::size_t max_detections = 300;
+};
+
+// Beyond this many boxes over the threshold only the best go on.
+inline constexpr std::size_t kMaxNmsBoxes = 30'000;
+
+// Memory of the two steps below; reused between calls. Thread-safety: external (one thread at a time).
+struct NmsScratch {
+  std::vector<content::Detection> candidates;
+  std::vector<int> anchors;
+  std::vector<content::Box> boxes;  // moved apart by class
+  std::vector<float> areas;
+  std::vector<int> rest;
+  std::vector<float> overlaps;
+};
+
+// The boxes of a raw detection head that are sure enough, into scratch.candidates, in the order of anchors.
+// `planes` holds 4 + classes rows of `anchors` floats, first centre x, centre y, width, height in pixels,
+// then one score per class. A box gets its best class (the first of equals) and stays where that score is
+// greater than `confidence`; one NaN among its scores or a corner that is not finite drops it. Corners are
+// computed in float32 as the reference package does.
+void collect_candidates(std::span<const float> planes, std::size_t anchors, std::size_t classes,
+                        float confidence, NmsScratch& scratch);
+
+// Class-aware non-maximum suppression of scratch.candidates (left sorted); the kept ones, best first, are
+// appended to `out`.
+// Numbers are those of the reference package (ultralytics 8.4, utils/nms.py): float32 throughout, classes
+// kept apart by moving each box by 7,680 pixels times its class, an overlap greater than `limits.iou`
+// suppresses. Corners may be in any order: the overlap of a box that is inside out is 0. Of equal scores the
+// earlier box comes first. At most max_detections rounds over at most kMaxNmsBoxes boxes.
+void suppress(const NmsLimits& limits, NmsScratch& scratch, std::vector<content::Detection>& out);
+
+}  // namespace bascule::tasks::vision

@@ -1,0 +1,196 @@
+#include "tasks/vision/nms.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace bascule::tasks::vision {
+namespace {
+
+using content::Box;
+using content::Detection;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<Detection> suppressed(std::vector<Detection> candidates, const NmsLimits& limits = {}) {
+  NmsScratch scratch;
+  scratch.candidates = std::move(candidates);
+  std::vector<Detection> out;
+  suppress(limits, scratch, out);
+  return out;
+}
+
+std::vector<float> scores_of(const std::vector<Detection>& rows) {
+  std::vector<float> scores;
+  for (const Detection& row : rows) scores.push_back(row.confidence);
+  return scores;
+}
+
+// One anchor as the raw head writes it.
+struct Anchor {
+  float x = 0, y = 0, width = 0, height = 0;
+  std::vector<float> scores;
+};
+
+std::vector<Detection> collected(const std::vector<Anchor>& anchors, float confidence) {
+  const std::size_t classes = anchors.front().scores.size();
+  const std::size_t count = anchors.size();
+  std::vector<float> planes((4 + classes) * count);
+  for (std::size_t a = 0; a < count; ++a) {
+    planes[a] = anchors[a].x;
+    planes[count + a] = anchors[a].y;
+    planes[2 * count + a] = anchors[a].width;
+    planes[3 * count + a] = anchors[a].height;
+    for (std::size_t c = 0; c < classes; ++c) planes[(4 + c) * count + a] = anchors[a].scores[c];
+  }
+  NmsScratch scratch;
+  collect_candidates(planes, count, classes, confidence, scratch);
+  return scratch.candidates;
+}
+
+TEST(CollectCandidates, TakesWhatIsStrictlyGreaterThanTheThreshold) {
+  const auto rows = collected({{10, 20, 4, 6, {0.25F, 0.1F}},
+                               {30, 40, 8, 2, {0.1F, 0.26F}},
+                               {50, 60, 2, 2, {std::nextafter(0.25F, 1.0F), 0.0F}}},
+                              0.25F);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].class_id, 1);
+  EXPECT_EQ(rows[0].confidence, 0.26F);
+  EXPECT_EQ(rows[0].box.x1, 26);
+  EXPECT_EQ(rows[0].box.y1, 39);
+  EXPECT_EQ(rows[0].box.x2, 34);
+  EXPECT_EQ(rows[0].box.y2, 41);
+  EXPECT_EQ(rows[1].class_id, 0);
+}
+
+TEST(CollectCandidates, GivesTheFirstOfEqualClasses) {
+  EXPECT_EQ(collected({{0, 0, 1, 1, {0.1F, 0.7F, 0.7F}}}, 0.25F).front().class_id, 1);
+}
+
+TEST(CollectCandidates, DropsWhateverIsNotANumber) {
+  const std::vector<Anchor> anchors = {{0, 0, 1, 1, {kNan, 0.9F}},
+                                       {0, 0, 1, 1, {0.9F, kNan}},
+                                       {kNan, 0, 1, 1, {0.9F, 0.1F}},
+                                       {0, 0, 1, std::numeric_limits<float>::infinity(), {0.9F, 0.1F}},
+                                       {7, 0, 1, 1, {0.9F, 0.1F}}};
+  const auto rows = collected(anchors, 0.25F);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].box.x1, 6.5F);
+}
+
+// The scan goes by blocks: every anchor of a number that fills blocks and one that does not is seen.
+TEST(CollectCandidates, SeesEveryAnchor) {
+  for (const std::size_t count : {1U, 255U, 256U, 257U, 700U}) {
+    std::vector<Anchor> anchors(count, Anchor{0, 0, 1, 1, {0, 0, 0}});
+    for (std::size_t a = 0; a < count; ++a)
+      anchors[a].scores[a % 3] = 0.5F + 0.4F / static_cast<float>(a + 1);
+    const auto rows = collected(anchors, 0.25F);
+    ASSERT_EQ(rows.size(), count);
+    for (std::size_t a = 0; a < count; ++a) {
+      EXPECT_EQ(rows[a].class_id, static_cast<int>(a % 3));
+      EXPECT_EQ(rows[a].confidence, anchors[a].scores[a % 3]);
+    }
+  }
+}
+
+TEST(Suppress, DropsTheWeakerOfTwoThatOverlapInOneClass) {
+  const Box box{0, 0, 10, 10};
+  const Box near{1, 0, 11, 10};  // 90 of 110 shared: 0.818
+  EXPECT_THAT(scores_of(suppressed({{0, 0.8F, near}, {0, 0.9F, box}})), testing::ElementsAre(0.9F));
+  EXPECT_THAT(scores_of(suppressed({{0, 0.8F, near}, {1, 0.9F, box}})), testing::ElementsAre(0.9F, 0.8F));
+  EXPECT_THAT(scores_of(suppressed({{0, 0.8F, near}, {0, 0.9F, box}}, {.iou = 0.82F})),
+              testing::ElementsAre(0.9F, 0.8F));
+}
+
+TEST(Suppress, KeepsAnOverlapThatEqualsTheThreshold) {
+  // 50 of 100 shared: exactly one half.
+  const std::vector<Detection> pair = {{0, 0.9F, {0, 0, 10, 10}}, {0, 0.8F, {0, 0, 10, 5}}};
+  EXPECT_EQ(suppressed(pair, {.iou = 0.5F}).size(), 2U);
+  EXPECT_EQ(suppressed(pair, {.iou = 0.499F}).size(), 1U);
+}
+
+// b is dropped by a, so it cannot drop c.
+TEST(Suppress, IsGreedy) {
+  const auto kept = suppressed(
+      {{0, 0.9F, {0, 0, 10, 10}}, {0, 0.8F, {4, 0, 14, 10}}, {0, 0.7F, {8, 0, 18, 10}}}, {.iou = 0.4F});
+  EXPECT_THAT(scores_of(kept), testing::ElementsAre(0.9F, 0.7F));
+}
+
+TEST(Suppress, PutsTheEarlierOfEqualScoresFirst) {
+  const auto kept =
+      suppressed({{0, 0.5F, {100, 0, 110, 10}}, {0, 0.5F, {0, 0, 10, 10}}, {1, 0.6F, {0, 0, 1, 1}}});
+  ASSERT_EQ(kept.size(), 3U);
+  EXPECT_EQ(kept[1].box.x1, 100);
+  EXPECT_EQ(kept[2].box.x1, 0);
+}
+
+// Boxes that are inside out overlap nothing; two areas that cancel to 0 / 0 fall out only where others
+// overlap.
+TEST(Suppress, FollowsTheReferenceWithBoxesInsideOut) {
+  const Box whole{0, 0, 10, 10};
+  const Box inside_out{10, 0, 0, 10};  // area -100
+  EXPECT_EQ(suppressed({{0, 0.9F, whole}, {0, 0.8F, inside_out}}).size(), 2U);
+  EXPECT_EQ(suppressed({{0, 0.9F, inside_out}, {0, 0.8F, inside_out}}).size(), 2U);
+  const Box over{0, 0, 10, 9.9F};
+  const auto kept = suppressed({{0, 0.9F, whole}, {0, 0.8F, inside_out}, {0, 0.7F, over}});
+  EXPECT_THAT(scores_of(kept), testing::ElementsAre(0.9F));
+}
+
+TEST(Suppress, StopsAtTheNumberAskedFor) {
+  std::vector<Detection> many;
+  for (int i = 0; i < 1000; ++i) {
+    const auto x = static_cast<float>(i * 20);
+    many.push_back({0, 0.3F + 0.0005F * static_cast<float>(i), {x, 0, x + 10, 10}});
+  }
+  const auto kept = suppressed(many, {.max_detections = 300});
+  ASSERT_EQ(kept.size(), 300U);
+  EXPECT_EQ(kept.front().confidence, many.back().confidence);
+  EXPECT_TRUE(suppressed({}).empty());
+}
+
+// A plain restatement of the rule by classes, without the offset, for boxes within a picture.
+std::vector<Detection> by_definition(std::vector<Detection> rows, float iou) {
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Detection& a, const Detection& b) { return a.confidence > b.confidence; });
+  std::vector<Detection> kept;
+  for (const Detection& row : rows) {
+    const auto area = [](const Box& b) { return (b.x2 - b.x1) * (b.y2 - b.y1); };
+    const bool fresh = std::none_of(kept.begin(), kept.end(), [&](const Detection& other) {
+      const float w = std::min(row.box.x2, other.box.x2) - std::max(row.box.x1, other.box.x1);
+      const float h = std::min(row.box.y2, other.box.y2) - std::max(row.box.y1, other.box.y1);
+      const float common = std::max(w, 0.0F) * std::max(h, 0.0F);
+      return row.class_id == other.class_id && common / (area(row.box) + area(other.box) - common) > iou;
+    });
+    if (fresh) kept.push_back(row);
+  }
+  return kept;
+}
+
+TEST(Suppress, AgreesWithTheDefinition) {
+  std::mt19937 random(7);
+  const auto whole = [&random](int below) { return static_cast<float>(static_cast<int>(random() % below)); };
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Detection> rows;
+    for (int i = 0; i < 60; ++i) {
+      const float x = whole(100);
+      const float y = whole(100);
+      rows.push_back({static_cast<int>(random() % 4),
+                      0.25F + whole(700) / 1000,
+                      {x, y, x + 1 + whole(60), y + 1 + whole(60)}});
+    }
+    const auto expected = by_definition(rows, 0.45F);
+    const auto kept = suppressed(rows, {.iou = 0.45F});
+    ASSERT_EQ(kept.size(), expected.size());
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      EXPECT_EQ(kept[i].class_id, expected[i].class_id);
+      EXPECT_EQ(kept[i].box.x1, expected[i].box.x1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bascule::tasks::vision
