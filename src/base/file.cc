@@ -87,6 +87,7 @@ Result<fs::path> safe_join(const fs::path& root, std::string_view name) {
   if (name.find('\0') != std::string_view::npos) return refused("it holds a NUL byte");
   const fs::path relative{std::string(name)};
   if (relative.is_absolute()) return refused("it is absolute");
+  if (name.find("//") != std::string_view::npos) return refused("it has an empty part");
   for (const fs::path& part : relative) {
     if (part == "..") return refused("it leaves its folder");
     if (part.empty()) return refused("it has an empty part");
@@ -100,6 +101,10 @@ Result<fs::path> safe_join(const fs::path& root, std::string_view name) {
   const auto [end, rest] =
       std::mismatch(canonical_root.begin(), canonical_root.end(), joined.begin(), joined.end());
   if (end != canonical_root.end()) return refused("a link leaves its folder");
+  // What could not be resolved because it is not there stands in `joined` as given: a link to nothing, too.
+  for (fs::path part = joined; part != canonical_root; part = part.parent_path()) {
+    if (fs::is_symlink(fs::symlink_status(part, code))) return refused("it is a link to nothing");
+  }
   return joined;
 }
 

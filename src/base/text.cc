@@ -57,7 +57,9 @@ std::string escape_controls(std::string_view message) {
   while (!message.empty()) {
     const std::size_t length = utf8_length(message);
     const auto b = static_cast<unsigned char>(message[0]);
-    if (length == 0 || b < 0x20 || b == 0x7F) {
+    // U+0080 to U+009F: the second block of controls, which some terminals obey.
+    const bool second_block = length == 2 && b == 0xC2 && static_cast<unsigned char>(message[1]) < 0xA0;
+    if (length == 0 || second_block || b < 0x20 || b == 0x7F) {
       if (b == '\n') {
         out += "\\n";
       } else {

@@ -12,10 +12,14 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the wire format is the memory format");
 
-std::shared_ptr<std::byte> allocate(std::size_t bytes) {
+Result<std::shared_ptr<std::byte>> allocate(std::size_t bytes) {
   constexpr std::align_val_t kAlign{kAlignment};
-  auto* memory = static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, kAlign));
-  return {memory, [](std::byte* p) { ::operator delete(p, kAlign); }};
+  auto* memory = static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, kAlign, std::nothrow));
+  if (memory == nullptr) {
+    return Error{.code = Code::kResourceExhausted,
+                 .message = fmt::format("There is no memory for a tensor of {} bytes.", bytes)};
+  }
+  return std::shared_ptr<std::byte>(memory, [](std::byte* p) { ::operator delete(p, kAlign); });
 }
 
 }  // namespace
@@ -24,7 +28,7 @@ Result<MutableTensor> make_tensor(DataType type, Shape shape) {
   const std::size_t size = element_size(type);
   if (size == 0) return invalid_argument("BYTES elements have no fixed size.");
   BASCULE_ASSIGN(const std::size_t bytes, byte_count(shape, size));
-  std::shared_ptr<std::byte> memory = allocate(bytes);
+  BASCULE_ASSIGN(std::shared_ptr<std::byte> memory, allocate(bytes));
   MutableTensor out;
   out.bytes = {memory.get(), bytes};
   out.tensor = {.type = type, .shape = std::move(shape), .bytes = out.bytes, .owner = std::move(memory)};
@@ -43,7 +47,7 @@ Result<Tensor> make_string_tensor(Shape shape, std::span<const std::string_view>
     if (value.size() > UINT32_MAX) return invalid_argument("A string element exceeds 4 GiB.");
     bytes += 4 + value.size();
   }
-  std::shared_ptr<std::byte> memory = allocate(bytes);
+  BASCULE_ASSIGN(std::shared_ptr<std::byte> memory, allocate(bytes));
   std::byte* out = memory.get();
   for (const std::string_view value : values) {
     const auto length = static_cast<std::uint32_t>(value.size());

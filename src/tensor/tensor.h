@@ -49,7 +49,8 @@ struct MutableTensor {
   }
 };
 
-// Memory for a tensor of fixed-size elements. Errors: as byte_count; kInvalidArgument for kString.
+// Memory for a tensor of fixed-size elements. Errors: as byte_count; kInvalidArgument for kString;
+// kResourceExhausted where there is no such memory.
 Result<MutableTensor> make_tensor(DataType type, Shape shape);
 // A tensor that owns a copy of `values`. Errors: kInvalidArgument where their number disagrees with the
 // shape.
