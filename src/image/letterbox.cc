@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "image/resize.h"
+#include "image/row_kernels.h"
 
 namespace bascule::image {
 namespace {
@@ -25,60 +26,52 @@ double fit_ratio(content::PictureSize original, content::PictureSize into) {
 int padding_before(int free) { return python_round(free / 2.0 - 0.1); }
 int padding_after(int free) { return python_round(free / 2.0 + 0.1); }
 
-float unit(int value) { return static_cast<float>(value) / 255.0F; }
-
-struct Planes {
+// The picture's place in the three planes.
+struct Window {
   float* plane[kChannels];  // at the picture's first value
   std::size_t stride;
+
+  [[nodiscard]] PlaneRows row(int y) const {
+    const std::size_t at = stride * static_cast<std::size_t>(y);
+    return {{plane[0] + at, plane[1] + at, plane[2] + at}};
+  }
 };
 
-void write_same(const Bitmap& bitmap, const Planes& planes) {
-  const auto width = static_cast<std::size_t>(bitmap.width);
-  for (int y = 0; y < bitmap.height; ++y) {
-    const std::uint8_t* row = bitmap.row(y);
-    const std::size_t at = planes.stride * static_cast<std::size_t>(y);
-    for (std::size_t x = 0; x < width; ++x) {
-      for (std::size_t c = 0; c < kChannels; ++c) planes.plane[c][at + x] = unit(row[kChannels * x + c]);
-    }
-  }
-}
-
-void write_half(const Bitmap& bitmap, content::PictureSize size, const Planes& planes) {
-  const auto width = static_cast<std::size_t>(size.width);
-  for (int y = 0; y < size.height; ++y) {
-    const std::uint8_t* upper = bitmap.row(2 * y);
-    const std::uint8_t* lower = bitmap.row(2 * y + 1);
-    const std::size_t at = planes.stride * static_cast<std::size_t>(y);
-    for (std::size_t x = 0; x < width; ++x) {
-      for (std::size_t c = 0; c < kChannels; ++c) {
-        planes.plane[c][at + x] = unit(blend_half(upper, lower, 2 * kChannels * x + c));
-      }
-    }
-  }
+std::span<const std::uint8_t> row_span(const Bitmap& bitmap, int y) {
+  return {bitmap.row(y), bitmap.row_bytes()};
 }
 
 void write_scaled(const Bitmap& bitmap, content::PictureSize size, ResizeScratch& scratch,
-                  const Planes& planes) {
+                  const Window& window) {
   RowSource source(bitmap, size.height, size.width, scratch);
   const auto width = static_cast<std::size_t>(size.width);
   for (int y = 0; y < size.height; ++y) {
     const RowSource::Rows rows = source.at(y);
-    const int weight_upper = rows.tap.weight_first;
-    const int weight_lower = rows.tap.weight_second;
+    const PlaneRows to = window.row(y);
     for (std::size_t c = 0; c < kChannels; ++c) {
-      const std::int16_t* upper = rows.upper + c * width;
-      const std::int16_t* lower = rows.lower + c * width;
-      float* to = planes.plane[c] + planes.stride * static_cast<std::size_t>(y);
-      for (std::size_t x = 0; x < width; ++x) {
-        to[x] = unit(blend_value(upper[x], lower[x], weight_upper, weight_lower));
-      }
+      row_kernels().blend(rows.upper + c * width, rows.lower + c * width, rows.tap.weight_first,
+                          rows.tap.weight_second, {to.plane[c], width});
     }
+  }
+}
+
+void write_picture(const Bitmap& bitmap, content::PictureSize size, ResizeScratch& scratch,
+                   const Window& window) {
+  const auto width = static_cast<std::size_t>(size.width);
+  if (size.height == bitmap.height && size.width == bitmap.width) {
+    for (int y = 0; y < size.height; ++y) row_kernels().copy(row_span(bitmap, y), width, window.row(y));
+  } else if (is_exact_half(bitmap, size.height, size.width)) {
+    for (int y = 0; y < size.height; ++y) {
+      row_kernels().halve(row_span(bitmap, 2 * y), row_span(bitmap, 2 * y + 1), width, window.row(y));
+    }
+  } else {
+    write_scaled(bitmap, size, scratch, window);
   }
 }
 
 // Fills what lies around the picture in one plane.
 void write_border(const Letterbox& plan, float* plane) {
-  const float value = unit(kPadding);
+  const float value = unit_value(kPadding);
   const auto width = static_cast<std::size_t>(plan.input.width);
   const auto left = static_cast<std::size_t>(plan.left);
   const auto middle = static_cast<std::size_t>(plan.resized.width);
@@ -132,20 +125,14 @@ void letterbox_to_chw(const Bitmap& bitmap, const Letterbox& plan, LetterboxScra
       static_cast<std::size_t>(plan.input.height) * static_cast<std::size_t>(plan.input.width);
   BASCULE_CHECK(out.size() == kChannels * plane_size);
   BASCULE_CHECK(bitmap.height == plan.original.height && bitmap.width == plan.original.width);
-  Planes planes{{}, static_cast<std::size_t>(plan.input.width)};
+  Window window{{}, static_cast<std::size_t>(plan.input.width)};
   for (std::size_t c = 0; c < kChannels; ++c) {
     float* plane = out.data() + c * plane_size;
     write_border(plan, plane);
-    planes.plane[c] =
-        plane + static_cast<std::size_t>(plan.top) * planes.stride + static_cast<std::size_t>(plan.left);
+    window.plane[c] =
+        plane + static_cast<std::size_t>(plan.top) * window.stride + static_cast<std::size_t>(plan.left);
   }
-  if (plan.resized == plan.original) {
-    write_same(bitmap, planes);
-  } else if (is_exact_half(bitmap, plan.resized.height, plan.resized.width)) {
-    write_half(bitmap, plan.resized, planes);
-  } else {
-    write_scaled(bitmap, plan.resized, scratch, planes);
-  }
+  write_picture(bitmap, plan.resized, scratch, window);
 }
 
 }  // namespace bascule::image

@@ -5,29 +5,21 @@
 
 #include "base/check.h"
 #include "image/letterbox.h"
+#include "image/row_kernels.h"
 
 namespace bascule::image {
 namespace {
 
 constexpr float kWeightOne = 2048.0F;
-constexpr int kChannels = 3;
+constexpr std::size_t kChannels = 3;
 
-// Horizontal pass over one row; values in 1/128, so that they fit 16 bits as the vertical pass wants them.
-void scale_row(const std::uint8_t* row, std::span<const LinearTap> columns, std::int16_t* out) {
-  const std::size_t width = columns.size();
-  for (std::size_t x = 0; x < width; ++x) {
-    const LinearTap& tap = columns[x];
-    const std::uint8_t* first = row + tap.first;
-    const std::uint8_t* second = row + tap.second;
-    for (std::size_t c = 0; c < kChannels; ++c) {
-      const int sum = first[c] * tap.weight_first + second[c] * tap.weight_second;
-      out[c * width + x] = static_cast<std::int16_t>(sum >> 4);
-    }
-  }
+std::span<const std::uint8_t> row_span(const Bitmap& bitmap, int y) {
+  return {bitmap.row(y), bitmap.row_bytes()};
 }
 
-}  // namespace
-
+// How one axis goes from `from` to `to` places. With `fold_edges`, places outside give the edge its whole
+// weight (OpenCV's columns); without, both taps fall on the edge and keep their weights (OpenCV's rows): the
+// roundings differ.
 void plan_axis(int from, int to, bool fold_edges, std::span<LinearTap> taps) {
   // The same doubles and floats in the same order as OpenCV: one rounding elsewhere is one level elsewhere.
   const double scale = 1.0 / (static_cast<double>(to) / from);
@@ -47,31 +39,58 @@ void plan_axis(int from, int to, bool fold_edges, std::span<LinearTap> taps) {
   }
 }
 
+void halve(const Bitmap& bitmap, Bitmap& out) {
+  for (int y = 0; y < out.height; ++y) {
+    const std::uint8_t* upper = bitmap.row(2 * y);
+    const std::uint8_t* lower = bitmap.row(2 * y + 1);
+    std::uint8_t* to = out.row(y);
+    for (std::size_t i = 0; i < out.row_bytes(); ++i) {
+      const std::size_t from = i / kChannels * 2 * kChannels + i % kChannels;
+      to[i] = static_cast<std::uint8_t>(halve_value(upper + from, lower + from));
+    }
+  }
+}
+
+}  // namespace
+
 bool is_exact_half(const Bitmap& bitmap, int height, int width) {
   return bitmap.width == 2 * width && bitmap.height == 2 * height;
 }
 
 RowSource::RowSource(const Bitmap& bitmap, int height, int width, ResizeScratch& scratch)
-    : bitmap_(bitmap), width_(width), scratch_(scratch) {
-  scratch.columns.resize(static_cast<std::size_t>(width));
+    : bitmap_(bitmap), width_(static_cast<std::size_t>(width)), scratch_(scratch) {
   scratch.rows.resize(static_cast<std::size_t>(height));
-  scratch.lines.resize(static_cast<std::size_t>(width) * kChannels * 2);
-  plan_axis(bitmap.width, width, true, scratch.columns);
-  for (LinearTap& tap : scratch.columns) {  // bytes, not pixels
-    tap.first *= kChannels;
-    tap.second *= kChannels;
-  }
+  scratch.lines.resize(width_ * kChannels * 2);
   plan_axis(bitmap.height, height, false, scratch.rows);
+  plan_columns();
+}
+
+// As the kernels want it: every tap's right pixel is its left one's neighbour.
+void RowSource::plan_columns() {
+  scratch_.taps.resize(width_);
+  scratch_.column_offsets.resize(width_);
+  scratch_.column_weights.resize(width_);
+  plan_axis(bitmap_.width, static_cast<int>(width_), true, scratch_.taps);
+  for (std::size_t x = 0; x < width_; ++x) {
+    LinearTap tap = scratch_.taps[x];
+    if (tap.first == bitmap_.width - 1 && tap.first > 0) {  // the whole weight on the last pixel
+      --tap.first;
+      std::swap(tap.weight_first, tap.weight_second);
+    }
+    scratch_.column_offsets[x] = tap.first * static_cast<std::int32_t>(kChannels);
+    scratch_.column_weights[x] = tap.weight_first | tap.weight_second << 16;
+  }
 }
 
 const std::int16_t* RowSource::line(int source_row, int keep_slot) {
-  const std::size_t size = static_cast<std::size_t>(width_) * kChannels;
-  for (int slot = 0; slot < 2; ++slot) {
-    if (slot_row_[slot] == source_row) return scratch_.lines.data() + size * static_cast<std::size_t>(slot);
+  const std::size_t size = width_ * kChannels;
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    if (slot_row_[slot] == source_row) return scratch_.lines.data() + size * slot;
   }
-  const int slot = keep_slot == 0 ? 1 : 0;
-  std::int16_t* out = scratch_.lines.data() + size * static_cast<std::size_t>(slot);
-  scale_row(bitmap_.row(source_row), scratch_.columns, out);
+  const std::size_t slot = keep_slot == 0 ? 1 : 0;
+  std::int16_t* out = scratch_.lines.data() + size * slot;
+  const Columns columns{scratch_.column_offsets, scratch_.column_weights, bitmap_.width > 1 ? kChannels : 0};
+  row_kernels().scale(row_span(bitmap_, source_row), columns, out);
   slot_row_[slot] = source_row;
   return out;
 }
@@ -93,31 +112,20 @@ Bitmap resize_linear(const Bitmap& bitmap, int height, int width) {
   out.height = height;
   out.width = width;
   out.pixels.resize(out.row_bytes() * static_cast<std::size_t>(height));
-  const auto columns = static_cast<std::size_t>(width);
   if (is_exact_half(bitmap, height, width)) {
-    for (int y = 0; y < height; ++y) {
-      const std::uint8_t* upper = bitmap.row(2 * y);
-      const std::uint8_t* lower = bitmap.row(2 * y + 1);
-      std::uint8_t* to = out.row(y);
-      for (std::size_t x = 0; x < columns; ++x) {
-        for (std::size_t c = 0; c < kChannels; ++c) {
-          to[kChannels * x + c] = static_cast<std::uint8_t>(blend_half(upper, lower, 2 * kChannels * x + c));
-        }
-      }
-    }
+    halve(bitmap, out);
     return out;
   }
   ResizeScratch scratch;
   RowSource source(bitmap, height, width, scratch);
+  const auto columns = static_cast<std::size_t>(width);
   for (int y = 0; y < height; ++y) {
     const RowSource::Rows rows = source.at(y);
     std::uint8_t* to = out.row(y);
-    for (std::size_t c = 0; c < kChannels; ++c) {
-      for (std::size_t x = 0; x < columns; ++x) {
-        to[kChannels * x + c] =
-            static_cast<std::uint8_t>(blend_value(rows.upper[c * columns + x], rows.lower[c * columns + x],
-                                                  rows.tap.weight_first, rows.tap.weight_second));
-      }
+    for (std::size_t i = 0; i < out.row_bytes(); ++i) {
+      const std::size_t from = i % kChannels * columns + i / kChannels;
+      to[i] = static_cast<std::uint8_t>(
+          blend_value(rows.upper[from], rows.lower[from], rows.tap.weight_first, rows.tap.weight_second));
     }
   }
   return out;
