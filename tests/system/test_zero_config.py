@@ -146,7 +146,7 @@ def test_a_path_that_is_not_there():
 
 def test_a_config_file(tmp_path):
     config = tmp_path / "bascule.yaml"
-    config.write_text("default-model: yolo26n\n")
+    config.write_text("default_model: yolo26n\n")
     with Server(DETECTOR, DATA / "yolo/yolov8n.onnx", "--config", config) as server:
         picture = (DATA / "pictures/steel_104_0000.jpg").read_bytes()
         reply = server.call("POST", "/predict", picture, {"Content-Type": "image/jpeg"})
@@ -155,7 +155,7 @@ def test_a_config_file(tmp_path):
 
 def test_a_typing_slip_in_a_config_file_is_told_with_the_nearest_key(tmp_path):
     config = tmp_path / "bascule.yaml"
-    config.write_text("defualt-model: yolo26n\n")
+    config.write_text("defualt_model: yolo26n\n")
     done = run_cli("serve", DETECTOR, "--config", config)
     assert done.returncode in (1, 2)
-    assert "defualt-model" in done.stderr and "default" in done.stderr and "bascule.yaml" in done.stderr
+    assert "defualt_model" in done.stderr and "default_model" in done.stderr and "bascule.yaml" in done.stderr
