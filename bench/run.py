@@ -82,11 +82,11 @@ def multipart(folder: pathlib.Path, picture: pathlib.Path, **fields: object) -> 
     return body, "multipart/form-data; boundary=bench"
 
 
-def check_answer(url: str, body: pathlib.Path, content_type: str) -> int:
+def check_answer(url: str, body: pathlib.Path, content_type: str) -> dict:
     """One answer by hand before anything is measured: a fast server of errors is not fast."""
     request = urllib.request.Request(url, body.read_bytes(), {"Content-Type": content_type})
     with urllib.request.urlopen(request, timeout=60) as reply:
-        return len(json.load(reply)["images"][0]["results"])
+        return json.load(reply)["images"][0]
 
 
 def wrk(url: str, cores: list[int], connections: int, seconds: float, *args: object) -> dict:
@@ -105,12 +105,26 @@ def wrk(url: str, cores: list[int], connections: int, seconds: float, *args: obj
 
 
 def bare(cores: list[int], program: str, *args: object) -> dict:
-    """A bare loop's one line of JSON."""
-    done = subprocess.run(pinned(cores, tool(BUILD / "bench" / program), *args), capture_output=True, text=True,
-                          timeout=300, check=False)
-    if done.returncode != 0:
-        sys.exit(f"bench: {program} failed: {done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    """One loop a core, each on its own; their rates added up, the median of their medians."""
+    loops = [
+        subprocess.Popen(pinned([core], tool(BUILD / "bench" / program), *args), stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+        for core in cores
+    ]
+    results = []
+    for loop in loops:
+        out, errors = loop.communicate(timeout=300)
+        if loop.returncode != 0:
+            sys.exit(f"bench: {program} failed: {errors}")
+        results.append(json.loads(out.strip().splitlines()[-1]))
+    return {"per_second": sum(r["per_second"] for r in results), "p50_us": statistics.median(r["p50_us"] for r in results)}
+
+
+def letterboxed(shape: list[int], size: int, stride: int = 32) -> str:
+    """The engine's input for a picture of this height and width: to the stride, not square."""
+    scale = min(size / shape[0], size / shape[1])
+    height, width = (-(-round(side * scale) // stride) * stride for side in shape)
+    return f"1,3,{height},{width}"
 
 
 def median(values: list[float]) -> float:
@@ -128,15 +142,15 @@ def pipeline(options, folder, name, picture, size, cores, driver_cores) -> dict:
     ratios, engine_ratios, rates = [], [], []
     with Server(cores, FRUIT) as server:
         url = f"{server.url}/models/fruit/predict"
-        found = check_answer(url, body, content_type)
+        image = check_answer(url, body, content_type)
         connections = 4 * threads
         wrk(url, driver_cores, connections, 1, body, content_type)  # warm
         for _ in range(options.rounds):
             load = wrk(url, driver_cores, connections, options.seconds, body, content_type)
-            loop = bare(cores, "bare_pipeline", FRUIT, picture, "--imgsz", size, "--threads", threads,
+            loop = bare(cores, "bare_pipeline", "--model", FRUIT, "--picture", picture, "--imgsz", size,
                         "--seconds", options.seconds)
             again = wrk(url, driver_cores, connections, options.seconds, body, content_type)
-            engine = bare(cores, "bare_engine", FRUIT, "--shape", loop["input_shape"], "--threads", threads,
+            engine = bare(cores, "bare_engine", "--model", FRUIT, "--shape", letterboxed(image["shape"], size),
                           "--seconds", options.seconds)
             # The server before and after the loop, so that a drift of the machine meets both alike.
             rate = (load["requests"] + again["requests"]) / (load["seconds"] + again["seconds"])
@@ -144,7 +158,7 @@ def pipeline(options, folder, name, picture, size, cores, driver_cores) -> dict:
             engine_ratios.append(rate / engine["per_second"])
             rates.append(rate)
     result = {
-        "name": name, "picture": picture.name, "imgsz": size, "cores": threads, "objects": found,
+        "name": name, "picture": picture.name, "imgsz": size, "cores": threads, "objects": len(image["results"]),
         "requests_per_second": round(median(rates), 1),
         "ratio_to_bare_pipeline": round(median(ratios), 4), "ratio_range": spread(ratios),
         "ratio_to_bare_engine": round(median(engine_ratios), 4),
@@ -173,8 +187,7 @@ def latency(options, folder, name, binary, cores, driver_cores) -> dict:
         wrk(url, driver_cores, 1, 1, body, *extra)  # warm
         for _ in range(options.rounds):
             load = wrk(url, driver_cores, 1, options.seconds, body, *extra)
-            engine = bare(cores, "bare_engine", ADD_ONE, "--shape", "1,16", "--threads", 1, "--seconds",
-                          options.seconds)
+            engine = bare(cores, "bare_engine", "--model", ADD_ONE, "--shape", "1,16", "--seconds", options.seconds)
             served.append(load["p50_us"])
             called.append(engine["p50_us"])
             added.append(load["p50_us"] - engine["p50_us"])
