@@ -96,7 +96,7 @@ Result<fs::path> safe_join(const fs::path& root, std::string_view name) {
   std::error_code code;
   const fs::path canonical_root = fs::weakly_canonical(root, code);
   if (code) return refused("its folder cannot be resolved");
-  const fs::path joined = fs::weakly_canonical(canonical_root / relative, code);
+  fs::path joined = fs::weakly_canonical(canonical_root / relative, code);
   if (code) return refused("it cannot be resolved");
   const auto [end, rest] =
       std::mismatch(canonical_root.begin(), canonical_root.end(), joined.begin(), joined.end());

@@ -159,7 +159,7 @@ TEST(StringElements, RefuseLengthsThatDoNotAddUp) {
   EXPECT_TRUE(string_elements(bytes_tensor({1}, one)));
   const std::pair<Shape, std::string> hostile[] = {
       {{1}, ""},                               // nothing
-      {{1}, "\1\0"},                           // within a length
+      {{1}, std::string(3, '\1')},             // within a length
       {{1}, length_prefix(2) + "a"},           // one byte too few
       {{1}, length_prefix(UINT32_MAX) + "a"},  // far beyond the end
       {{1}, one + "x"},                        // bytes left over
