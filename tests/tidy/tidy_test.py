@@ -81,21 +81,26 @@ class Tidy(unittest.TestCase):
         self.write("src/tensor/t.h", "#pragma once\n")
         self.write("src/backend/fake/fake.h", "#pragma once\n")
         self.write("src/backend/ort/ort.h", "#pragma once\n")
+        self.write("src/backend/ort/CMakeLists.txt", "bascule_room(backend_ort\n  HEADERS ort.h\n  DEPS base)\n")
         self.write("src/tasks/t.cc", '#include "backend/ort/ort.h"\n#include "backend/fake/fake.h"\n')
         self.write("src/tasks/t_test.cc", '#include "backend/fake/fake.h"\n')
         self.write("src/app/main.cc", '#include "backend/ort/ort.h"\n')
         self.write("src/tensor/CMakeLists.txt", "bascule_room(tensor\n  DEPS base tasks\n  LIBS x)\n")
         self.write("src/attic/a.cc", '#include "base/a.h"\n')
+        self.write("src/base/private.h", "#pragma once\n")
+        self.write("src/config/c.cc", '#include "base/private.h"\n#include "base/a.h"\n')
         self.finds("rooms", 'src/base/b.cc:1: "tensor/t.h"', 'src/base/b.cc:3: "base/none.h" is no file',
                    "'backend/ort' is a leaf", "'backend/fake' is a leaf", "tensor/ may not depend on tasks/",
-                   "'attic' does not stand")
+                   "'attic' does not stand", "it is not under HEADERS")
 
     def test_homes(self):
         self.write("src/tensor/b.cc", "#include <boost/asio.hpp>\n#include <surprise/lib.h>\n#include <nlohmann/json.hpp>\n")
         self.write("src/http/server.h", "#include <boost/beast.hpp>\n")
+        self.write("src/http/private.h", "#include <boost/beast.hpp>\n")
+        self.write("src/http/CMakeLists.txt", "bascule_room(http\n  HEADERS a.h\n  server.h\n  SOURCES private.cc)\n")
         self.write("src/tensor/t_test.cc", "#include <gtest/gtest.h>\n#include <nlohmann/json.hpp>\n")
         self.finds("homes", "<boost/asio.hpp> may only be included in http", "<surprise/lib.h> has no home",
-                   "<nlohmann/json.hpp> may only", "<boost/beast.hpp> may not stand in a header")
+                   "<nlohmann/json.hpp> may only", "src/http/server.h:1: <boost/beast.hpp> may not stand in a public header")
 
     def test_banned(self):
         self.write("src/tensor/b.cc", "std::mutex m;\n// std::mutex in a comment\nauto s = \"std::mutex in a string\";\n"
@@ -110,8 +115,10 @@ class Tidy(unittest.TestCase):
     def test_sizes(self):
         self.write("src/base/long.cc", "int x;\n" * 601)
         self.write("src/base/f.cc", "namespace n {\nnamespace {\n" + long_function(71) + "}\n}\n")
+        self.write("src/base/f_test.cc", long_function(101) + long_function(100))
         self.write("src/base/g.cc", "class A {\n" + long_function(70) + "\n};\nconst T kTable = {\n" + "{1},\n" * 90 + "};\n")
-        self.finds("sizes", "src/base/long.cc: 601 lines", "src/base/f.cc:3: a function of 71 lines")
+        self.finds("sizes", "src/base/long.cc: 601 lines", "src/base/f.cc:3: a function of 71 lines",
+                   "src/base/f_test.cc:1: a function of 101 lines")
 
     def test_ratchet_only_shrinks(self):
         self.write("src/base/f.cc", long_function(80))
