@@ -52,6 +52,8 @@ def rooms(tree):
         for line, quoted, target in includes(tree.text(name)):
             if not quoted:
                 continue
+            if not name.startswith("src/") and tree.has(name.rsplit("/", 1)[0] + "/" + target):
+                continue  # a helper beside its tests
             if not tree.has("src/" + target):
                 yield f"{name}:{line}: \"{target}\" is no file below src/; project headers are included by that path."
             elif name.startswith("src/"):
