@@ -249,7 +249,9 @@ int predict(config::Parsed parsed) {
   }
   ThreadPool executor({.name = "worker", .threads = width});
   serving::InferenceService service(catalog, executor, clock, {});
-  return predict_all(service, width, run, *files);
+  const int exit_code = predict_all(service, width, run, *files);
+  executor.drain();
+  return exit_code;
 }
 
 }  // namespace bascule::app

@@ -159,6 +159,13 @@ struct Parts {
         control(catalog, clock) {}
 };
 
+// Connections first, then the work they may have left; the server object outlives both, since answers go to
+// it.
+void stop(http::Server& server, Parts& parts, Duration grace) {
+  server.stop(grace);
+  parts.executor.drain();
+}
+
 http::ServerOptions http_options(const config::Values& values) {
   return {.host = values.text("host"),
           .port = static_cast<std::uint16_t>(values.integer("http_port")),
@@ -192,13 +199,13 @@ int run(const config::Values& values, const std::vector<catalog::ModelSource>& s
             .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))}},
            parts.clock, parts.catalog, parts.metrics);
   if (auto ready = parts.control.ready(); !ready) {
-    (*server)->stop(Duration{});
+    stop(**server, parts, Duration{});
     return fail(ready.error(), kFailed);
   }
   greet(url_of(options, (*server)->port()), parts.catalog);
   const int number = wait_for_end();
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
-  (*server)->stop(kGrace);
+  stop(**server, parts, kGrace);
   log::info("Stopped");
   return kOk;
 }

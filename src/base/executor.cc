@@ -13,15 +13,17 @@ void set_thread_name(const std::string& name) {
   pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
 }
 
-ThreadPool::ThreadPool(ThreadPoolOptions options) : options_(std::move(options)) {
-  const std::size_t count = std::max<std::size_t>(options_.threads, 1);
-  threads_.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
+ThreadPool::ThreadPool(ThreadPoolOptions options)
+    : options_(std::move(options)), width_(std::max<std::size_t>(options_.threads, 1)) {
+  threads_.reserve(width_);
+  for (std::size_t i = 0; i < width_; ++i) {
     threads_.emplace_back([this, i] { run(i); });
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { drain(); }
+
+void ThreadPool::drain() {
   {
     MutexLock lock(mutex_);
     stopping_ = true;

@@ -33,7 +33,7 @@ struct ThreadPoolOptions {
   std::size_t max_queue = 4096;  // work waiting beyond this is refused
 };
 
-// A fixed set of threads and one bounded queue. The destructor finishes what was accepted, then joins.
+// A fixed set of threads and one bounded queue. The destructor drains.
 // Thread-safety: thread-safe.
 class ThreadPool final : public Executor {
  public:
@@ -43,12 +43,16 @@ class ThreadPool final : public Executor {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   Result<void> post(Work work) override;
-  [[nodiscard]] std::size_t width() const override { return threads_.size(); }
+  [[nodiscard]] std::size_t width() const override { return width_; }
+  // Finishes what was accepted, refuses what comes later, and joins. Called by one thread, not one of the
+  // pool's.
+  void drain();
 
  private:
   void run(std::size_t index);
 
   const ThreadPoolOptions options_;
+  const std::size_t width_;
   Mutex mutex_;
   ConditionVariable wake_;
   std::deque<Work> queue_ BASCULE_GUARDED_BY(mutex_);

@@ -1,0 +1,238 @@
+#include "catalog/catalog.h"
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "backend/fake/fake_backend.h"
+#include "catalog/loader.h"
+#include "catalog/source.h"
+
+namespace bascule::catalog {
+namespace {
+
+namespace fs = std::filesystem;
+using content::ModelState;
+using testing::HasSubstr;
+
+class AnyTask final : public tasks::Task {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "detect"; }
+  Result<tasks::Plan> plan(const content::EncodedPicture&, const content::PredictOptions&) const override {
+    return tasks::Plan{};
+  }
+  Result<void> prepare(const content::EncodedPicture&, const tasks::Plan&, tasks::Scratch&,
+                       std::span<float>) const override {
+    return {};
+  }
+  Result<content::Prediction> finish(const tasks::Plan&, tasks::Scratch&,
+                                     std::span<const tensor::NamedTensor>) const override {
+    return content::Detections{};
+  }
+};
+
+Handle model(const std::string& name, const std::string& version, bool pictures = false) {
+  auto info = std::make_shared<content::ModelInfo>();
+  info->name = name;
+  info->version = version;
+  return std::make_shared<LoadedModel>(LoadedModel{.info = std::move(info),
+                                                   .executable = nullptr,
+                                                   .task = pictures ? std::make_shared<AnyTask>() : nullptr});
+}
+
+TEST(Catalog, PinsTheHighestReadyVersion) {
+  Catalog catalog("");
+  catalog.set_ready(model("m", "9"));
+  catalog.set_ready(model("m", "10"));
+  catalog.set_failed("m", "11", "it is broken");
+  EXPECT_EQ((*catalog.pin("m", ""))->info->version, "10");
+  EXPECT_EQ((*catalog.pin("m", "9"))->info->version, "9");
+}
+
+TEST(Catalog, UnknownModelSuggestsTheNearest) {
+  Catalog catalog("");
+  catalog.set_ready(model("detector", "1"));
+  const auto pinned = catalog.pin("detectr", "");
+  ASSERT_FALSE(pinned);
+  EXPECT_EQ(pinned.error().reason, Reason::kUnknownModel);
+  EXPECT_EQ(pinned.error().code, Code::kNotFound);
+  EXPECT_THAT(pinned.error().message, HasSubstr("did you mean 'detector'?"));
+}
+
+TEST(Catalog, UnknownVersionNamesThoseItHas) {
+  Catalog catalog("");
+  catalog.set_ready(model("m", "3"));
+  for (const char* version : {"4", "x", "-1", "99999999999999999999"}) {
+    const auto pinned = catalog.pin("m", version);
+    ASSERT_FALSE(pinned);
+    EXPECT_EQ(pinned.error().reason, Reason::kUnknownVersion);
+    EXPECT_THAT(pinned.error().message, HasSubstr("it has 3"));
+  }
+}
+
+TEST(Catalog, LoadingAndFailedModelsAreNotReadyAndSayWhy) {
+  Catalog catalog("");
+  catalog.set_loading("a", "1");
+  catalog.set_failed("b", "1", "The file ends early.");
+  EXPECT_EQ(catalog.pin("a", "").error().reason, Reason::kModelNotReady);
+  EXPECT_THAT(catalog.pin("b", "").error().message, HasSubstr("The file ends early"));
+  EXPECT_THAT(catalog.pin("b", "1").error().message, HasSubstr("The file ends early"));
+}
+
+TEST(Catalog, AnEmptyNameMeansTheDefaultOrTheOnlyOneThatFits) {
+  Catalog with_default("b");
+  with_default.set_ready(model("a", "1"));
+  with_default.set_ready(model("b", "1"));
+  EXPECT_EQ((*with_default.pin("", ""))->info->name, "b");
+
+  Catalog catalog("");
+  EXPECT_EQ(catalog.pin("", "").error().reason, Reason::kModelNotReady);
+  catalog.set_ready(model("tensors", "1"));
+  catalog.set_ready(model("pictures", "1", true));
+  EXPECT_EQ((*catalog.pin("", "", true))->info->name, "pictures");
+  const auto ambiguous = catalog.pin("", "");
+  ASSERT_FALSE(ambiguous);
+  EXPECT_EQ(ambiguous.error().code, Code::kInvalidArgument);
+  EXPECT_THAT(ambiguous.error().message, HasSubstr("pictures, tensors"));
+}
+
+TEST(Catalog, APinnedVersionOutlivesItsReplacement) {
+  Catalog catalog("");
+  catalog.set_ready(model("m", "1"));
+  const Handle held = *catalog.pin("m", "");
+  catalog.set_ready(model("m", "1"));
+  EXPECT_NE(held, *catalog.pin("m", ""));
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+class Folder : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::path(testing::TempDir()) /
+            (std::string("catalog_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+  void touch(const fs::path& relative) {
+    fs::create_directories((root_ / relative).parent_path());
+    std::ofstream(root_ / relative) << "x";
+  }
+  Result<std::vector<ModelSource>> find(const std::string& relative = "") {
+    return find_models({root_ / relative}, backend_);
+  }
+  fs::path root_;
+  backend::FakeBackend backend_;
+};
+
+using FindModels = Folder;
+
+TEST_F(FindModels, AFileAndAFolderOfFiles) {
+  touch("b.fake");
+  touch("a.fake");
+  touch("notes.txt");
+  ASSERT_TRUE(find("a.fake"));
+  EXPECT_EQ(find("a.fake")->at(0).name, "a");
+  const auto all = find();
+  ASSERT_TRUE(all);
+  ASSERT_EQ(all->size(), 2U);
+  EXPECT_EQ(all->at(0).name, "a");
+  EXPECT_EQ(all->at(1).version, "1");
+}
+
+TEST_F(FindModels, ARepositoryGivesTheHighestVersionAndNotesItsConfiguration) {
+  touch("repo/m/2/model.fake");
+  touch("repo/m/10/model.fake");
+  touch("repo/m/config.pbtxt");
+  touch("repo/n/1/model.fake");
+  const auto found = find("repo");
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->size(), 2U);
+  EXPECT_EQ(found->at(0).version, "10");
+  EXPECT_THAT(found->at(0).note, HasSubstr("config.pbtxt is not read"));
+  EXPECT_TRUE(found->at(1).note.empty());
+}
+
+TEST_F(FindModels, OneModelOfARepository) {
+  touch("repo/m/3/model.fake");
+  const auto found = find("repo/m");
+  ASSERT_TRUE(found) << found.error().message;
+  ASSERT_EQ(found->size(), 1U);
+  EXPECT_EQ(found->at(0).name, "m");
+  EXPECT_EQ(found->at(0).version, "3");
+}
+
+TEST_F(FindModels, ForeignFilesAreRefusedWithTheCommandThatConverts) {
+  for (const char* name : {"m.pt", "m.PT", "m.engine", "m.mar"}) {
+    touch(name);
+    const auto found = find(name);
+    ASSERT_FALSE(found) << name;
+    EXPECT_THAT(found.error().message, HasSubstr("format=onnx")) << name;
+  }
+}
+
+TEST_F(FindModels, TwoFilesOfOneNameAreAnError) {
+  touch("a/m.fake");
+  touch("b/m.fake");
+  const auto found = find_models({root_ / "a/m.fake", root_ / "b/m.fake"}, backend_);
+  ASSERT_FALSE(found);
+  EXPECT_THAT(found.error().message, HasSubstr("would both be served as 'm'"));
+}
+
+TEST_F(FindModels, NothingThereIsASentence) {
+  EXPECT_THAT(find("absent").error().message, HasSubstr("There is no file or folder"));
+  EXPECT_THAT(find().error().message, HasSubstr("holds no models"));
+  touch("odd name.fake");
+  EXPECT_THAT(find().error().message, HasSubstr("cannot name a model"));
+}
+
+using LoadModel = Folder;
+
+TEST_F(LoadModel, RunsOnZerosOfTheSmallestShapes) {
+  std::atomic<int> runs = 0;
+  backend::FakeModel fake;
+  fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {-1, 16}}};
+  fake.run = [&](std::span<const tensor::NamedTensor> inputs) -> Result<std::vector<tensor::NamedTensor>> {
+    EXPECT_EQ(inputs[0].tensor.shape, (tensor::Shape{1, 16}));
+    ++runs;
+    return std::vector<tensor::NamedTensor>{};
+  };
+  backend_.add("m", fake);
+  const SteadyClock clock;
+  const auto loaded =
+      load_model({.name = "m", .version = "1", .file = root_ / "m.fake"}, backend_, {}, clock);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_GT(runs.load(), 1);
+  EXPECT_EQ((*loaded)->measured_bytes, 64U);
+}
+
+TEST_F(LoadModel, AModelThatCannotRunIsNotServed) {
+  backend::FakeModel fake;
+  fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {-1, 16}}};
+  fake.run = [](auto) -> Result<std::vector<tensor::NamedTensor>> { return internal_error("No kernel."); };
+  backend_.add("m", fake);
+  const SteadyClock clock;
+  const auto loaded =
+      load_model({.name = "m", .version = "1", .file = root_ / "m.fake"}, backend_, {}, clock);
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr("No kernel."));
+}
+
+TEST_F(LoadModel, AFailureOnAGuessedShapeIsOnlyAFact) {
+  backend::FakeModel fake;
+  fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {-1, -1}}};
+  fake.run = [](auto) -> Result<std::vector<tensor::NamedTensor>> { return internal_error("Too short."); };
+  backend_.add("m", fake);
+  const SteadyClock clock;
+  const auto loaded =
+      load_model({.name = "m", .version = "1", .file = root_ / "m.fake"}, backend_, {}, clock);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ((*loaded)->info->facts.back().name, "warm-up");
+}
+
+}  // namespace
+}  // namespace bascule::catalog
