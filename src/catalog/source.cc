@@ -92,9 +92,10 @@ Result<std::vector<ModelSource>> versions_in(const fs::path& folder, const backe
       break;
     }
   }
-  if (!found.empty() && fs::exists(folder / "config.pbtxt", code)) {
-    found.back().note =
-        "its config.pbtxt is not read yet; names, shapes and batching come from the model file";
+  if (fs::exists(folder / "config.pbtxt", code)) {
+    for (ModelSource& source : found) {
+      source.note = "its config.pbtxt is not read yet; names, shapes and batching come from the model file";
+    }
   }
   return found;
 }
