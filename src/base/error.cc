@@ -43,6 +43,7 @@ std::string_view to_string(Reason reason) {
     case Reason::kQueueFull: return "queue_full";
     case Reason::kMethodNotAllowed: return "method_not_allowed";
     case Reason::kUnknownRoute: return "unknown_route";
+    case Reason::kUnsupportedMedia: return "unsupported_media";
   }
   return "none";
 }

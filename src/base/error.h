@@ -48,6 +48,7 @@ enum class Reason : std::uint8_t {
   kQueueFull,
   kMethodNotAllowed,
   kUnknownRoute,
+  kUnsupportedMedia,  // a Content-Type or Content-Encoding that is not read
 };
 
 // The few values a dialect may need to write its own text for a `Reason`; empty where they do not apply.

@@ -27,6 +27,7 @@ unsigned v2_status(const Error& error) {
   switch (error.reason) {
     case Reason::kMethodNotAllowed: return 405;
     case Reason::kBodyTooLarge: return 413;
+    case Reason::kUnsupportedMedia: return 415;
     default: break;
   }
   switch (error.code) {
@@ -51,6 +52,7 @@ unsigned v2_status(const Error& error) {
 unsigned ultralytics_status(const Error& error) {
   const unsigned status = v2_status(error);
   switch (status) {
+    case 415:
     case 501: return 400;
     case 504:
     case 499: return 503;

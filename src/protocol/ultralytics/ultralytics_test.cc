@@ -1,0 +1,256 @@
+#include "protocol/ultralytics/ultralytics.h"
+
+#include <cstring>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+namespace bascule::protocol::ultralytics {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kJpeg = "\xFF\xD8\xFF\xE0 picture";
+
+RequestBody body_of(std::string_view text) {
+  auto memory = std::make_shared<std::string>(text);
+  return {.bytes = std::as_bytes(std::span(*memory)), .owner = memory};
+}
+
+// A form as httpx and curl send it; a field called "file" becomes a file.
+struct Form {
+  std::vector<std::pair<std::string, std::string>> fields;
+  std::string file_name = "a.jpg";
+
+  [[nodiscard]] Result<PredictCall> parse(std::string_view query = {}) const {
+    std::string body;
+    for (const auto& [name, value] : fields) {
+      body += fmt::format("--X\r\nContent-Disposition: form-data; name=\"{}\"", name);
+      if (name == "file") body += fmt::format("; filename=\"{}\"\r\nContent-Type: image/jpeg", file_name);
+      body += "\r\n\r\n" + value + "\r\n";
+    }
+    return parse_predict(body_of(body + "--X--\r\n"), "multipart/form-data; boundary=X", query);
+  }
+};
+
+std::string picture_of(const PredictCall& call) {
+  const auto& bytes = call.request.picture->bytes;
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+TEST(ParsePredict, HasThePlatformsDefaults) {
+  const auto call = Form{{{"file", kJpeg}}}.parse();
+  ASSERT_TRUE(call) << call.error().message;
+  EXPECT_EQ(call->request.dialect, "ultralytics");
+  EXPECT_EQ(picture_of(*call), kJpeg);
+  EXPECT_EQ(call->request.picture->name, "a.jpg");
+  EXPECT_NE(call->request.picture->owner, nullptr);
+  EXPECT_EQ(call->request.options.confidence, 0.25);
+  EXPECT_EQ(call->request.options.iou, 0.7);
+  EXPECT_EQ(call->request.options.size, std::nullopt);
+  EXPECT_FALSE(call->style.normalize);
+  EXPECT_EQ(call->style.decimals, 5);
+}
+
+TEST(ParsePredict, ReadsEveryField) {
+  const auto call = Form{
+      {{"conf", " 0.01 "},
+       {"iou", "0.95"},
+       {"imgsz", "[480, 640]"},
+       {"normalize", "True"},
+       {"decimals", "10"},
+       {"vid_stride", "1"},
+       {"bits", "16"},
+       {"file", kJpeg}}}.parse();
+  ASSERT_TRUE(call) << call.error().message;
+  EXPECT_EQ(call->request.options.confidence, 0.01);
+  EXPECT_EQ(call->request.options.iou, 0.95);
+  EXPECT_EQ(call->request.options.size, (content::PictureSize{.height = 480, .width = 640}));
+  EXPECT_TRUE(call->style.normalize);
+  EXPECT_EQ(call->style.decimals, 10);
+}
+
+TEST(ParsePredict, ReadsSizesAsClientsWriteThem) {
+  const content::PictureSize square{.height = 320, .width = 320};
+  const content::PictureSize wide{.height = 480, .width = 640};
+  const std::vector<std::pair<Form, content::PictureSize>> cases = {
+      {{{{"imgsz", "320"}, {"file", kJpeg}}}, square},
+      {{{{"imgsz", "320.0"}, {"file", kJpeg}}}, square},
+      {{{{"imgsz", "480,640"}, {"file", kJpeg}}}, wide},
+      {{{{"imgsz", "(480, 640)"}, {"file", kJpeg}}}, wide},
+      {{{{"imgsz", "480"}, {"file", kJpeg}, {"imgsz", "640"}}}, wide},
+  };
+  for (const auto& [form, size] : cases) {
+    const auto call = form.parse();
+    ASSERT_TRUE(call) << call.error().message;
+    EXPECT_EQ(call->request.options.size, size) << form.fields[0].second;
+  }
+}
+
+TEST(ParsePredict, TakesTheBytesOfAPictureWithFieldsInTheQuery) {
+  for (const char* type : {"", "image/jpeg", "IMAGE/PNG", "application/octet-stream",
+                           "application/x-www-form-urlencoded", "image/jpeg; q=1"}) {
+    const auto call = parse_predict(body_of(kJpeg), type, "conf=0%2E5&imgsz=%5B480%2C640%5D&decimals=");
+    ASSERT_TRUE(call) << type << call.error().message;
+    EXPECT_EQ(picture_of(*call), kJpeg);
+    EXPECT_EQ(call->request.options.confidence, 0.5);
+    EXPECT_EQ(call->request.options.size->width, 640);
+    EXPECT_EQ(call->style.decimals, 5);  // empty: the default
+  }
+}
+
+TEST(ParsePredict, RefusesFieldsWithValueAndLimit) {
+  const std::vector<std::tuple<std::string, std::string, std::string>> cases = {
+      {"conf", "0.009", "Field 'conf' is '0.009'; it must be a number from 0.01 to 1."},
+      {"conf", "1.01", "from 0.01 to 1"},
+      {"conf", "nan", "'nan'"},
+      {"conf", "0.5x", "'0.5x'"},
+      {"iou", "0.951", "Field 'iou' is '0.951'; it must be a number from 0 to 0.95."},
+      {"iou", "-0.1", "from 0 to 0.95"},
+      {"imgsz", "31", "from 32 to 1280"},
+      {"imgsz", "1281", "from 32 to 1280"},
+      {"imgsz", "640.5", "from 32 to 1280"},
+      {"imgsz", "640,", "from 32 to 1280"},
+      {"imgsz", "1,2,3", "from 32 to 1280"},
+      {"imgsz", "[640", "from 32 to 1280"},
+      {"normalize", "maybe", "Field 'normalize' is 'maybe'; it must be true or false."},
+      {"decimals", "11", "Field 'decimals' is '11'; it must be a whole number from 0 to 10."},
+      {"decimals", "-1", "from 0 to 10"},
+      {"vid_stride", "0", "from 1 to"},
+      {"bits", "10", "8, 12 or 16"},
+      {"source", "https://example.com/a.jpg", "not yet"},
+      {"confidence_threshold", "1", "Unknown field 'confidence_threshold'; known are"},
+      {"cnf", "1", "Unknown field 'cnf'; did you mean 'conf'?"},
+      {"imgsize", "1", "did you mean 'imgsz'?"},
+  };
+  for (const auto& [name, value, says] : cases) {
+    const auto call = Form{{{name, value}, {"file", kJpeg}}}.parse();
+    ASSERT_FALSE(call) << name << "=" << value;
+    EXPECT_EQ(http_status(call.error(), Dialect::kUltralytics), 400U);
+    EXPECT_THAT(call.error().message, HasSubstr(says));
+  }
+}
+
+TEST(ParsePredict, RefusesWhatIsNotOnePicture) {
+  const auto says = [](const Result<PredictCall>& call, std::string_view text) {
+    ASSERT_FALSE(call) << text;
+    EXPECT_EQ(http_status(call.error(), Dialect::kUltralytics), 400U);
+    EXPECT_THAT(call.error().message, HasSubstr(text));
+  };
+  says(Form{{{"conf", "0.5"}}}.parse(), "has no picture");
+  says(Form{{{"source", "x"}}}.parse(), "Field 'source' (a URL or base64 text) is not yet taken");
+  says(Form{{{"file", ""}}}.parse(), "'a.jpg' is empty");
+  says(Form{{{"file", kJpeg}, {"file", kJpeg}}}.parse(), "two files");
+  says(Form{{{"file", kJpeg}, {"conf", "0.5"}}}.parse("conf=0.6"), "'conf' is given twice");
+  says(Form{{{"file", "anything"}}, "clip.MP4"}.parse(), "'clip.MP4' is a video, and videos are not yet");
+  says(Form{{{"file", std::string("\0\0\0\x18"
+                                  "ftypisom",
+                                  12)}}}
+           .parse(),
+       "videos are not yet");
+  says(parse_predict(body_of("\x1A\x45\xDF\xA3"), "application/octet-stream", {}), "videos are not yet");
+  says(parse_predict(body_of("RIFF0000AVI "), "", {}), "videos are not yet");
+  says(parse_predict(body_of("x"), "video/mp4", {}), "videos are not yet");
+  says(parse_predict(body_of(""), "image/png", {}), "has no picture");
+  says(parse_predict(body_of("source=http%3A%2F%2Fx"), "application/x-www-form-urlencoded", {}), "not yet");
+  says(parse_predict(body_of("conf=0.5"), "application/x-www-form-urlencoded", {}), "has no picture");
+  says(parse_predict(body_of("{}"), "application/json", {}), "'application/json' is not understood");
+  says(parse_predict(body_of(kJpeg), "multipart/form-data", {}), "without a boundary");
+}
+
+TEST(ParsePredict, LeavesJudgementOfPicturesToTheDecoder) {
+  EXPECT_TRUE((Form{{{"file", "a text file"}}}.parse()));
+  EXPECT_TRUE((Form{{{"file", kJpeg}}, "frame.ts"}.parse()));
+  EXPECT_TRUE((Form{{{"file", std::string("\0\0\0\x18"
+                                          "ftypavif",
+                                          12)}}}
+                   .parse()));
+}
+
+content::InferResponse response_with(content::Detections detections) {
+  auto model = std::make_shared<content::ModelInfo>();
+  model->name = "fruit";
+  model->file = "fruit.onnx";
+  model->task = "detect";
+  model->author_version = "8.4.190";
+  model->class_names = {{0, "person"}, {3, "a \"b\""}};
+  content::InferResponse response;
+  response.model = model;
+  response.prediction = std::move(detections);
+  response.stages = {.queue = std::chrono::seconds(9),
+                     .prepare = std::chrono::microseconds(1500),
+                     .run = std::chrono::microseconds(32500),
+                     .finish = std::chrono::nanoseconds(500400)};
+  return response;
+}
+
+const content::Detections kTwo{
+    .picture = {.height = 1080, .width = 810},
+    .rows = {{.class_id = 0, .confidence = 0.93999F, .box = {670.1F, 389.25F, 809.5F, 879.0F}},
+             {.class_id = 3, .confidence = 0.25F, .box = {0, 0, 405, 540}}}};
+
+TEST(WritePredict, HasThePlatformsShape) {
+  const CallTimes times{.call = std::chrono::milliseconds(50), .alive = std::chrono::milliseconds(23100)};
+  const auto reply = write_predict(response_with(kTwo), {.normalize = false, .decimals = 2}, times);
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_EQ(
+      reply->head,
+      R"({"images":[{"shape":[1080,810],"speed":{"preprocess":1.5,"inference":32.5,"postprocess":0.5},"results":[)"
+      R"({"name":"person","class":0,"confidence":0.94,"box":{"x1":670.1,"y1":389.25,"x2":809.5,"y2":879.0}},)"
+      R"({"name":"a \"b\"","class":3,"confidence":0.25,"box":{"x1":0.0,"y1":0.0,"x2":405.0,"y2":540.0}}]}],)"
+      R"("metadata":{"imageCount":1,"functionTimeCall":0.05,"functionTimeAlive":23.1,"model":"fruit.onnx",)"
+      R"("task":"detect","version":{"bascule":")" BASCULE_VERSION R"(","ultralytics":"8.4.190"}}})");
+}
+
+TEST(WritePredict, NormalizesByWidthAndHeight) {
+  std::string out;
+  append_results(out, kTwo, {}, {.normalize = true, .decimals = 5});
+  const auto rows = nlohmann::json::parse(out);
+  EXPECT_EQ(rows[0]["box"].dump(), R"({"x1":0.82728,"x2":0.99938,"y1":0.36042,"y2":0.81389})");
+  EXPECT_EQ(rows[1]["box"].dump(), R"({"x1":0.0,"x2":0.5,"y1":0.0,"y2":0.5})");
+  EXPECT_EQ(rows[1]["name"], "class3");  // a class that the model does not name
+}
+
+TEST(WritePredict, IsStrictJsonWhateverTheNumbers) {
+  content::Detections odd = kTwo;
+  odd.picture = {};
+  odd.rows[0].confidence = std::nanf("");
+  auto response = response_with(odd);
+  const auto reply = write_predict(response, {.normalize = true, .decimals = 0}, {});
+  ASSERT_TRUE(reply);
+  const auto json = nlohmann::json::parse(reply->head);
+  EXPECT_TRUE(json["images"][0]["results"][0]["confidence"].is_null());
+  response.prediction.reset();
+  EXPECT_EQ(write_predict(response, {}, {}).error().code, Code::kInternal);
+}
+
+// The reference package's rows, three decimals: what it printed must come out again from float values, digit
+// for digit. A float32 keeps seven digits, which is enough for these.
+TEST(WritePredict, RoundsAsTheReferencePackageDid) {
+  std::ifstream file(BASCULE_SOURCE_DIR "/tests/data/expected/yolo/yolo26n.json");
+  ASSERT_TRUE(file);
+  const auto expected = nlohmann::json::parse(file);
+  std::size_t rows = 0;
+  for (const auto& image : expected["images"]) {
+    content::Detections detections;
+    content::ClassNames names;
+    for (const auto& row : image["results"]) {
+      const auto& box = row["box"];
+      names[row["class"]] = row["name"];
+      detections.rows.push_back({.class_id = row["class"],
+                                 .confidence = row["confidence"],
+                                 .box = {box["x1"], box["y1"], box["x2"], box["y2"]}});
+    }
+    std::string out;
+    append_results(out, detections, names, {.decimals = 3});
+    EXPECT_EQ(nlohmann::json::parse(out), image["results"]);
+    rows += image["results"].size();
+  }
+  EXPECT_GT(rows, 20U);
+}
+
+}  // namespace
+}  // namespace bascule::protocol::ultralytics
