@@ -7,9 +7,9 @@ jobs="${BASCULE_JOBS:-$(nproc)}"
 scripts/setup.sh --tests --tidy
 echo "release-check: clang-tidy …"
 cmake --preset tidy
-cmake --build build/tidy -j "$jobs"
+cmake --build --preset tidy -j "$jobs"
 echo "release-check: ThreadSanitizer …"
 cmake --preset tsan
-cmake --build build/tsan -j "$jobs"
+cmake --build --preset tsan -j "$jobs"
 ctest --test-dir build/tsan -j "$jobs" --output-on-failure --timeout 600 --no-tests=error
 echo "release-check: passed after $SECONDS s."

@@ -43,7 +43,7 @@ phase() {
 }
 
 build() { cmake --preset "$1" >"$results/configure-$1.log" || { cat "$results/configure-$1.log"; return 1; }
-          cmake --build "build/$1" -j "$jobs" ${2:+--target "${@:2}"}; }
+          cmake --build --preset "$1" -j "$jobs" ${2:+--target "${@:2}"}; }
 run_ctest() { ctest --test-dir build/dev -j "$jobs" --output-on-failure --timeout 300 --no-tests=error \
                     --output-junit "$results/ctest.xml"; }
 run_pytest() { .venv/bin/python -m pytest tests/system -q -rs -p no:cacheprovider --junitxml "$results/pytest.xml"; }
