@@ -165,7 +165,7 @@ std::string load_cause(const std::filesystem::path& file, OrtErrorCode code, std
   }
   if (contains(message, "Failed to allocate memory")) return "does not fit into memory";
   std::string words = plain_words(message);
-  words.pop_back();  // its full stop
+  if (words.ends_with('.')) words.pop_back();
   return "cannot be loaded: " + words;
 }
 
@@ -184,6 +184,7 @@ std::string plain_words(std::string_view message) {
   erase_all(text, "Exception during initialization: ");
   erase_all(text, "This is an invalid model. ");
   erase_all(text, "Non-zero status code returned while ");
+  erase_all(text, "Please fix either the inputs/outputs or the model");
   erase_folders(text);
   // "a == b was false. What that means": the meaning is enough.
   const std::string_view status = "Status Message: ";
@@ -194,7 +195,8 @@ std::string plain_words(std::string_view message) {
   }
   erase_all(text, status);
   text = text::shortened(text::escape_controls(one_line(text)), kMaxWords);
-  return text.empty() ? "no reason was given." : text + ".";
+  if (text.empty()) return "no reason was given.";
+  return text.ends_with("…") ? text : text + ".";
 }
 
 Error load_error(const std::filesystem::path& file, OrtErrorCode code, std::string_view message) {

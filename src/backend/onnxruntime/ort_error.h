@@ -15,7 +15,7 @@
 namespace bascule::backend::ort {
 
 // What ONNX Runtime said, without its source files, function signatures, paths and line breaks, at most 300
-// characters, ending in a full stop.
+// characters, ending in a full stop (or in an ellipsis where it was cut).
 [[nodiscard]] std::string plain_words(std::string_view message);
 
 // Why `file` could not be loaded, as one sentence that names the file without its folder.
