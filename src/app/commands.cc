@@ -212,6 +212,7 @@ int fail(const Error& error, int exit_code) {
   return exit_code;
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the other commands consume theirs.
 int print_config(config::Parsed parsed) {
   const auto& options = command("serve").options;
   fmt::print("{}", parsed.values.flag("schema") ? config::json_schema(options)
