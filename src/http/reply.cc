@@ -1,0 +1,79 @@
+#include "http/reply.h"
+
+#include <ctime>
+#include <iterator>
+
+#include <fmt/format.h>
+
+namespace bascule::http {
+
+std::string_view status_text(unsigned status) {
+  switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 417: return "Expectation Failed";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 499: return "Client Closed Request";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Unknown";
+  }
+}
+
+std::string_view http_date() {
+  thread_local std::time_t at = 0;
+  thread_local char text[32];
+  thread_local std::size_t length = 0;
+  const std::time_t now = std::time(nullptr);
+  if (now != at) {
+    static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    std::tm utc{};
+    gmtime_r(&now, &utc);
+    const auto end = fmt::format_to_n(text, sizeof text, "{}, {:02} {} {} {:02}:{:02}:{:02} GMT",
+                                      kDays[utc.tm_wday], utc.tm_mday, kMonths[utc.tm_mon],
+                                      utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+    length = end.size;
+    at = now;
+  }
+  return {text, length};
+}
+
+void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std::string_view server,
+                std::string_view date) {
+  out.clear();
+  const auto put = [&out](auto... pieces) { (out.append(pieces), ...); };
+  const auto number = [](char (&buffer)[24], std::size_t value) {
+    return std::string_view(buffer, fmt::format_to(buffer, "{}", value));
+  };
+  char buffer[24];
+  put("HTTP/1.1 ", number(buffer, reply.status), " ", status_text(reply.status), "\r\nServer: ", server,
+      "\r\nDate: ", date, "\r\nContent-Type: ", reply.content_type);
+  put("\r\nContent-Length: ", number(buffer, reply.body.size()));
+  if (reply.body.binary) {
+    put("\r\nInference-Header-Content-Length: ", number(buffer, reply.body.head.size()));
+  }
+  if (!reply.allow.empty()) put("\r\nAllow: ", std::string_view(reply.allow));
+  if (reply.status == 429) put("\r\nRetry-After: 1");
+  if (!form.keep_alive) {
+    put("\r\nConnection: close");
+  } else if (form.http10) {
+    put("\r\nConnection: keep-alive");
+  }
+  put("\r\n\r\n");
+}
+
+}  // namespace bascule::http

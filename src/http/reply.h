@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "protocol/body.h"
+
+namespace bascule::http {
+
+inline constexpr std::string_view kJson = "application/json";
+inline constexpr std::string_view kBinary = "application/octet-stream";
+inline constexpr std::string_view kText = "text/plain; charset=utf-8";
+inline constexpr std::string_view kExposition = "text/plain; version=0.0.4; charset=utf-8";
+
+// One answer, ready to be written.
+// Thread-safety: a value; one owner at a time.
+struct Reply {
+  unsigned status = 200;
+  std::string_view content_type = kJson;  // one of the constants above
+  protocol::ReplyBody body;
+  std::string allow;  // with 405
+};
+
+// A request that is not served, and the status that says so.
+// Thread-safety: a value.
+struct Refusal {
+  unsigned status = 400;
+  Error error;
+  protocol::Dialect dialect = protocol::Dialect::kV2;
+  std::string_view label = "http";  // of the dialect, for metrics
+};
+
+// How the connection goes on after a reply.
+struct ReplyForm {
+  bool head_only = false;   // the answer to HEAD
+  bool keep_alive = true;
+  bool http10 = false;      // keep-alive must then be said
+};
+
+// Writes the status line and the header fields of `reply` over `out`. `server`: value of the Server field;
+// `date`: of the Date field.
+void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std::string_view server,
+                std::string_view date);
+// Now, as the Date field has it (RFC 9110, section 5.6.7); made once a second per thread.
+[[nodiscard]] std::string_view http_date();
+// "Not Found"; "Unknown" for what is not used here.
+[[nodiscard]] std::string_view status_text(unsigned status);
+
+}  // namespace bascule::http

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace bascule::http {
+
+enum class Method : std::uint8_t { kGet, kHead, kPost, kOther };
+
+// What the routes look at of a request's first line and header fields. All views lie in the connection's
+// memory until the request is answered; empty where absent.
+// Thread-safety: immutable.
+struct RequestHead {
+  Method method = Method::kOther;
+  std::string_view method_name;
+  std::string_view path;   // still percent-encoded, without the query
+  std::string_view query;  // without '?'
+  std::string_view host;
+  std::string_view content_type;
+  std::string_view content_encoding;
+  std::string_view json_length;  // Inference-Header-Content-Length as sent
+};
+
+// Splits a request target (RFC 9112, section 3.2) into path and query; a scheme and authority in front are
+// dropped.
+void set_target(RequestHead& head, std::string_view target);
+
+}  // namespace bascule::http

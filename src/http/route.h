@@ -1,0 +1,51 @@
+#pragma once
+
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "http/reply.h"
+#include "http/request.h"
+#include "protocol/body.h"
+
+namespace bascule::http {
+
+enum class Endpoint {
+  kInfer,
+  kPredict,
+  kLive,
+  kReady,
+  kServerMetadata,
+  kModelList,
+  kModelMetadata,
+  kModelReady,
+  kMetrics,
+  kIndex,
+};
+
+// One line of the route table. In `pattern` a segment in braces takes any one segment of a path.
+// Thread-safety: immutable.
+struct Route {
+  Method method;  // kGet answers HEAD too
+  std::string_view pattern;
+  Endpoint endpoint;
+  protocol::Dialect dialect;
+  std::string_view label;  // of the dialect, for metrics
+};
+
+// Everything that is served, in one place.
+[[nodiscard]] std::span<const Route> routes();
+
+// A route and what its braces took, percent-decoded; nothing in them is trusted or used as a path.
+struct Match {
+  const Route* route = nullptr;
+  std::string model;    // empty: the route has none
+  std::string version;  // empty: the latest
+};
+
+// Errors: 404 for an unknown path, 405 with `error.fields.expected` the methods that are allowed, 400 for bad
+// percent-encoding.
+std::expected<Match, Refusal> match_route(const RequestHead& head);
+
+}  // namespace bascule::http
