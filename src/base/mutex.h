@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -45,6 +46,11 @@ class ConditionVariable {
   template <class Predicate>
   void wait(Mutex& mutex, Predicate done) BASCULE_REQUIRES(mutex) {
     condition_.wait(mutex, std::move(done));
+  }
+  // As wait, but gives up after `most`; true where `done` holds.
+  template <class Predicate>
+  bool wait_for(Mutex& mutex, std::chrono::nanoseconds most, Predicate done) BASCULE_REQUIRES(mutex) {
+    return condition_.wait_for(mutex, most, std::move(done));
   }
   void notify_one() { condition_.notify_one(); }
   void notify_all() { condition_.notify_all(); }
