@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
-
-#include "tensor/tensor.h"
 
 namespace bascule::http {
 namespace {
@@ -14,8 +13,6 @@ namespace {
 constexpr std::size_t kAlign = tensor::kAlignment;
 constexpr std::size_t kFirst = 4096;           // what most JSON requests need
 constexpr std::size_t kTrusted = 1ULL << 20U;  // an announced length up to this is taken at its word
-
-constexpr std::size_t rounded_up(std::size_t size) { return (size + kAlign - 1) / kAlign * kAlign; }
 
 }  // namespace
 
@@ -30,20 +27,22 @@ Result<std::span<std::byte>> BodyBuffer::room() {
   if (capacity_ <= around + size_) {
     const std::size_t first = std::clamp(layout_.announced, kFirst, kTrusted);
     const std::size_t wanted = std::min(std::max(size_ * 2, first), std::max(layout_.limit, size_ + 1));
-    const std::size_t bytes = rounded_up(wanted + around);
-    std::unique_ptr<std::byte[], Free> larger(static_cast<std::byte*>(std::aligned_alloc(kAlign, bytes)));
-    if (larger == nullptr) {
+    const std::size_t blocks = (wanted + around + kAlign - 1) / kAlign;
+    std::unique_ptr<Block[]> larger;
+    try {
+      larger = std::make_unique_for_overwrite<Block[]>(blocks);
+    } catch (const std::bad_alloc&) {
       return Error{.code = Code::kResourceExhausted,
                    .message = fmt::format("There is no memory for a body of more than {} bytes now; try "
                                           "again later.",
                                           size_)};
     }
-    if (size_ > 0) std::memcpy(larger.get() + lead_, memory_.get() + lead_, size_);
+    if (size_ > 0) std::memcpy(reinterpret_cast<std::byte*>(larger.get()) + lead_, start(), size_);
     memory_ = std::move(larger);
-    capacity_ = bytes;
+    capacity_ = blocks * kAlign;
   }
   const std::size_t free = std::min(capacity_ - around, layout_.limit) - size_;
-  return std::span(memory_.get() + lead_ + size_, free);
+  return std::span(start() + size_, free);
 }
 
 }  // namespace bascule::http

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <span>
 
 #include "base/result.h"
+#include "tensor/tensor.h"
 
 namespace bascule::http {
 
@@ -34,14 +34,17 @@ class BodyBuffer {
 
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
-  [[nodiscard]] std::span<const std::byte> bytes() const { return {memory_.get() + lead_, size_}; }
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    return size_ == 0 ? std::span<const std::byte>{} : std::span<const std::byte>(start(), size_);
+  }
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const { std::free(memory); }
+  struct alignas(tensor::kAlignment) Block {
+    std::byte bytes[tensor::kAlignment];
   };
+  [[nodiscard]] std::byte* start() const { return reinterpret_cast<std::byte*>(memory_.get()) + lead_; }
 
-  std::unique_ptr<std::byte[], Free> memory_;
+  std::unique_ptr<Block[]> memory_;
   std::size_t capacity_ = 0;  // of memory_
   Layout layout_;
   std::size_t lead_ = 0;  // unused bytes in front

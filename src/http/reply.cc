@@ -1,8 +1,5 @@
 #include "http/reply.h"
 
-#include <ctime>
-#include <iterator>
-
 #include <fmt/format.h>
 
 namespace bascule::http {
@@ -32,36 +29,15 @@ std::string_view status_text(unsigned status) {
   }
 }
 
-std::string_view http_date() {
-  thread_local std::time_t at = 0;
-  thread_local char text[32];
-  thread_local std::size_t length = 0;
-  const std::time_t now = std::time(nullptr);
-  if (now != at) {
-    static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    std::tm utc{};
-    gmtime_r(&now, &utc);
-    const auto end = fmt::format_to_n(text, sizeof text, "{}, {:02} {} {} {:02}:{:02}:{:02} GMT",
-                                      kDays[utc.tm_wday], utc.tm_mday, kMonths[utc.tm_mon],
-                                      utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
-    length = end.size;
-    at = now;
-  }
-  return {text, length};
-}
-
-void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std::string_view server,
-                std::string_view date) {
+void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std::string_view server) {
   out.clear();
   const auto put = [&out](auto... pieces) { (out.append(pieces), ...); };
-  const auto number = [](char (&buffer)[24], std::size_t value) {
+  const auto number = [](char(&buffer)[24], std::size_t value) {
     return std::string_view(buffer, fmt::format_to(buffer, "{}", value));
   };
   char buffer[24];
   put("HTTP/1.1 ", number(buffer, reply.status), " ", status_text(reply.status), "\r\nServer: ", server,
-      "\r\nDate: ", date, "\r\nContent-Type: ", reply.content_type);
+      "\r\nContent-Type: ", reply.content_type);
   put("\r\nContent-Length: ", number(buffer, reply.body.size()));
   if (reply.body.binary) {
     put("\r\nInference-Header-Content-Length: ", number(buffer, reply.body.head.size()));

@@ -33,17 +33,13 @@ struct Refusal {
 
 // How the connection goes on after a reply.
 struct ReplyForm {
-  bool head_only = false;   // the answer to HEAD
+  bool head_only = false;  // the answer to HEAD
   bool keep_alive = true;
-  bool http10 = false;      // keep-alive must then be said
+  bool http10 = false;  // keep-alive must then be said
 };
 
-// Writes the status line and the header fields of `reply` over `out`. `server`: value of the Server field;
-// `date`: of the Date field.
-void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std::string_view server,
-                std::string_view date);
-// Now, as the Date field has it (RFC 9110, section 5.6.7); made once a second per thread.
-[[nodiscard]] std::string_view http_date();
+// Writes the status line and the header fields of `reply` over `out`. `server`: value of the Server field.
+void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std::string_view server);
 // "Not Found"; "Unknown" for what is not used here.
 [[nodiscard]] std::string_view status_text(unsigned status);
 

@@ -106,9 +106,9 @@ bool is_slug(std::string_view text) {
 
 Refusal not_served(const RequestHead& head) {
   return {.status = 404,
-          .error = not_found(fmt::format("Nothing is served at '{}'; GET / lists what is.",
-                                         text::shortened(head.path)),
-                             Reason::kUnknownRoute)};
+          .error = not_found(
+              fmt::format("Nothing is served at '{}'; GET / lists what is.", text::shortened(head.path)),
+              Reason::kUnknownRoute)};
 }
 
 Refusal wrong_method(const RequestHead& head, std::string allowed) {
@@ -121,7 +121,7 @@ Refusal wrong_method(const RequestHead& head, std::string allowed) {
                     .fields = {.expected = std::move(allowed)}}};
 }
 
-std::expected<Match, Refusal> decode(const Route& route, const RequestHead& head, const Captures& captures) {
+std::expected<Match, Refusal> decode(const Route& route, const Captures& captures) {
   Match match{.route = &route};
   for (std::size_t i = 0; i < captures.count; ++i) {
     const auto& [name, encoded] = captures.items[i];
@@ -143,11 +143,11 @@ std::expected<Match, Refusal> decode(const Route& route, const RequestHead& head
     } else if (!is_slug(*value) || (name == "owner" && (value->size() < 4 || value->size() > 32))) {
       return std::unexpected(Refusal{
           .status = 404,
-          .error = not_found(fmt::format("'{}' is not a name of an {}: small letters and digits in groups "
-                                         "with one hyphen between{}.",
-                                         text::shortened(*value), name,
-                                         name == "owner" ? ", 4 to 32 characters" : ""),
-                             Reason::kUnknownRoute),
+          .error = not_found(
+              fmt::format("'{}' is not a name of an {}: small letters and digits in groups "
+                          "with one hyphen between{}.",
+                          text::shortened(*value), name, name == "owner" ? ", 4 to 32 characters" : ""),
+              Reason::kUnknownRoute),
           .dialect = route.dialect,
           .label = route.label});
     }
@@ -165,7 +165,7 @@ std::expected<Match, Refusal> match_route(const RequestHead& head) {
   for (const Route& route : kRoutes) {
     const std::optional<Captures> captures = match_pattern(route.pattern, head.path);
     if (!captures) continue;
-    if (route.method == method) return decode(route, head, *captures);
+    if (route.method == method) return decode(route, *captures);
     allowed = route.method == Method::kGet ? "GET, HEAD" : "POST";
   }
   return std::unexpected(allowed.empty() ? not_served(head) : wrong_method(head, std::move(allowed)));

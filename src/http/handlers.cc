@@ -1,0 +1,241 @@
+#include "http/handlers.h"
+
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "protocol/ultralytics/ultralytics.h"
+#include "protocol/v2/v2.h"
+
+namespace bascule::http {
+namespace {
+
+namespace v2 = protocol::v2;
+namespace ultralytics = protocol::ultralytics;
+
+constexpr std::size_t kUnusedBody = 64ULL << 10U;  // of a body that the route does not look at
+
+Reply text_reply(std::string text, std::string_view content_type = kJson, unsigned status = 200) {
+  return {.status = status, .content_type = content_type, .body = {.head = std::move(text)}};
+}
+
+Refusal refusal_of(const Route& route, unsigned status, Error error) {
+  return {.status = status, .error = std::move(error), .dialect = route.dialect, .label = route.label};
+}
+
+}  // namespace
+
+std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
+                                                  std::optional<std::uint64_t> length) const {
+  auto match = match_route(head);
+  if (!match) return std::unexpected(std::move(match).error());
+  Admission admission{.match = *std::move(match)};
+  const Route& route = *admission.match.route;
+  if (!head.content_encoding.empty() && text::to_lower(head.content_encoding) != "identity") {
+    return std::unexpected(refusal_of(
+        route, 415,
+        {.code = Code::kUnsupported,
+         .message = fmt::format("Content-Encoding '{}' is not read yet; send the body uncompressed.",
+                                text::shortened(head.content_encoding, 40))}));
+  }
+  if (!head.json_length.empty() && route.endpoint == Endpoint::kInfer) {
+    const auto value = text::parse_int(head.json_length);
+    if (!value || *value < 0) {
+      return std::unexpected(refusal_of(
+          route, 400,
+          invalid_argument(fmt::format("Inference-Header-Content-Length is '{}'; it must be the number of "
+                                       "bytes of JSON in front of the binary data.",
+                                       text::shortened(head.json_length, 40)))));
+    }
+    admission.json_length = static_cast<std::size_t>(*value);
+  }
+  switch (route.endpoint) {
+    case Endpoint::kInfer:
+      admission.kind = admission.json_length ? "binary data" : "JSON";
+      admission.limit = admission.json_length ? options_.max_binary_bytes : options_.max_json_bytes;
+      break;
+    case Endpoint::kPredict:
+      admission.kind = "pictures";
+      admission.limit = options_.max_binary_bytes;
+      break;
+    default: admission.kind = "a request that needs no body"; admission.limit = kUnusedBody;
+  }
+  if (length && *length > admission.limit) return std::unexpected(too_large(admission, length));
+  return admission;
+}
+
+Refusal Handlers::too_large(const Admission& admission, std::optional<std::uint64_t> size) const {
+  const std::string limit = fmt::format("{}", admission.limit);
+  const std::string got = size ? fmt::format("{}", *size) : "more";
+  const bool json = admission.match.route->endpoint == Endpoint::kInfer && !admission.json_length;
+  return refusal_of(
+      *admission.match.route, 413,
+      {.code = Code::kPayloadTooLarge,
+       .message =
+           fmt::format("The body has {} bytes; the limit for {} is {}.{}", size ? got : "more than " + limit,
+                       admission.kind, limit,
+                       json ? fmt::format(" Send tensors as binary data, up to {} bytes, or split the batch.",
+                                          options_.max_binary_bytes)
+                            : " Send less at a time."),
+       .reason = Reason::kBodyTooLarge,
+       .fields = {.got = got, .limit = limit}});
+}
+
+Reply Handlers::refuse(const Refusal& refusal) {
+  services_.metrics.request_failed("", refusal.label, refusal.error);
+  Reply reply = text_reply(protocol::error_body(refusal.error, refusal.dialect), kJson, refusal.status);
+  if (refusal.status == 405) reply.allow = refusal.error.fields.expected;
+  return reply;
+}
+
+Reply Handlers::fail(const Route& route, std::string_view model, const Error& error) {
+  // Only a name that is loaded may become a label: others are the caller's to choose, without end.
+  const bool known =
+      !model.empty() && error.reason != Reason::kUnknownModel &&
+      (error.reason == Reason::kModelNotReady || services_.control.model(model, "").has_value());
+  services_.metrics.request_failed(known ? model : std::string_view{}, route.label, error);
+  return text_reply(protocol::error_body(error, route.dialect), kJson,
+                    protocol::http_status(error, route.dialect));
+}
+
+Reply Handlers::finish(const Route& route, Result<protocol::ReplyBody> body, std::string_view model,
+                       TimePoint started) {
+  if (!body) return fail(route, model, body.error());
+  services_.metrics.request_done(model, route.label, services_.clock.now() - started);
+  Reply reply{.body = *std::move(body)};
+  if (reply.body.binary) reply.content_type = kBinary;
+  return reply;
+}
+
+void Handlers::answer(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
+                      TimePoint started, Done done) {
+  switch (admission.match.route->endpoint) {
+    case Endpoint::kInfer: return infer(admission, body, started, std::move(done));
+    case Endpoint::kPredict: return predict(admission, head, body, started, std::move(done));
+    default: return done(look_up(admission, head));
+  }
+}
+
+void Handlers::infer(const Admission& admission, const protocol::RequestBody& body, TimePoint started,
+                     Done done) {
+  const Match& match = admission.match;
+  const auto parse = [&]() -> Result<v2::InferCall> {
+    if (admission.json_length != 0U) return v2::parse_infer(body, admission.json_length);
+    BASCULE_ASSIGN(const auto model, services_.control.model(match.model, match.version));
+    return v2::parse_raw_infer(body, *model);
+  };
+  Result<v2::InferCall> call = parse();
+  if (!call) return done(fail(*match.route, match.model, call.error()));
+  call->request.model = match.model;
+  call->request.version = match.version;
+  call->request.dialect = match.route->label;
+  v2::ReplyChoice choice{.outputs = std::move(call->outputs), .binary_outputs = call->binary_outputs};
+  services_.inference.infer(
+      std::move(call->request),
+      [self = shared_from_this(), route = match.route, model = match.model, choice = std::move(choice),
+       started, done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
+        if (!last) return;
+        if (!answer) return done(self->fail(*route, model, answer.error()));
+        done(self->finish(*route, v2::write_infer(*answer, choice), answer->model->name, started));
+      });
+}
+
+void Handlers::predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
+                       TimePoint started, Done done) {
+  const Match& match = admission.match;
+  Result<ultralytics::PredictCall> call = ultralytics::parse_predict(body, head.content_type, head.query);
+  if (!call) return done(fail(*match.route, match.model, call.error()));
+  call->request.model = match.model;
+  call->request.dialect = match.route->label;
+  services_.inference.infer(
+      std::move(call->request),
+      [self = shared_from_this(), route = match.route, model = match.model, style = call->style, started,
+       done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
+        if (!last) return;
+        if (!answer) return done(self->fail(*route, model, answer.error()));
+        const ultralytics::CallTimes times{.call = self->services_.clock.now() - started,
+                                           .alive = self->services_.control.alive()};
+        done(self->finish(*route, ultralytics::write_predict(*answer, style, times), answer->model->name,
+                          started));
+      });
+}
+
+Reply Handlers::look_up(const Admission& admission, const RequestHead& head) {
+  const Match& match = admission.match;
+  switch (match.route->endpoint) {
+    case Endpoint::kLive: return text_reply(v2::write_live());
+    case Endpoint::kReady: {
+      const Result<void> ready = services_.control.ready();
+      if (!ready) services_.metrics.request_failed("", match.route->label, ready.error());
+      return text_reply(v2::write_ready(ready), kJson, ready ? 200 : 503);
+    }
+    case Endpoint::kServerMetadata:
+      return text_reply(v2::write_server_metadata(options_.server_name, options_.server_version));
+    case Endpoint::kModelList: {
+      std::vector<std::string> names;
+      for (content::ModelStatus& status : services_.control.models()) {
+        if (names.empty() || names.back() != status.name) names.push_back(std::move(status.name));
+      }
+      return text_reply(v2::write_model_list(names));
+    }
+    case Endpoint::kModelMetadata: return model_metadata(match);
+    case Endpoint::kModelReady: return model_ready(match);
+    case Endpoint::kMetrics: return text_reply(exposition(), kExposition);
+    default: return text_reply(index_page(head), kText);
+  }
+}
+
+Reply Handlers::model_metadata(const Match& match) {
+  const auto model = services_.control.model(match.model, match.version);
+  if (!model) return fail(*match.route, match.model, model.error());
+  return text_reply(v2::write_model_metadata(**model, services_.control.ready_versions(match.model)));
+}
+
+Reply Handlers::model_ready(const Match& match) {
+  const auto model = services_.control.model(match.model, match.version);
+  if (model) return text_reply(v2::write_model_ready(match.model, {}));
+  Reply reply = fail(*match.route, match.model, model.error());
+  if (model.error().reason == Reason::kModelNotReady) {
+    reply.body.head = v2::write_model_ready(match.model, Error(model.error()));
+  }
+  return reply;
+}
+
+std::string Handlers::exposition() {
+  int counts[3] = {};
+  for (const content::ModelStatus& status : services_.control.models()) {
+    ++counts[static_cast<std::size_t>(status.state)];
+  }
+  services_.metrics.set_models("loading", counts[static_cast<std::size_t>(content::ModelState::kLoading)]);
+  services_.metrics.set_models("ready", counts[static_cast<std::size_t>(content::ModelState::kReady)]);
+  services_.metrics.set_models("failed", counts[static_cast<std::size_t>(content::ModelState::kFailed)]);
+  return services_.metrics.render();
+}
+
+std::string Handlers::index_page(const RequestHead& head) const {
+  std::string out = fmt::format("{} {}\n\nModels:\n", options_.server_name, options_.server_version);
+  std::string example;
+  const std::string host = head.host.empty() ? fmt::format("{}:{}", options_.host, options_.port)
+                                             : text::escape_controls(text::shortened(head.host));
+  for (const content::ModelStatus& status : services_.control.models()) {
+    static constexpr std::string_view kStates[] = {"loading", "ready", "failed"};
+    out += fmt::format("  {} version {}: {}{}{}\n", status.name, status.version,
+                       kStates[static_cast<std::size_t>(status.state)], status.reason.empty() ? "" : ": ",
+                       text::escape_controls(status.reason));
+    const auto model = services_.control.model(status.name, status.version);
+    if (!model || !example.empty()) continue;
+    example = (*model)->task.empty()
+                  ? fmt::format("curl http://{}/v2/models/{}", host, status.name)
+                  : fmt::format("curl -F file=@picture.jpg http://{}/models/{}/predict", host, status.name);
+  }
+  out += "\nRoutes:\n";
+  for (const Route& route : routes()) {
+    out += fmt::format("  {:4} {}\n", route.method == Method::kGet ? "GET" : "POST", route.pattern);
+  }
+  if (!example.empty()) out += fmt::format("\nTry:\n  {}\n", example);
+  return out;
+}
+
+}  // namespace bascule::http

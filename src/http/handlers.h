@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "http/reply.h"
+#include "http/request.h"
+#include "http/route.h"
+#include "http/server.h"
+#include "protocol/body.h"
+
+namespace bascule::http {
+
+// A request whose head is accepted: where it goes, and what the reader of its body must know.
+struct Admission {
+  Match match;
+  std::size_t limit = 0;                   // of the body
+  std::string_view kind;                   // what the limit is for: "JSON", "binary data", …
+  std::optional<std::size_t> json_length;  // bytes of JSON in front of binary tensors
+};
+
+// Answers requests: no sockets here. Counts every answer and every refusal.
+// Thread-safety: thread-safe.
+class Handlers : public std::enable_shared_from_this<Handlers> {
+ public:
+  // Called once, on the caller's thread or on one of the executor's.
+  using Done = std::move_only_function<void(Reply)>;
+
+  Handlers(const ServerOptions& options, Services services) : options_(options), services_(services) {}
+
+  // Decides on the head alone, before any of the body is read. `length`: the body's, where it is announced.
+  std::expected<Admission, Refusal> admit(const RequestHead& head, std::optional<std::uint64_t> length) const;
+  // Answers; `started`: when the first byte came. What `head` views is not used after this returns.
+  void answer(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
+              TimePoint started, Done done);
+  // The reply to what is not served.
+  Reply refuse(const Refusal& refusal);
+  // The refusal of a body beyond the limit; `size` where it is known.
+  [[nodiscard]] Refusal too_large(const Admission& admission, std::optional<std::uint64_t> size) const;
+
+ private:
+  void infer(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
+  void predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
+               TimePoint started, Done done);
+  Reply look_up(const Admission& admission, const RequestHead& head);
+  Reply model_metadata(const Match& match);
+  Reply model_ready(const Match& match);
+  Reply fail(const Route& route, std::string_view model, const Error& error);
+  Reply finish(const Route& route, Result<protocol::ReplyBody> body, std::string_view model,
+               TimePoint started);
+  std::string index_page(const RequestHead& head) const;
+  std::string exposition();
+
+  const ServerOptions options_;
+  const Services services_;
+};
+
+}  // namespace bascule::http

@@ -1,0 +1,583 @@
+#include "http/io_loop.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <list>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "http/answer_slot.h"
+#include "http/body_buffer.h"
+
+namespace bascule::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using boost::system::error_code;
+using Socket = asio::basic_stream_socket<asio::ip::tcp, LoopExecutor>;
+using Parser = beast::http::request_parser<beast::http::buffer_body>;
+
+constexpr std::size_t kMaxLine = 8ULL << 10U;    // the target, or one header field
+constexpr std::size_t kMaxHead = 64ULL << 10U;   // all of them
+constexpr std::size_t kReadSize = 16ULL << 10U;  // asked of the socket at once
+constexpr std::size_t kSkippable = 64ULL
+                                   << 10U;      // an unwanted body this small is read to keep the connection
+constexpr std::size_t kKeptBody = 1ULL << 20U;  // body memory a connection keeps for its next request
+constexpr std::size_t kJoinedBody = 16ULL << 10U;  // a reply this small is sent as one piece
+constexpr std::size_t kDrainBytes = 64ULL << 20U;  // read and dropped after a refusal, so that it is seen
+constexpr Duration kDrainTime = std::chrono::seconds(2);
+
+Refusal refusal(unsigned status, Code code, std::string message, Reason reason = Reason::kNone) {
+  return {.status = status, .error = {.code = code, .message = std::move(message), .reason = reason}};
+}
+
+// A socket on its way to its loop, and its place in the count.
+// Thread-safety: external (one owner).
+class Arrival {
+ public:
+  Arrival(int native, ConnectionCount& open) : native_(native), open_(&open) {}
+  Arrival(Arrival&& other) noexcept : native_(std::exchange(other.native_, -1)), open_(other.open_) {}
+  Arrival& operator=(Arrival&&) = delete;
+  ~Arrival() {
+    if (native_ < 0) return;
+    ::close(native_);
+    open_->remove();
+  }
+  [[nodiscard]] int native() const { return native_; }
+  int release() { return std::exchange(native_, -1); }
+
+ private:
+  int native_;
+  ConnectionCount* open_;
+};
+
+// What connections share with their loop.
+struct Shared {
+  const IoLoopOptions options;
+  const std::shared_ptr<Handlers> handlers;
+  const Clock& clock;
+  ConnectionCount& open;
+  std::list<class Connection*> connections;
+  bool draining = false;
+  bool ended = false;
+};
+
+// One client. Lives in its coroutine's frame and only on its loop's thread.
+// Thread-safety: external (one thread).
+class Connection {
+ public:
+  Connection(Shared& shared, asio::io_context& context, Socket socket)
+      : shared_(shared), socket_(std::move(socket)), slot_(std::make_shared<AnswerSlot>(context)) {
+    place_ = shared_.connections.insert(shared_.connections.end(), this);
+  }
+  ~Connection() {
+    slot_->abandon();
+    shared_.connections.erase(place_);
+    shared_.open.remove();
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  static Task<void> serve(std::unique_ptr<Connection> self);
+
+  void close_if_idle() {
+    if (phase_ == Phase::kIdle) close();
+  }
+  void close_now() {
+    close();
+    slot_->abandon();
+  }
+  void check_deadline(TimePoint now) {
+    if (now < deadline_) return;
+    deadline_ = TimePoint::max();
+    timed_out_ = true;
+    if (phase_ == Phase::kReading) {  // it can still be told
+      error_code ignored;
+      socket_.cancel(ignored);
+    } else {
+      close();
+    }
+  }
+
+ private:
+  enum class Phase { kIdle, kReading, kAnswering, kWriting };
+  struct Body {
+    bool chunked = false;
+    std::optional<std::uint64_t> length;
+    bool expects_continue = false;
+    [[nodiscard]] bool any() const { return chunked || length.value_or(0) > 0; }
+  };
+
+  Task<bool> read_head();
+  Task<bool> exchange();
+  Task<bool> refuse(Refusal why, bool keep_alive);
+  Task<std::optional<Refusal>> read_sized_body();
+  Task<std::optional<Refusal>> read_chunked_body(const Admission& admission);
+  Task<bool> send(Reply reply, bool keep_alive);
+  Task<void> flush();
+  Task<void> drop_rest();
+
+  std::optional<Refusal> understand_head();
+  std::optional<Refusal> understand_fields();
+  void prepare_body(const BodyBuffer::Layout& layout);
+  Result<void> take_buffered(std::size_t length);
+  Refusal read_failure(std::string what) const;
+  bool try_flush();
+  bool may_keep_alive() const { return parser_->keep_alive() && !shared_.draining; }
+  void close() {
+    error_code ignored;
+    socket_.close(ignored);
+  }
+  TimePoint now() const { return shared_.clock.now(); }
+
+  Shared& shared_;
+  std::list<Connection*>::iterator place_;
+  Socket socket_;
+  const std::shared_ptr<AnswerSlot> slot_;
+  beast::flat_buffer buffer_{kMaxHead + 2 * kReadSize};  // read, not yet used: never beyond this
+  std::optional<Parser> parser_;
+  RequestHead head_;  // views into parser_
+  Body body_form_;
+  std::shared_ptr<BodyBuffer> body_;
+  std::size_t body_length_ = 0;  // of the sized body being read
+  std::string out_head_;
+  Reply out_;  // being written; owns what out_parts_ points to
+  std::vector<asio::const_buffer> out_parts_;
+  std::size_t out_next_ = 0;
+  Phase phase_ = Phase::kIdle;
+  TimePoint deadline_ = TimePoint::max();
+  TimePoint started_;  // first byte of the current request
+  bool timed_out_ = false;
+  bool broken_ = false;  // the client takes no more
+  bool unread_ = false;  // closing with request bytes unread
+};
+
+Task<void> Connection::serve(std::unique_ptr<Connection> self) {
+  bool open = true;
+  while (open) {
+    open = co_await self->read_head();
+    if (open) open = co_await self->exchange();
+  }
+  if (self->unread_ && !self->broken_) co_await self->drop_rest();
+}
+
+// Reads up to the end of a request's head. False: the connection is over.
+Task<bool> Connection::read_head() {
+  phase_ = Phase::kIdle;
+  deadline_ = now() + shared_.options.idle_timeout;
+  head_ = {};
+  parser_.emplace();
+  parser_->header_limit(static_cast<std::uint32_t>(kMaxHead));
+  parser_->body_limit(boost::none);
+  std::size_t used = 0;
+  while (true) {
+    if (buffer_.size() > 0) {
+      if (phase_ == Phase::kIdle) {
+        phase_ = Phase::kReading;
+        started_ = now();
+        deadline_ = started_ + shared_.options.read_timeout;  // for the whole head: no byte at a time
+      }
+      error_code error;
+      const std::size_t taken = parser_->put(buffer_.data(), error);
+      buffer_.consume(taken);
+      used += taken;
+      if (parser_->is_header_done() && !error) co_return true;
+      if (used + buffer_.size() > kMaxHead || error == beast::http::error::header_limit) {
+        co_return co_await refuse(
+            refusal(431, Code::kPayloadTooLarge,
+                    fmt::format("The request's header is longer than the limit of {} bytes.", kMaxHead)),
+            false);
+      }
+      if (error && error != beast::http::error::need_more) {
+        const unsigned status = error == beast::http::error::bad_version ? 505 : 400;
+        co_return co_await refuse(
+            refusal(status, Code::kInvalidArgument,
+                    fmt::format("This is not an HTTP/1.1 request: {}.", error.message())),
+            false);
+      }
+      if (!error) continue;
+    }
+    const auto [error, count] =
+        co_await socket_.async_read_some(buffer_.prepare(kReadSize), asio::as_tuple(kAwait));
+    buffer_.commit(count);
+    if (!error) continue;
+    if (phase_ == Phase::kIdle || shared_.ended) co_return false;
+    co_return co_await refuse(read_failure("the end of its header"), false);
+  }
+}
+
+Refusal Connection::read_failure(std::string what) const {
+  if (timed_out_) {
+    return refusal(408, Code::kDeadlineExceeded,
+                   fmt::format("Nothing came for {} s before {}, the limit.",
+                               to_seconds(shared_.options.read_timeout), what));
+  }
+  return refusal(400, Code::kInvalidArgument, fmt::format("The request ended before {}.", what));
+}
+
+// Takes what is needed out of the parsed fields; refuses what HTTP itself forbids.
+std::optional<Refusal> Connection::understand_head() {
+  const auto& message = parser_->get();
+  head_ = {};
+  body_form_ = {};
+  head_.method_name = message.method_string();
+  switch (message.method()) {
+    case beast::http::verb::get: head_.method = Method::kGet; break;
+    case beast::http::verb::head: head_.method = Method::kHead; break;
+    case beast::http::verb::post: head_.method = Method::kPost; break;
+    default: head_.method = Method::kOther;
+  }
+  if (message.target().size() > kMaxLine) {
+    return refusal(414, Code::kPayloadTooLarge,
+                   fmt::format("The path has {} bytes; the limit is {}.", message.target().size(), kMaxLine));
+  }
+  set_target(head_, message.target());
+  body_form_.chunked = parser_->chunked();
+  if (const auto length = parser_->content_length()) body_form_.length = *length;
+  return understand_fields();
+}
+
+std::optional<Refusal> Connection::understand_fields() {
+  using beast::http::field;
+  bool host = false;
+  for (const auto& item : parser_->get()) {
+    const std::string_view value = item.value();
+    if (item.name_string().size() + value.size() > kMaxLine) {
+      return refusal(431, Code::kPayloadTooLarge,
+                     fmt::format("The header field '{}' has {} bytes; the limit is {}.",
+                                 text::shortened(item.name_string(), 40), value.size(), kMaxLine));
+    }
+    switch (item.name()) {
+      case field::host:
+        head_.host = value;
+        host = true;
+        break;
+      case field::content_type: head_.content_type = value; break;
+      case field::content_encoding: head_.content_encoding = value; break;
+      case field::transfer_encoding:
+        if (text::to_lower(value) != "chunked") {
+          return refusal(501, Code::kUnsupported,
+                         fmt::format("Transfer-Encoding '{}' is not read; use chunked or Content-Length.",
+                                     text::shortened(value, 40)));
+        }
+        break;
+      case field::expect:
+        if (text::to_lower(value) != "100-continue") {
+          return refusal(
+              417, Code::kUnsupported,
+              fmt::format("Expect: '{}' cannot be met; only 100-continue can.", text::shortened(value, 40)));
+        }
+        body_form_.expects_continue = parser_->get().version() >= 11;
+        break;
+      case field::unknown:
+        if (beast::iequals(item.name_string(), "Inference-Header-Content-Length")) head_.json_length = value;
+        break;
+      default: break;
+    }
+  }
+  if (!host && parser_->get().version() >= 11) {
+    return refusal(400, Code::kInvalidArgument, "An HTTP/1.1 request must have a Host header field.");
+  }
+  return std::nullopt;
+}
+
+// One request whose head was read, to the end of its answer. False: the connection is over.
+Task<bool> Connection::exchange() {
+  if (auto bad = understand_head()) co_return co_await refuse(std::move(*bad), false);
+  auto admission = shared_.handlers->admit(head_, body_form_.length);
+  if (!admission) {
+    if (!body_form_.any()) co_return co_await refuse(std::move(admission).error(), true);
+    if (body_form_.chunked || body_form_.expects_continue || *body_form_.length > kSkippable) {
+      co_return co_await refuse(std::move(admission).error(), false);
+    }
+  }
+  if (body_form_.expects_continue && body_form_.any() && buffer_.size() == 0) {
+    out_parts_.assign(1, asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25));
+    out_next_ = 0;
+    if (!try_flush()) co_await flush();
+  }
+  std::optional<Refusal> bad;
+  if (body_form_.chunked) {
+    prepare_body({.aligned_at = admission->json_length.value_or(0), .limit = admission->limit + 1});
+    bad = co_await read_chunked_body(*admission);
+  } else {
+    body_length_ = static_cast<std::size_t>(body_form_.length.value_or(0));
+    prepare_body({.aligned_at = admission ? admission->json_length.value_or(0) : 0,
+                  .announced = body_length_,
+                  .limit = body_length_});
+    if (buffer_.size() >= body_length_) {
+      if (auto taken = take_buffered(body_length_); !taken)
+        bad = Refusal{.status = 503, .error = taken.error()};
+    } else {
+      bad = co_await read_sized_body();
+    }
+  }
+  if (bad) co_return co_await refuse(std::move(*bad), false);
+  if (!admission) co_return co_await refuse(std::move(admission).error(), true);
+
+  phase_ = Phase::kAnswering;
+  deadline_ = TimePoint::max();
+  shared_.handlers->answer(*admission, head_, {.bytes = body_->bytes(), .owner = body_}, started_,
+                           Deliver(slot_));
+  std::optional<Reply> reply = slot_->take();
+  if (!reply) {
+    co_await slot_->wait();
+    body_.reset();  // other threads had it
+    reply = slot_->take();
+    if (!reply) co_return false;
+  }
+  co_return co_await send(std::move(*reply), may_keep_alive());
+}
+
+Task<bool> Connection::refuse(Refusal why, bool keep_alive) {
+  Reply reply = shared_.handlers->refuse(why);
+  unread_ = !keep_alive;
+  keep_alive = keep_alive && may_keep_alive();
+  co_return co_await send(std::move(reply), keep_alive);
+}
+
+// An empty body with this layout; the memory of the last one where no one else holds it.
+void Connection::prepare_body(const BodyBuffer::Layout& layout) {
+  if (body_ == nullptr || body_.use_count() > 1 || body_->capacity() > kKeptBody) {
+    body_ = std::make_shared<BodyBuffer>();
+  }
+  body_->reset(layout);
+}
+
+// Moves bytes that were read together with the head into the body, up to its `length`.
+Result<void> Connection::take_buffered(std::size_t length) {
+  while (body_->size() < length && buffer_.size() > 0) {
+    BASCULE_ASSIGN(const auto room, body_->room());
+    const std::size_t count = asio::buffer_copy(asio::buffer(room.data(), room.size()), buffer_.data());
+    buffer_.consume(count);
+    body_->commit(count);
+  }
+  return {};
+}
+
+// The rest is read from the socket straight to where it stays.
+Task<std::optional<Refusal>> Connection::read_sized_body() {
+  if (auto taken = take_buffered(body_length_); !taken) {
+    co_return Refusal{.status = 503, .error = taken.error()};
+  }
+  while (body_->size() < body_length_) {
+    const auto room = body_->room();
+    if (!room) co_return Refusal{.status = 503, .error = room.error()};
+    deadline_ = now() + shared_.options.read_timeout;
+    const auto [error, count] =
+        co_await socket_.async_read_some(asio::buffer(room->data(), room->size()), asio::as_tuple(kAwait));
+    body_->commit(count);
+    if (error) {
+      co_return read_failure(
+          fmt::format("byte {} of the {} that Content-Length announced", body_->size() + 1, body_length_));
+    }
+  }
+  co_return std::nullopt;
+}
+
+Task<std::optional<Refusal>> Connection::read_chunked_body(const Admission& admission) {
+  auto& part = parser_->get().body();
+  while (!parser_->is_done()) {
+    error_code error = beast::http::error::need_more;
+    if (buffer_.size() > 0) {
+      const auto room = body_->room();
+      if (!room) co_return Refusal{.status = 503, .error = room.error()};
+      part.data = room->data();
+      part.size = room->size();
+      part.more = true;
+      error = {};
+      buffer_.consume(parser_->put(buffer_.data(), error));
+      body_->commit(room->size() - part.size);
+      if (body_->size() > admission.limit) co_return shared_.handlers->too_large(admission, std::nullopt);
+    }
+    if (!error || error == beast::http::error::need_buffer) continue;
+    if (error != beast::http::error::need_more || buffer_.size() >= kMaxHead) {
+      co_return refusal(
+          400, Code::kInvalidArgument,
+          fmt::format("The chunked body is broken after {} bytes: {}.", body_->size(), error.message()));
+    }
+    deadline_ = now() + shared_.options.read_timeout;
+    const auto [failed, count] =
+        co_await socket_.async_read_some(buffer_.prepare(kReadSize), asio::as_tuple(kAwait));
+    buffer_.commit(count);
+    if (failed) co_return read_failure("its last chunk");
+  }
+  co_return std::nullopt;
+}
+
+Task<bool> Connection::send(Reply reply, bool keep_alive) {
+  out_ = std::move(reply);
+  const bool head_only = head_.method == Method::kHead;
+  write_head(out_head_, out_, {.keep_alive = keep_alive, .http10 = parser_->get().version() < 11},
+             shared_.options.server);
+  out_parts_.clear();
+  out_next_ = 0;
+  const bool joined = !head_only && out_.body.head.size() <= kJoinedBody;
+  if (joined) out_head_ += out_.body.head;
+  out_parts_.push_back(asio::buffer(out_head_));
+  if (!head_only) {
+    if (!joined) out_parts_.push_back(asio::buffer(out_.body.head));
+    for (const auto& part : out_.body.parts) out_parts_.push_back(asio::buffer(part.data(), part.size()));
+  }
+  if (log::enabled(log::Level::kDebug)) {
+    log::debug("{} {} {} {} bytes in {:.3f} ms", head_.method_name, text::shortened(head_.path, 200),
+               out_.status, out_.body.size(), to_ms(now() - started_));
+  }
+  if (!try_flush()) co_await flush();
+  out_.body = {};
+  co_return keep_alive && !broken_;
+}
+
+// Writes what the socket takes at once. True: nothing is left to do, all is written or the client is gone.
+bool Connection::try_flush() {
+  phase_ = Phase::kWriting;
+  while (out_next_ < out_parts_.size()) {
+    error_code error;
+    const auto left = std::span<const asio::const_buffer>(out_parts_).subspan(out_next_);
+    std::size_t count = socket_.write_some(left, error);
+    if (error == asio::error::would_block) return false;
+    broken_ = broken_ || error;
+    if (broken_) return true;
+    while (out_next_ < out_parts_.size() && count >= out_parts_[out_next_].size()) {
+      count -= out_parts_[out_next_++].size();
+    }
+    if (count > 0) out_parts_[out_next_] += count;
+  }
+  return true;
+}
+
+// Writes the rest as the client takes it, for as long as it takes something.
+Task<void> Connection::flush() {
+  while (!broken_ && !try_flush()) {
+    deadline_ = now() + shared_.options.read_timeout;
+    const auto [error] = co_await socket_.async_wait(Socket::wait_write, asio::as_tuple(kAwait));
+    broken_ = broken_ || error;
+  }
+}
+
+// After an answer that came before its request was read: lets the client find the answer, instead of a reset
+// for what it still sends.
+Task<void> Connection::drop_rest() {
+  error_code error;
+  socket_.shutdown(Socket::shutdown_send, error);
+  deadline_ = now() + kDrainTime;
+  phase_ = Phase::kWriting;
+  std::size_t dropped = 0;
+  while (!error && dropped < kDrainBytes) {
+    buffer_.clear();
+    const auto [failed, count] =
+        co_await socket_.async_read_some(buffer_.prepare(kReadSize), asio::as_tuple(kAwait));
+    error = failed;
+    dropped += count;
+  }
+}
+
+}  // namespace
+
+struct IoLoop::State {
+  State(IoLoopOptions options, std::shared_ptr<Handlers> handlers, const Clock& clock, ConnectionCount& open)
+      : shared{.options = std::move(options), .handlers = std::move(handlers), .clock = clock, .open = open} {
+    const Duration least = std::min(shared.options.idle_timeout, shared.options.read_timeout);
+    sweep_every = std::clamp<Duration>(least / 4, std::chrono::milliseconds(5), std::chrono::seconds(1));
+    arm_sweep();
+  }
+
+  // Deadlines are looked at now and then, all together: a timer per read would cost more than the read.
+  void arm_sweep() {
+    sweep_timer.expires_after(sweep_every);
+    sweep_timer.async_wait([this](error_code error) {
+      if (error || shared.ended) return;
+      const TimePoint now = shared.clock.now();
+      for (Connection* connection : shared.connections) connection->check_deadline(now);
+      arm_sweep();
+    });
+  }
+
+  void serve(Arrival arrival) {
+    if (shared.draining) return;
+    error_code error;
+    Socket socket(context);
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    getsockname(arrival.native(), reinterpret_cast<sockaddr*>(&address), &size);
+    socket.assign(address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), arrival.native(),
+                  error);
+    if (error) return;
+    arrival.release();
+    socket.set_option(asio::ip::tcp::no_delay(true), error);
+    socket.non_blocking(true, error);
+    auto connection = std::make_unique<Connection>(shared, context, std::move(socket));
+    asio::co_spawn(context, Connection::serve(std::move(connection)), [](const std::exception_ptr& thrown) {
+      if (!thrown) return;
+      try {
+        std::rethrow_exception(thrown);
+      } catch (const std::exception& problem) {
+        log::error("A connection was closed: {}", problem.what());
+      }
+    });
+  }
+
+  Shared shared;  // outlives the coroutines that the context owns
+  asio::io_context context{1};
+  asio::executor_work_guard<LoopExecutor> work = asio::make_work_guard(context);
+  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
+                             LoopExecutor>
+      sweep_timer{context};
+  Duration sweep_every{};
+};
+
+IoLoop::IoLoop(IoLoopOptions options, std::shared_ptr<Handlers> handlers, const Clock& clock,
+               ConnectionCount& open)
+    : state_(std::make_unique<State>(std::move(options), std::move(handlers), clock, open)) {}
+
+IoLoop::~IoLoop() = default;
+
+void IoLoop::run() { state_->context.run(); }
+
+void IoLoop::adopt(int socket) {
+  asio::post(state_->context,
+             [state = state_.get(), arrival = Arrival(socket, state_->shared.open)]() mutable {
+               state->serve(std::move(arrival));
+             });
+}
+
+void IoLoop::drain() {
+  asio::post(state_->context, [state = state_.get()] {
+    state->shared.draining = true;
+    for (Connection* connection : state->shared.connections) connection->close_if_idle();
+  });
+}
+
+void IoLoop::end() {
+  asio::post(state_->context, [state = state_.get()] {
+    state->shared.draining = true;
+    state->shared.ended = true;
+    for (Connection* connection : state->shared.connections) connection->close_now();
+    state->sweep_timer.cancel();
+    state->work.reset();
+  });
+}
+
+boost::asio::io_context& IoLoop::context() { return state_->context; }
+
+}  // namespace bascule::http
