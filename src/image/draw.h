@@ -12,10 +12,15 @@ using Color = std::array<std::uint8_t, 3>;  // R, G, B
 
 // A colour that tells classes apart, the same for the same class everywhere.
 [[nodiscard]] Color class_color(int class_id);
-// The outline of a box, `thickness` pixels, clipped to the picture. Corners in any order.
+// How big lines and letters should be on a picture of this size: what to give as `thickness` and `scale`. 1
+// for the smallest; 2 at 640 x 480, 10 at 4000 x 3000.
+[[nodiscard]] int annotation_scale(const Bitmap& bitmap);
+// The outline of a box, `thickness` pixels, clipped to the picture. Corners in any order; one that
+// is not finite draws nothing.
 void draw_box(Bitmap& bitmap, float x1, float y1, float x2, float y2, Color color, int thickness);
 // A label (printable ASCII; others as '?') on a filled ground, its lower left corner at (x, y), kept inside
-// the picture; `scale` multiplies the 8x8-class built-in font.
+// the picture; `scale` multiplies the built-in font of 5 x 8 pixels; the letters are black or white, as the
+// ground wants it.
 void draw_label(Bitmap& bitmap, int x, int y, std::string_view text, Color ground, int scale);
 
 }  // namespace bascule::image

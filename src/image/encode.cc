@@ -1,0 +1,85 @@
+#include "image/encode.h"
+
+#include <fmt/format.h>
+#include <spng.h>
+#include <turbojpeg.h>
+
+#include <cstdlib>
+#include <memory>
+#include <span>
+
+namespace bascule::image {
+namespace {
+
+struct DestroyJpeg {
+  void operator()(void* handle) const { tjDestroy(handle); }
+};
+struct FreePng {
+  void operator()(spng_ctx* context) const { spng_ctx_free(context); }
+};
+struct FreeBuffer {
+  void operator()(void* buffer) const { std::free(buffer); }
+};
+
+Result<void> check_whole(const Bitmap& bitmap, int max_side, std::string_view format) {
+  if (bitmap.height < 1 || bitmap.width < 1 || bitmap.height > max_side || bitmap.width > max_side) {
+    return invalid_argument(
+        fmt::format("A picture of {} x {} pixels cannot be written as {}: its sides must be 1 to {}.",
+                    bitmap.width, bitmap.height, format, max_side));
+  }
+  if (bitmap.pixels.size() != bitmap.row_bytes() * static_cast<std::size_t>(bitmap.height)) {
+    return internal_error("A picture's pixels do not fit its size.");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> encode_jpeg(const Bitmap& bitmap, int quality) {
+  constexpr int kMaxSide = 65500;  // libjpeg's JPEG_MAX_DIMENSION
+  BASCULE_TRY(check_whole(bitmap, kMaxSide, "JPEG"));
+  if (quality < 1 || quality > 100) {
+    return invalid_argument(fmt::format("JPEG quality {} is out of range: it must be 1 to 100.", quality));
+  }
+  const std::unique_ptr<void, DestroyJpeg> handle(tjInitCompress());
+  if (!handle) return internal_error("The JPEG encoder could not be started.");
+  std::vector<std::byte> out(tjBufSize(bitmap.width, bitmap.height, TJSAMP_420));
+  auto* buffer = reinterpret_cast<unsigned char*>(out.data());
+  unsigned long size = out.size();
+  constexpr int kFlags = TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT;
+  if (tjCompress2(handle.get(), bitmap.pixels.data(), bitmap.width, 0, bitmap.height, TJPF_RGB, &buffer,
+                  &size, TJSAMP_420, quality, kFlags) != 0) {
+    return internal_error(
+        fmt::format("The picture could not be written as JPEG: {}.", tjGetErrorStr2(handle.get())));
+  }
+  out.resize(size);
+  return out;
+}
+
+Result<std::vector<std::byte>> encode_png(const Bitmap& bitmap) {
+  constexpr int kMaxSide = 1 << 20;
+  BASCULE_TRY(check_whole(bitmap, kMaxSide, "PNG"));
+  const std::unique_ptr<spng_ctx, FreePng> context(spng_ctx_new(SPNG_CTX_ENCODER));
+  if (!context) return internal_error("The PNG encoder could not be started.");
+  spng_ihdr header{};
+  header.width = static_cast<std::uint32_t>(bitmap.width);
+  header.height = static_cast<std::uint32_t>(bitmap.height);
+  header.bit_depth = 8;
+  header.color_type = SPNG_COLOR_TYPE_TRUECOLOR;
+  int failed = spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
+  if (failed == 0) failed = spng_set_ihdr(context.get(), &header);
+  if (failed == 0) {
+    failed = spng_encode_image(context.get(), bitmap.pixels.data(), bitmap.pixels.size(), SPNG_FMT_PNG,
+                               SPNG_ENCODE_FINALIZE);
+  }
+  std::size_t size = 0;
+  std::unique_ptr<void, FreeBuffer> buffer;
+  if (failed == 0) buffer.reset(spng_get_png_buffer(context.get(), &size, &failed));
+  if (failed != 0 || !buffer) {
+    return internal_error(fmt::format("The picture could not be written as PNG: {}.", spng_strerror(failed)));
+  }
+  const auto* begin = static_cast<const std::byte*>(buffer.get());
+  return std::vector<std::byte>(begin, begin + size);
+}
+
+}  // namespace bascule::image

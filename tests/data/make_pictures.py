@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes pictures_exact/: small pictures of every kind and what OpenCV decodes from them.
+"""Makes pictures_exact/, small pictures of every kind and what OpenCV decodes from them, and pictures_broken/.
 
     python tests/data/make_pictures.py        # needs numpy, opencv-python-headless and pillow
 
@@ -20,6 +20,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "pictures_exact"
+BROKEN = HERE / "pictures_broken"
 HEIGHT, WIDTH = 29, 37
 
 
@@ -347,6 +348,71 @@ def bmps() -> dict[str, bytes]:
     return made
 
 
+# --- pictures that must be refused --------------------------------------------------------------------------------
+
+
+def riff(*chunks: bytes) -> bytes:
+    content = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+def broken() -> dict[str, bytes]:
+    """Structure whole, picture not: the container's own lengths say nothing, the decoder must notice."""
+    rgb = scene()
+    jpeg = pillow(rgb, "JPEG", quality=90)
+    scan = jpeg.index(b"\xff\xda") + 40
+    progressive = pillow(rgb, "JPEG", quality=90, progressive=True)
+    frame = jpeg.index(b"\xff\xc0")
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", WIDTH, HEIGHT, 8, 2, 0, 0, 0))
+    raw = filtered(packed(rgb.astype(int), 8), 3)
+    sign, end = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
+    whole = chunk(b"IDAT", zlib.compress(raw))
+    grey_index = rgb[:, :, 1:2].astype(int)
+    lossy = pillow(rgb, "WEBP", quality=80)
+    frames = [Image.fromarray(rgb), Image.fromarray(255 - rgb)]
+    animated = io.BytesIO()
+    frames[0].save(animated, "WEBP", save_all=True, append_images=frames[1:], quality=50)
+    quads = bytes(1024)
+    return {
+        "scan_short.jpg": jpeg[:scan] + jpeg[scan + 60 :],
+        "scan_ends_early.jpg": jpeg[: len(jpeg) // 2 + 300] + b"\xff\xd9",
+        "progressive_ends_early.jpg": progressive[: progressive.rindex(b"\xff\xda") + 30] + b"\xff\xd9",
+        "extra_bytes_in_scan.jpg": jpeg[:-2] + b"\x12\x34" * 20 + b"\xff\xd9",
+        "two_frames.jpg": jpeg[:frame] + jpeg[frame : frame + 19] + jpeg[frame:],
+        "no_scan.jpg": jpeg[: jpeg.index(b"\xff\xda")] + b"\xff\xd9",
+        "no_height.jpg": jpeg[: frame + 5] + b"\0\0" + jpeg[frame + 7 :],
+        "twelve_bits.jpg": jpeg[: frame + 4] + b"\x0c" + jpeg[frame + 5 :],
+        "lossless.jpg": jpeg[: frame + 1] + b"\xc3" + jpeg[frame + 2 :],
+        "no_tables.jpg": jpeg[:2] + jpeg[frame:],
+        "data_short.png": sign + head + chunk(b"IDAT", zlib.compress(raw[:-200])) + end,
+        "stream_cut.png": sign + head + chunk(b"IDAT", zlib.compress(raw)[:-300]) + end,
+        "bad_checksum.png": sign + head + whole[:-1] + bytes([whole[-1] ^ 1]) + end,
+        "bad_filter.png": sign + head + chunk(b"IDAT", zlib.compress(b"\x09" + raw[1:])) + end,
+        "not_compressed.png": sign + head + chunk(b"IDAT", raw) + end,
+        "no_data.png": sign + head + end,
+        "no_palette.png": png(grey_index, 8, 3),
+        "unknown_critical.png": sign + head + chunk(b"ABCD", b"x") + whole + end,
+        "three_bits.png": sign + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 3, 0, 0, 0, 0)) + whole + end,
+        "no_width.png": sign + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 8, 8, 2, 0, 0, 0)) + whole + end,
+        "cut_in_whole_riff.webp": riff(lossy[12:-100]),
+        "chunk_cut.webp": riff(b"VP8 " + struct.pack("<I", 200) + lossy[20:220]),
+        "no_frame.webp": riff(b"VP8X" + struct.pack("<I", 10) + bytes(4) + bytes([9, 0, 0, 9, 0, 0])),
+        "animated.webp": animated.getvalue(),
+        "no_end.bmp": bmp(b"\x05\x01\0\0" * 3, 8, 1, palette=quads),
+        "run_too_long.bmp": bmp(b"\xff\x01\0\1", 8, 1, palette=quads),
+        "run_below.bmp": bmp(b"\0\0" * HEIGHT + b"\1\1\0\1", 8, 1, palette=quads),
+        "delta_outside.bmp": bmp(b"\0\2\xff\xff\0\1", 8, 1, palette=quads),
+        "rle8_with_4_bits.bmp": bmp(b"\0\1", 4, 1, palette=quads[:64]),
+        "embedded_jpeg.bmp": bmp(jpeg, 0, 4),
+        "no_mask.bmp": bmp(bytes(76 * HEIGHT), 16, 3, masks=bytes(12)),
+        "torn_mask.bmp": bmp(bytes(76 * HEIGHT), 16, 3, masks=struct.pack("<III", 0x7001, 0x3E0, 0x1F)),
+        "palette_too_long.bmp": bmp(bytes(40 * HEIGHT), 8, palette=quads, colors=0xFFFFFFFF),
+        "no_width.bmp": bmp(bytes(400), 24, width=0),
+        "negative_width.bmp": bmp(bytes(400), 24, width=-5),
+        "odd_header.bmp": bmp(bytes(112 * HEIGHT), 24)[:14] + struct.pack("<I", 17) + bmp(bytes(112 * HEIGHT), 24)[18:],
+    }
+
+
 # --- what OpenCV makes of them ----------------------------------------------------------------------------------
 
 
@@ -417,9 +483,9 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     for name, data in {**jpegs(), **pngs(), **webps(), **bmps()}.items():
         (OUT / name).write_bytes(data)
-    # An error for us, so not among the expected ones.
-    frames = [Image.fromarray(scene()), Image.fromarray(255 - scene())]
-    frames[0].save(HERE / "animated.webp", "WEBP", save_all=True, append_images=frames[1:], quality=50)
+    BROKEN.mkdir(exist_ok=True)
+    for name, data in broken().items():
+        (BROKEN / name).write_bytes(data)
     for name, lines in (("expected", expected_pictures()), ("resize", expected_resizes()),
                         ("letterbox", expected_letterboxes()), ("photos", expected_photos())):
         (OUT / f"{name}.txt").write_text("\n".join(lines) + "\n")
