@@ -144,7 +144,7 @@ Result<void> check_complete(std::span<const std::byte> bytes, const ByteReader& 
 // Huffman coding spends at least one bit on each 8 x 8 block. Some component has the most columns and some
 // has the most rows, the other side at worst a quarter: a block covers at most 8 x 32 pixels.
 Result<void> check_plausible(std::size_t size, const Frame& frame) {
-  constexpr std::uint64_t kMaxPixelsPerByte = 8 * 8 * 32;
+  constexpr std::uint64_t kMaxPixelsPerByte = std::uint64_t{8} * 8 * 32;
   const std::uint64_t pixels = std::uint64_t{frame.stored.width} * frame.stored.height;
   if (!is_huffman_frame(frame.marker) || pixels / kMaxPixelsPerByte <= size) return {};
   return bad_picture(fmt::format("The JPEG picture is damaged: {} bytes cannot hold {} x {} pixels.", size,

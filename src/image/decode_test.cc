@@ -178,8 +178,8 @@ TEST(Decode, RefusesPicturesThatSoFewBytesCannotHold) {
 
 TEST(Decode, HoldsTheLimitExactly) {
   const auto bytes = exact("rgb_8.png");  // 37 x 29
-  EXPECT_TRUE(read_header(bytes, {.max_pixels = 37 * 29}));
-  const auto refused = read_header(bytes, {.max_pixels = 37 * 29 - 1});
+  EXPECT_TRUE(read_header(bytes, {.max_pixels = std::uint64_t{37} * 29}));
+  const auto refused = read_header(bytes, {.max_pixels = std::uint64_t{37} * 29 - 1});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::kPayloadTooLarge);
   EXPECT_EQ(refused.error().fields.limit, std::to_string(37 * 29 - 1));

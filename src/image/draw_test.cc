@@ -16,7 +16,7 @@ Bitmap blank(int height, int width) {
 }
 
 Color at(const Bitmap& bitmap, int x, int y) {
-  const std::uint8_t* pixel = bitmap.row(y) + 3 * x;
+  const std::uint8_t* pixel = bitmap.row(y) + std::ptrdiff_t{3} * x;
   return {pixel[0], pixel[1], pixel[2]};
 }
 

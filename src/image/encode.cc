@@ -17,10 +17,6 @@ struct DestroyJpeg {
 struct FreePng {
   void operator()(spng_ctx* context) const { spng_ctx_free(context); }
 };
-struct FreeBuffer {
-  void operator()(void* buffer) const { std::free(buffer); }
-};
-
 Result<void> check_whole(const Bitmap& bitmap, int max_side, std::string_view format) {
   if (bitmap.height < 1 || bitmap.width < 1 || bitmap.height > max_side || bitmap.width > max_side) {
     return invalid_argument(
@@ -73,7 +69,7 @@ Result<std::vector<std::byte>> encode_png(const Bitmap& bitmap) {
                                SPNG_ENCODE_FINALIZE);
   }
   std::size_t size = 0;
-  std::unique_ptr<void, FreeBuffer> buffer;
+  std::unique_ptr<void, decltype(&std::free)> buffer(nullptr, &std::free);
   if (failed == 0) buffer.reset(spng_get_png_buffer(context.get(), &size, &failed));
   if (failed != 0 || !buffer) {
     return internal_error(fmt::format("The picture could not be written as PNG: {}.", spng_strerror(failed)));

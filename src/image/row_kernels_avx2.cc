@@ -12,6 +12,7 @@ namespace bascule::image {
 namespace {
 
 constexpr std::size_t kLanes = 8;
+constexpr std::size_t kHalf = 4;
 
 struct Rgb {
   __m256i red, green, blue;  // 8 pixels, 32 bits each
@@ -126,7 +127,7 @@ BASCULE_AVX2 void halve(std::span<const std::uint8_t> upper, std::span<const std
     __m256i sums[4];
     for (std::size_t k = 0; k < 4; ++k) {
       const std::size_t low = 6 * (x + k);
-      const std::size_t high = low + 6 * 4;
+      const std::size_t high = low + kHalf * 6;
       sums[k] =
           _mm256_add_epi16(_mm256_shuffle_epi8(load_two(upper.data() + low, upper.data() + high), mask),
                            _mm256_shuffle_epi8(load_two(lower.data() + low, lower.data() + high), mask));
@@ -147,7 +148,7 @@ BASCULE_AVX2 void copy(std::span<const std::uint8_t> row, std::size_t width, con
     __m256i pixels[4];
     for (std::size_t k = 0; k < 4; ++k) {
       const std::uint8_t* from = row.data() + 3 * (x + k);
-      pixels[k] = _mm256_shuffle_epi8(load_two(from, from + 3 * 4), mask);
+      pixels[k] = _mm256_shuffle_epi8(load_two(from, from + kHalf * 3), mask);
     }
     store_units(to_planes(pixels), x, out);
   }

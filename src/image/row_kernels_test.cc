@@ -94,7 +94,7 @@ TEST_F(RowKernelsPair, CopiesAlikeForEveryLevel) {
 }
 
 TEST(RowKernels, DividesExactly) {
-  std::vector<std::uint8_t> levels(3 * 256);
+  std::vector<std::uint8_t> levels(std::size_t{3} * 256);
   for (std::size_t i = 0; i < levels.size(); ++i) levels[i] = static_cast<std::uint8_t>(i / 3);
   std::vector<float> out(levels.size());
   row_kernels().copy(levels, 256, {{out.data(), out.data() + 256, out.data() + 512}});

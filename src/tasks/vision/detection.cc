@@ -84,8 +84,8 @@ void collect_rows(std::span<const float> values, const NmsLimits& limits,
 
 // From pixels of the model's input to pixels of the picture, as the reference's scale_boxes (utils/ops.py).
 void scale_to_picture(const image::Letterbox& letterbox, std::vector<content::Detection>& rows) {
-  const auto left = static_cast<float>(letterbox.left);
-  const auto top = static_cast<float>(letterbox.top);
+  const auto left = static_cast<float>(letterbox.box_left);
+  const auto top = static_cast<float>(letterbox.box_top);
   const auto gain_x = static_cast<float>(letterbox.gain_x);
   const auto gain_y = static_cast<float>(letterbox.gain_y);
   const auto width = static_cast<float>(letterbox.original.width);
