@@ -27,13 +27,13 @@ Result<std::vector<std::byte>> annotate(std::span<const std::byte> picture, std:
                                         const content::ClassNames& names) {
   image::Bitmap bitmap;
   BASCULE_TRY(image::decode(picture, {.max_pixels = max_pixels}, bitmap));
-  const int scale = std::max(1, std::max(bitmap.height, bitmap.width) / 640);
+  const int scale = image::annotation_scale(bitmap);
   const auto& rows = std::get<content::Detections>(prediction).rows;
   // Weakest first, so that the best lie on top.
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
     const image::Color color = image::class_color(row->class_id);
     const content::Box& box = row->box;
-    image::draw_box(bitmap, box.x1, box.y1, box.x2, box.y2, color, scale + 1);
+    image::draw_box(bitmap, box.x1, box.y1, box.x2, box.y2, color, scale);
     image::draw_label(bitmap, static_cast<int>(std::lround(std::min(box.x1, box.x2))),
                       static_cast<int>(std::lround(std::min(box.y1, box.y2))), label_of(*row, names), color,
                       scale);

@@ -16,16 +16,6 @@
 namespace bascule::app {
 namespace {
 
-std::string tensors_text(const std::vector<tensor::TensorSpec>& specs) {
-  std::string out;
-  for (const tensor::TensorSpec& spec : specs) {
-    fmt::format_to(std::back_inserter(out), "{}{} {} {}{}", out.empty() ? "" : ", ", spec.name,
-                   tensor::to_string(spec.type), tensor::to_string(spec.shape),
-                   spec.optional ? " (optional)" : "");
-  }
-  return out;
-}
-
 std::vector<content::Fact> facts_of(const content::ModelInfo& model) {
   std::vector<content::Fact> facts = {
       {.name = "name", .value = model.name, .origin = "file name"},
@@ -35,8 +25,6 @@ std::vector<content::Fact> facts_of(const content::ModelInfo& model) {
       {.name = "engine",
        .value = fmt::format("{} {}", model.backend, backend::onnxruntime_version()),
        .origin = "file extension"},
-      {.name = "inputs", .value = tensors_text(model.inputs), .origin = "model graph"},
-      {.name = "outputs", .value = tensors_text(model.outputs), .origin = "model graph"},
   };
   facts.insert(facts.end(), model.facts.begin(), model.facts.end());
   return facts;
