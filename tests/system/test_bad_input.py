@@ -101,7 +101,7 @@ def test_wrong_method(server, refused, method, path):
     refused(server.call(method, path, b"{}" if method in ("POST", "PUT") else None), 405, method)
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/v2/", "/v2/models/add_one/inferr", "/v1/models/a:predict", "/v2/%00"])
+@pytest.mark.parametrize("path", ["/nothing", "/v2/", "/v2/models/add_one/inferr", "/v1/models/a:predict", "/v2/%00"])
 def test_unknown_route(server, refused, path):
     refused(server.get(path), (400, 404))
 
