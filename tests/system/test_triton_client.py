@@ -1,5 +1,6 @@
 """An unmodified tritonclient (PyPI) over HTTP: health, metadata, infer with JSON and with binary data."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 import tritonclient.http as triton
@@ -85,8 +86,7 @@ def test_infer_of_every_datatype(client, kind, binary_in, binary_out):
 
 @pytest.mark.parametrize("kind", ["fp16", "bf16"])
 def test_half_floats_travel_as_binary_data(client, kind):
-    # tritonclient writes BF16 from float32 values; these survive the shorter mantissa.
-    values = np.array([[-1.5, 0.25, 3.0]], dtype=np.float16 if kind == "fp16" else np.float32)
+    values = np.array([[-1.5, 0.25, 3.0]], dtype=np.float16 if kind == "fp16" else ml_dtypes.bfloat16)
     tensor = triton.InferInput("INPUT0", [1, 3], kind.upper())
     tensor.set_data_from_numpy(values)
     result = client.infer(
@@ -97,7 +97,7 @@ def test_half_floats_travel_as_binary_data(client, kind):
 
 @pytest.mark.parametrize("kind", ["fp16", "bf16"])
 def test_half_floats_as_json_are_refused_with_the_way_out(client, kind):
-    values = np.array([[1.0]], dtype=np.float16 if kind == "fp16" else np.float32)
+    values = np.array([[1.0]], dtype=np.float16 if kind == "fp16" else ml_dtypes.bfloat16)
     tensor = triton.InferInput("INPUT0", [1, 1], kind.upper())
     tensor.set_data_from_numpy(values)
     with pytest.raises(InferenceServerException) as error:
@@ -138,7 +138,7 @@ def test_concurrent_calls_keep_their_answers(server):
 
 
 def test_a_detector_takes_a_tensor(client):
-    values = np.zeros((1, 3, 64, 64), dtype=np.float32)
+    values = np.zeros((1, 3, 320, 320), dtype=np.float32)
     tensor = triton.InferInput("images", list(values.shape), "FP32")
     tensor.set_data_from_numpy(values)
     result = client.infer("yolo26n-end2end", [tensor])
