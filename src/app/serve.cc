@@ -213,12 +213,13 @@ int run(const config::Values& values, const std::vector<catalog::ModelSource>& s
 }  // namespace
 
 int serve(config::Parsed parsed) {
+  // Before any thread is made, the engine's own too: one that does not block them would end the process.
+  block_signals();
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
   const auto backend = backend::make_onnxruntime_backend();
   const auto sources = wanted_models(parsed, *entries, *backend);
   if (!sources) return fail(sources.error(), kUsage);
-  block_signals();
   return run(parsed.values, *sources, *backend);
 }
 
