@@ -201,13 +201,15 @@ Task<bool> Connection::read_head() {
       const std::size_t taken = parser_->put(buffer_.data(), error);
       buffer_.consume(taken);
       used += taken;
-      if (parser_->is_header_done() && !error) co_return true;
-      if (used + buffer_.size() > kMaxHead || error == beast::http::error::header_limit) {
+      const bool complete = parser_->is_header_done() && !error;
+      const std::size_t size = complete ? used : used + buffer_.size();
+      if (size > kMaxHead || error == beast::http::error::header_limit) {
         co_return co_await refuse(
             refusal(431, Code::kPayloadTooLarge,
                     fmt::format("The request's header is longer than the limit of {} bytes.", kMaxHead)),
             false);
       }
+      if (complete) co_return true;
       if (error && error != beast::http::error::need_more) {
         const unsigned status = error == beast::http::error::bad_version ? 505 : 400;
         co_return co_await refuse(

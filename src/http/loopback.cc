@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <utility>
 
 #include <fmt/format.h>
@@ -88,8 +87,7 @@ Loopback::Loopback(ServerOptions options) : gate_(std::make_shared<Gate>()) {
   catalog_.set_loading("loading", "1");
   options.port = 0;
   options.server_version = "1.2.3";
-  auto server = Server::listen(
-      options, {.inference = inference_, .control = control_, .metrics = metrics_, .clock = clock_});
+  auto server = Server::listen(options, services());
   BASCULE_CHECK(server.has_value());
   server_ = *std::move(server);
   server_->start();
@@ -98,6 +96,8 @@ Loopback::Loopback(ServerOptions options) : gate_(std::make_shared<Gate>()) {
 Loopback::~Loopback() {
   let_slow_run();
   server_->stop(std::chrono::seconds(5));
+  server_.reset();
+  pool_.reset();  // answers still owed are given while the rest is there
 }
 
 void Loopback::let_slow_run() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -72,6 +74,9 @@ class Loopback {
 
   [[nodiscard]] Client connect() const { return Client(server_->port()); }
   [[nodiscard]] Server& server() { return *server_; }
+  [[nodiscard]] Services services() {
+    return {.inference = inference_, .control = control_, .metrics = metrics_, .clock = clock_};
+  }
   [[nodiscard]] std::string exposition() const { return metrics_.render(); }
   // `slow` waits before its runs until this was called. Runs that wait can be waited for.
   void let_slow_run();
@@ -85,10 +90,10 @@ class Loopback {
   SteadyClock clock_;
   metrics::Metrics metrics_;
   std::shared_ptr<Gate> gate_;
-  std::uintptr_t last_input_ = 0;
+  std::atomic<std::uintptr_t> last_input_ = 0;
   catalog::Catalog catalog_{""};
-  ThreadPool pool_{{.name = "cpu", .threads = 2}};
-  serving::InferenceService inference_{catalog_, pool_, clock_, {}};
+  std::optional<ThreadPool> pool_{std::in_place, ThreadPoolOptions{.name = "cpu", .threads = 2}};
+  serving::InferenceService inference_{catalog_, *pool_, clock_, {}};
   serving::ControlService control_{catalog_, clock_};
   std::unique_ptr<Server> server_;
 };

@@ -7,12 +7,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "http/loopback.h"
 
 namespace bascule::http {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string floats(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+std::size_t length_of(const std::string& field) {
+  return static_cast<std::size_t>(text::parse_int(field).value_or(0));
+}
 
 TEST(Server, AnswersHealthAndMetadata) {
   Loopback loopback;
@@ -67,6 +78,170 @@ TEST(Server, AnswersFromAWorkerToo) {
     ASSERT_TRUE(reply);
     EXPECT_THAT(reply->body, HasSubstr("[3"));
   }
+}
+
+TEST(Server, CarriesBinaryTensorsBothWays) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  for (const std::size_t count : {1U, 100U, 50'000U, 1'000'000U}) {
+    const std::vector<float> values(count, 1.5F);
+    const std::string json = fmt::format(
+        R"({{"inputs":[{{"name":"x","shape":[{}],"datatype":"FP32","parameters":{{"binary_data_size":{}}}}}],)"
+        R"("outputs":[{{"name":"y","parameters":{{"binary_data":true}}}}]}})",
+        count, count * 4);
+    const auto reply = client.ask(post("/v2/models/add_one/infer", json + floats(values),
+                                       fmt::format("Inference-Header-Content-Length: {}\r\n", json.size())));
+    ASSERT_TRUE(reply);
+    ASSERT_EQ(reply->status, 200) << reply->body;
+    EXPECT_EQ(reply->fields.at("content-type"), "application/octet-stream");
+    const auto head = length_of(reply->fields.at("inference-header-content-length"));
+    EXPECT_EQ(reply->body.substr(head), floats(std::vector<float>(count, 2.5F)));
+    EXPECT_EQ(loopback.last_input() % 64, 0U);
+  }
+}
+
+TEST(Server, TakesARawBodyAsTheOnlyInput) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  const auto reply = client.ask(
+      post("/v2/models/add_one/infer", floats({1, 2, 3}), "Inference-Header-Content-Length: 0\r\n"));
+  ASSERT_TRUE(reply);
+  ASSERT_EQ(reply->status, 200) << reply->body;
+  const auto head = length_of(reply->fields.at("inference-header-content-length"));
+  EXPECT_EQ(reply->body.substr(head), floats({2, 3, 4}));
+}
+
+TEST(Server, AnswersPipelinedRequestsInOrder) {
+  Loopback loopback;
+  loopback.let_slow_run();
+  Client client = loopback.connect();
+  std::string all;
+  for (int i = 0; i < 200; ++i) {
+    all += post(i % 3 == 0 ? "/v2/models/slow/infer" : "/v2/models/add_one/infer",
+                infer_json({static_cast<float>(i)}));
+  }
+  ASSERT_TRUE(client.send(all));
+  for (int i = 0; i < 200; ++i) {
+    const auto reply = client.read();
+    ASSERT_TRUE(reply) << i;
+    EXPECT_THAT(reply->body, HasSubstr(fmt::format("\"data\":[{}", i + 1)));
+  }
+}
+
+TEST(Server, ReadsARequestByteByByte) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  for (const char byte : post("/v2/models/add_one/infer", infer_json({7}))) {
+    ASSERT_TRUE(client.send({&byte, 1}));
+  }
+  const auto reply = client.read();
+  ASSERT_TRUE(reply);
+  EXPECT_THAT(reply->body, HasSubstr("[8"));
+}
+
+TEST(Server, ReadsChunks) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  const std::string json = infer_json({1, 2, 3});
+  std::string chunks;
+  for (std::size_t i = 0; i < json.size(); i += 7) {
+    const std::string part = json.substr(i, 7);
+    chunks += fmt::format("{:x};note=1\r\n{}\r\n", part.size(), part);
+  }
+  const std::string head =
+      "POST /v2/models/add_one/infer HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string request = head + chunks + "0\r\nTrailer: x\r\n\r\n";
+  ASSERT_TRUE(client.send(request + request));
+  for (int i = 0; i < 2; ++i) {
+    const auto reply = client.read();
+    ASSERT_TRUE(reply);
+    EXPECT_THAT(reply->body, HasSubstr("[2"));
+  }
+}
+
+TEST(Server, SaysContinueOnlyToWhatItWillRead) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  const std::string body = infer_json({1});
+  const std::string fields =
+      fmt::format("Host: test\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.size());
+  ASSERT_TRUE(client.send("POST /v2/models/add_one/infer HTTP/1.1\r\n" + fields));
+  EXPECT_EQ(client.read()->status, 100);
+  const auto reply = client.ask(body);
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 200);
+  const auto refused = client.ask("POST /nothing HTTP/1.1\r\n" + fields);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 404);
+  EXPECT_EQ(refused->fields.at("connection"), "close");
+  EXPECT_TRUE(client.ends());
+}
+
+TEST(Server, AnswersHeadWithoutABody) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  ASSERT_TRUE(client.send("HEAD /v2/health/live HTTP/1.1\r\nHost: test\r\n\r\n"));
+  const auto reply = client.read(true);
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 200);
+  EXPECT_EQ(reply->fields.at("content-length"), "13");
+  EXPECT_EQ(client.ask(get("/v2/health/live"))->body, R"({"live":true})");
+}
+
+TEST(Server, SpeaksHttp10) {
+  Loopback loopback;
+  Client kept = loopback.connect();
+  const auto reply = kept.ask("GET /v2/health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->fields.at("connection"), "keep-alive");
+  EXPECT_EQ(kept.ask("GET /v2/health/live HTTP/1.0\r\n\r\n")->fields.at("connection"), "close");
+  EXPECT_TRUE(kept.ends());
+}
+
+TEST(Server, ShowsWhatItServesAndCounts) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  const auto page = client.ask(get("/"));
+  ASSERT_TRUE(page);
+  EXPECT_THAT(page->body, HasSubstr("bascule 1.2.3"));
+  EXPECT_THAT(page->body, HasSubstr("add_one version 1: ready"));
+  EXPECT_THAT(page->body, HasSubstr("/v2/models/{model}/infer"));
+  EXPECT_THAT(page->body, HasSubstr("curl http://test/v2/models/add_one"));
+  const auto metrics = client.ask(get("/metrics"));
+  ASSERT_TRUE(metrics);
+  EXPECT_EQ(metrics->fields.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(metrics->body, HasSubstr(R"(bascule_models{state="ready"} 2)"));
+  EXPECT_THAT(metrics->body, HasSubstr(R"(bascule_models{state="loading"} 1)"));
+}
+
+TEST(Server, LabelsErrorsWithLoadedModelsOnly) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  EXPECT_EQ(client.ask(post("/v2/models/add_one/infer", "{"))->status, 400);
+  EXPECT_EQ(client.ask(post("/v2/models/loading/infer", infer_json({1})))->status, 503);
+  EXPECT_EQ(client.ask(post("/v2/models/made-up-1/infer", infer_json({1})))->status, 404);
+  EXPECT_EQ(client.ask(post("/v2/models/made-up-2/infer", "{"))->status, 400);
+  EXPECT_EQ(client.ask(post("/models/add_one/predict", "GIF89a"))->status, 400);
+  const std::string text = loopback.exposition();
+  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="add_one",reason="json_syntax"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="loading",reason="model_not_ready"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="",reason="unknown_model"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(dialect="ultralytics",model="add_one")"));
+  EXPECT_THAT(text, Not(HasSubstr("made-up")));
+}
+
+TEST(Server, SaysWhyItCannotListen) {
+  Loopback loopback;
+  const auto at = [&](std::string host, std::uint16_t port) {
+    auto server = Server::listen({.host = std::move(host), .port = port}, loopback.services());
+    return server ? "listens" : server.error().message;
+  };
+  EXPECT_THAT(at("127.0.0.1", loopback.server().port()),
+              AllOf(HasSubstr(std::to_string(loopback.server().port())), HasSubstr("in use"),
+                    HasSubstr("--http-port")));
+  EXPECT_THAT(at("example", 0), HasSubstr("'example' is not an address"));
+  EXPECT_THAT(at("192.0.2.1", 0), HasSubstr("not an address of this machine"));
+  EXPECT_EQ(at("localhost", 0), "listens");
 }
 
 }  // namespace
