@@ -96,6 +96,11 @@ template <class Entry>
 bool Parser::list(std::string_view name, const Entry& entry) {
   std::size_t count = 0;
   bool more = false;
+  Kind kind{};
+  if (!json_.peek(kind)) return false;
+  if (kind != Kind::kArray) {
+    return refuse(fmt::format("\"{}\" of the request must be an array (byte {}).", name, json_.offset()));
+  }
   if (!json_.begin_array()) return false;
   while (json_.next_element(more) && more) {
     if (count++ == kMaxTensors) {
@@ -479,10 +484,10 @@ Result<InferCall> parse_infer(const RequestBody& body, std::optional<std::size_t
     rest = rest.subspan(*size);
   }
   if (!rest.empty()) {
-    return size_error(
-        fmt::format("{} bytes follow the binary data that the inputs name; the sizes must add up "
-                    "to the body.",
-                    rest.size()));
+    return size_error(fmt::format(
+        "{} bytes of binary data follow the JSON, but the inputs name only {} of them; the sizes must "
+        "add up.",
+        body.bytes.size() - head, body.bytes.size() - head - rest.size()));
   }
   return call;
 }
