@@ -44,10 +44,11 @@ const Option kLogFormat = {.name = "log_format",
                            .fallback = "text",
                            .text = "How log lines are written.",
                            .choices = {"text", "json"}};
-const Option kConfig = {.name = "config",
-                        .type = Type::kText,
-                        .text = "A YAML file with these settings and a `models:` list.",
-                        .command_line_only = true};
+const Option kConfig = {
+    .name = "config",
+    .type = Type::kText,
+    .text = "A YAML file with these settings and a `models:` list, whose paths are relative to the file.",
+    .command_line_only = true};
 
 config::Command serve_command() {
   return {
@@ -86,6 +87,26 @@ config::Command serve_command() {
                    .min = 1024,
                    .max = 1e12},
                   kMaxPixels,
+                  {.name = "max_connections",
+                   .type = Type::kInteger,
+                   .fallback = "4096",
+                   .text = "Open connections beyond this are answered with 503.",
+                   .min = 1,
+                   .max = 1e6},
+                  {.name = "idle_timeout_ms",
+                   .type = Type::kInteger,
+                   .fallback = "75000",
+                   .text = "A connection without a request for this long is closed.",
+                   .unit = "ms",
+                   .min = 10,
+                   .max = 1e9},
+                  {.name = "read_timeout_ms",
+                   .type = Type::kInteger,
+                   .fallback = "30000",
+                   .text = "A request of which nothing came for this long is given up.",
+                   .unit = "ms",
+                   .min = 10,
+                   .max = 1e9},
                   kLogLevel,
                   kLogFormat,
                   kConfig},

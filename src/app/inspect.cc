@@ -56,7 +56,9 @@ int inspect(config::Parsed parsed) {
     return fail(completed.error(), kUsage);
   }
   const auto backend = backend::make_onnxruntime_backend();
-  const auto sources = catalog::find_models({parsed.positionals.begin(), parsed.positionals.end()}, *backend);
+  std::vector<catalog::ModelPath> paths;
+  for (const std::string& path : parsed.positionals) paths.push_back({.path = path});
+  const auto sources = catalog::find_models(paths, *backend);
   if (!sources) return fail(sources.error(), kFailed);
   int exit_code = kOk;
   const SteadyClock clock;

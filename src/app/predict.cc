@@ -227,7 +227,7 @@ int predict(config::Parsed parsed) {
   const std::size_t width = std::min(files->size(), cores);
   const SteadyClock clock;
   const auto backend = backend::make_onnxruntime_backend();
-  const auto sources = catalog::find_models({model_path}, *backend);
+  const auto sources = catalog::find_models({catalog::ModelPath{.path = model_path}}, *backend);
   if (!sources) return fail(sources.error(), kFailed);
   if (sources->size() != 1) {
     return fail(invalid_argument(fmt::format("'{}' holds {} models; give the file of one.",

@@ -56,37 +56,26 @@ int wait_for_end() {
   return number;
 }
 
-// What was asked for, as model sources with their final names.
-Result<std::vector<catalog::ModelSource>> wanted_models(const config::Parsed& parsed,
-                                                        const std::vector<config::ModelEntry>& entries,
-                                                        const backend::Backend& backend) {
-  std::vector<std::filesystem::path> paths(parsed.positionals.begin(), parsed.positionals.end());
-  for (const config::ModelEntry& entry : entries) paths.emplace_back(entry.path);
+// What was asked for: paths on the command line, then the file's, which are relative to its folder.
+Result<std::vector<catalog::ModelPath>> wanted_models(const config::Parsed& parsed,
+                                                      const std::vector<config::ModelEntry>& entries) {
+  std::vector<catalog::ModelPath> paths;
+  for (const std::string& path : parsed.positionals) paths.push_back({.path = path});
+  for (const config::ModelEntry& entry : entries) {
+    const auto folder = std::filesystem::path(parsed.values.text("config")).parent_path();
+    paths.push_back({.path = folder / entry.path, .name = entry.name});
+  }
   if (paths.empty()) {
     return invalid_argument("No model was given. Try: bascule serve MODEL.onnx (see: bascule serve --help)");
   }
-  BASCULE_ASSIGN(std::vector<catalog::ModelSource> sources, catalog::find_models(paths, backend));
-  for (const config::ModelEntry& entry : entries) {
-    if (entry.name.empty()) continue;
-    for (catalog::ModelSource& source : sources) {
-      if (source.file == entry.path) source.name = entry.name;
-    }
-  }
   if (parsed.values.has("name")) {
-    if (sources.size() != 1) {
+    if (paths.size() != 1) {
       return invalid_argument(
-          fmt::format("--name gives one model its name, but {} were found.", sources.size()));
+          fmt::format("--name gives one model its name, but {} paths were given.", paths.size()));
     }
-    sources[0].name = parsed.values.text("name");
+    paths[0].name = parsed.values.text("name");
   }
-  for (const catalog::ModelSource& source : sources) {
-    if (!valid_model_name(source.name)) {
-      return invalid_argument(
-          fmt::format("'{}' cannot name a model: use 1 to 128 letters, digits, '_', '-' and '.'.",
-                      text::shortened(source.name)));
-    }
-  }
-  return sources;
+  return paths;
 }
 
 std::string describe(const content::ModelInfo& model) {
@@ -172,6 +161,9 @@ http::ServerOptions http_options(const config::Values& values) {
           .io_threads = std::max<std::size_t>(cpu_budget() / 4, 1),
           .max_json_bytes = static_cast<std::uint64_t>(values.integer("max_json_bytes")),
           .max_binary_bytes = static_cast<std::uint64_t>(values.integer("max_binary_bytes")),
+          .max_connections = static_cast<std::size_t>(values.integer("max_connections")),
+          .idle_timeout = std::chrono::milliseconds(values.integer("idle_timeout_ms")),
+          .read_timeout = std::chrono::milliseconds(values.integer("read_timeout_ms")),
           .server_version = std::string(kVersion)};
 }
 
@@ -218,7 +210,9 @@ int serve(config::Parsed parsed) {
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
   const auto backend = backend::make_onnxruntime_backend();
-  const auto sources = wanted_models(parsed, *entries, *backend);
+  const auto paths = wanted_models(parsed, *entries);
+  if (!paths) return fail(paths.error(), kUsage);
+  const auto sources = catalog::find_models(*paths, *backend);
   if (!sources) return fail(sources.error(), kUsage);
   return run(parsed.values, *sources, *backend);
 }

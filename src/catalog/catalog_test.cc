@@ -123,7 +123,7 @@ class Folder : public testing::Test {
     std::ofstream(root_ / relative) << "x";
   }
   Result<std::vector<ModelSource>> find(const std::string& relative = "") {
-    return find_models({root_ / relative}, backend_);
+    return find_models({ModelPath{.path = root_ / relative}}, backend_);
   }
   fs::path root_;
   backend::FakeBackend backend_;
@@ -178,9 +178,23 @@ TEST_F(FindModels, ForeignFilesAreRefusedWithTheCommandThatConverts) {
 TEST_F(FindModels, TwoFilesOfOneNameAreAnError) {
   touch("a/m.fake");
   touch("b/m.fake");
-  const auto found = find_models({root_ / "a/m.fake", root_ / "b/m.fake"}, backend_);
+  const auto found = find_models({{.path = root_ / "a/m.fake"}, {.path = root_ / "b/m.fake"}}, backend_);
   ASSERT_FALSE(found);
   EXPECT_THAT(found.error().message, HasSubstr("would both be served as 'm'"));
+}
+
+TEST_F(FindModels, ANameGoesToOneModelAndNoMore) {
+  touch("a.fake");
+  const auto named = [&](const fs::path& path, const std::string& name) {
+    return find_models({ModelPath{.path = path, .name = name}}, backend_);
+  };
+  const auto one = named(root_ / "a.fake", "other");
+  ASSERT_TRUE(one) << one.error().message;
+  EXPECT_EQ(one->at(0).name, "other");
+  EXPECT_THAT(named(root_ / "a.fake", "../x").error().message, HasSubstr("'../x' cannot name a model"));
+  touch("b.fake");
+  EXPECT_THAT(named(root_, "other").error().message,
+              HasSubstr("holds 2 models; the name 'other' can only be given to one"));
 }
 
 TEST_F(FindModels, NothingThereIsASentence) {

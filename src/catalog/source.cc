@@ -134,7 +134,7 @@ Result<void> find_in_folder(const fs::path& given, const backend::Backend& backe
       given.string()));
 }
 
-Result<void> find_one(const fs::path& path, const backend::Backend& backend, std::vector<ModelSource>& out) {
+Result<void> find_at(const fs::path& path, const backend::Backend& backend, std::vector<ModelSource>& out) {
   std::error_code code;
   const fs::file_status status = fs::status(path, code);
   if (!fs::exists(status)) return not_found(fmt::format("There is no file or folder '{}'.", path.string()));
@@ -149,22 +149,37 @@ Result<void> find_one(const fs::path& path, const backend::Backend& backend, std
   return {};
 }
 
+Result<std::vector<ModelSource>> find_named(const ModelPath& wanted, const backend::Backend& backend) {
+  std::vector<ModelSource> found;
+  BASCULE_TRY(find_at(wanted.path, backend, found));
+  if (wanted.name.empty()) return found;
+  if (found.size() != 1) {
+    return invalid_argument(fmt::format("'{}' holds {} models; the name '{}' can only be given to one.",
+                                        wanted.path.string(), found.size(), text::shortened(wanted.name)));
+  }
+  BASCULE_ASSIGN(found[0].name, name_of(wanted.name));
+  return found;
+}
+
 }  // namespace
 
-Result<std::vector<ModelSource>> find_models(const std::vector<fs::path>& paths,
+Result<std::vector<ModelSource>> find_models(const std::vector<ModelPath>& paths,
                                              const backend::Backend& backend) {
-  std::vector<ModelSource> found;
-  for (const fs::path& path : paths) BASCULE_TRY(find_one(path, backend, found));
+  std::vector<ModelSource> all;
   std::map<std::string, fs::path> seen;
-  for (const ModelSource& source : found) {
-    const auto [it, fresh] = seen.emplace(source.name, source.file);
-    if (!fresh) {
-      return invalid_argument(
-          fmt::format("Two files would both be served as '{}': '{}' and '{}'. Rename one.", source.name,
-                      it->second.string(), source.file.string()));
+  for (const ModelPath& path : paths) {
+    BASCULE_ASSIGN(std::vector<ModelSource> found, find_named(path, backend));
+    for (ModelSource& source : found) {
+      const auto [it, fresh] = seen.emplace(source.name, source.file);
+      if (!fresh) {
+        return invalid_argument(
+            fmt::format("Two files would both be served as '{}': '{}' and '{}'. Rename one.", source.name,
+                        it->second.string(), source.file.string()));
+      }
+      all.push_back(std::move(source));
     }
   }
-  return found;
+  return all;
 }
 
 }  // namespace bascule::catalog

@@ -104,7 +104,7 @@ Result<Parsed> parse_command_line(int argc, const char* const* argv, const std::
     root.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     for (const Bound& bound : bounds) {
-      if (bound.app->parsed()) return Parsed{.print_and_exit = bound.app->help()};
+      if (bound.app->parsed()) return Parsed{.print_and_exit = bound.app->help("bascule") + "\n"};
     }
     return Parsed{.print_and_exit = root.help()};
   } catch (const CLI::CallForVersion&) {
