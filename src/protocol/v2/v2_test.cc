@@ -249,7 +249,8 @@ TEST(ParseBinary, RefusesSizesThatDoNotAddUp) {
   };
   const std::vector<std::pair<Binary, std::string>> cases = {
       {{one("FP32", "[1]", 4), "123"}, "'x' has a \"binary_data_size\" of 4, but only 3 bytes"},
-      {{one("FP32", "[1]", 4), "12345"}, "5 bytes of binary data follow the JSON, but the inputs name only 4"},
+      {{one("FP32", "[1]", 4), "12345"},
+       "5 bytes of binary data follow the JSON, but the inputs name only 4"},
       {{one("FP32", "[2]", 4), "1234"}, "has 4 bytes of binary data; FP32 of shape [2] needs 8"},
       {{one("FP32", "[1]", 18446744073709551615U), "1234"}, "-1 is not"},
       {{one("FP32", "[281474976710656,2]", 4), "1234"}, "2^48"},
