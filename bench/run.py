@@ -5,6 +5,8 @@ A machine's speed wanders by more than what is to be shown, so the server and th
 round gives one ratio; the median of the rounds is the figure. On `one core` both have the same single core and
 the load driver has another one; on `all cores` the driver shares them with the server, which is unfair to the
 server and closer to how it is used.
+
+Exit codes: 0 the goals are met, 1 one is missed, 3 the machine was too busy to tell.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ BUS = ROOT.parent / "shared/data/photos/bus.jpg"  # the sample picture everybody
 ADD_ONE = ROOT / "tests/data/general/add_one.onnx"
 GOAL_RATIO = 0.95
 GOAL_ADDED_US = 100
+# Rounds that lie further apart than this, or a server faster than the engine inside it, show the machine's other
+# work and not the server's.
+STEADY_SPREAD = 0.1
 
 
 def tool(path: pathlib.Path) -> str:
@@ -162,10 +167,11 @@ def pipeline(options, folder, name, picture, size, cores, driver_cores) -> dict:
         "requests_per_second": round(median(rates), 1),
         "ratio_to_bare_pipeline": round(median(ratios), 4), "ratio_range": spread(ratios),
         "ratio_to_bare_engine": round(median(engine_ratios), 4),
+        "steady": max(ratios) - min(ratios) <= STEADY_SPREAD and median(engine_ratios) <= 1.02,
     }
     print(f"  {name:<44} {result['requests_per_second']:>8} /s   bare pipeline x{result['ratio_to_bare_pipeline']:.3f} "
           f"({result['ratio_range'][0]:.3f} to {result['ratio_range'][1]:.3f})   bare engine "
-          f"x{result['ratio_to_bare_engine']:.3f}", flush=True)
+          f"x{result['ratio_to_bare_engine']:.3f}{'' if result['steady'] else '   NOT STEADY'}", flush=True)
     return result
 
 
@@ -240,13 +246,18 @@ def main() -> int:
     options.out.write_text(json.dumps(report, indent=1) + "\n")
     print(f"Written to {options.out.relative_to(ROOT) if options.out.is_relative_to(ROOT) else options.out}")
 
-    low = [r for r in report["pipeline"] if r["cores"] == 1 and r["ratio_to_bare_pipeline"] < GOAL_RATIO]
+    unsteady = [r for r in report["pipeline"] if not r["steady"]]
+    for row in unsteady:
+        print(f"Not steady, so it shows neither that the goal is met nor that it is missed: {row['name']}")
+    low = [r for r in report["pipeline"] if r["steady"] and r["cores"] == 1 and r["ratio_to_bare_pipeline"] < GOAL_RATIO]
     slow = [r for r in report["latency"] if r["added_us"] >= GOAL_ADDED_US]
     for row in low:
         print(f"Below the goal of {GOAL_RATIO}: {row['name']} at {row['ratio_to_bare_pipeline']}")
     for row in slow:
         print(f"Above the goal of {GOAL_ADDED_US} us: {row['name']} at {row['added_us']} us")
-    return 1 if low or slow else 0
+    if low or slow:
+        return 1
+    return 3 if any(r["cores"] == 1 for r in unsteady) else 0
 
 
 if __name__ == "__main__":
