@@ -48,7 +48,7 @@ function(bascule_room name)
                           bascule_test_main)
     target_compile_definitions(${name}_test PRIVATE
                                BASCULE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    gtest_discover_tests(${name}_test DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
+    gtest_discover_tests(${name}_test NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
                          PROPERTIES TIMEOUT 120)
   endif()
 endfunction()

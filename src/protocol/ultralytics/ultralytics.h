@@ -37,7 +37,7 @@ struct CallTimes {
 Result<ReplyBody> write_predict(const content::InferResponse& response, const Style& style,
                                 const CallTimes& times);
 
-// {"results":[…]} rows of one picture as the reference package's summary() prints them; `bascule predict
+// The JSON array of one picture's rows as the reference package's summary() prints them; `bascule predict
 // --json` uses the same.
 void append_results(std::string& out, const content::Prediction& prediction, const content::ClassNames& names,
                     const Style& style);

@@ -30,10 +30,11 @@ struct InferCall {
 // `header_length`: the value of Inference-Header-Content-Length, absent for a pure JSON body. Tensors of the
 // binary extension stay in the body where they are aligned for their type, else they are copied.
 // Values given as JSON are read strictly: numbers in the datatype's range, integers without fraction,
-// booleans as true/false, BYTES as strings; flat or nested row-major data whose count is the shape's; NaN and
-// Infinity are refused with a pointer to binary data, FP16 and BF16 likewise. Every value is visited, unknown
-// members too; nesting beyond kMaxJsonDepth, duplicate members that matter, and anything after the end are
-// errors. Errors: kInvalidArgument with a Reason, and a message that says where (input name, index, byte).
+// booleans as true and false or 1 and 0, BYTES as strings; flat or nested row-major data whose count is the
+// shape's; NaN and Infinity are refused with a pointer to binary data, FP16 and BF16 likewise. Every value is
+// visited, unknown members too; nesting beyond kMaxJsonDepth, duplicate members that matter, and anything
+// after the end are errors. Errors: kInvalidArgument with a Reason, and a message that says where (input
+// name, index, byte).
 Result<InferCall> parse_infer(const RequestBody& body, std::optional<std::size_t> header_length);
 
 // The raw form (Inference-Header-Content-Length: 0): the whole body is the model's only input, batch 1, at

@@ -102,13 +102,8 @@ TEST(DetectionPlan, RefusesWhatIsNoPictureOrTooLarge) {
 // A picture of 200 x 100 in an input of 64 x 64: a gain of 0.32, 16 rows of padding above.
 Plan small_plan() {
   Plan plan;
-  plan.letterbox = {.original = {.height = 100, .width = 200},
-                    .resized = {.height = 32, .width = 64},
-                    .input = {.height = 64, .width = 64},
-                    .top = 16,
-                    .left = 0,
-                    .gain_y = 0.32,
-                    .gain_x = 0.32};
+  plan.letterbox = image::plan_letterbox({.height = 100, .width = 200}, {.height = 64, .width = 64},
+                                         image::LetterboxMode::kSquare, 32);
   plan.input_shape = {1, 3, 64, 64};
   return plan;
 }
