@@ -87,25 +87,19 @@ std::string describe(const content::ModelInfo& model) {
 void load_all(const std::vector<catalog::ModelSource>& sources, const backend::Backend& backend,
               const catalog::LoaderOptions& options, const Clock& clock, catalog::Catalog& catalog,
               metrics::Metrics& metrics) {
-  int ready = 0;
-  int failed = 0;
   for (const catalog::ModelSource& source : sources) {
     const TimePoint start = clock.now();
     auto model = catalog::load_model(source, backend, options, clock);
+    metrics.load_done(source.name, model.has_value());
     if (!source.note.empty()) log::info("{}: {}", source.name, source.note);
     if (model) {
       log::info("{} version {}: {}, ready in {:.0f} ms", source.name, source.version,
                 describe(*(*model)->info), to_ms(clock.now() - start));
       catalog.set_ready(*std::move(model));
-      ++ready;
     } else {
       log::error("{} version {} is not served: {}", source.name, source.version, model.error().message);
       catalog.set_failed(source.name, source.version, model.error().message);
-      ++failed;
     }
-    metrics.set_models("ready", ready);
-    metrics.set_models("failed", failed);
-    metrics.set_models("loading", static_cast<int>(sources.size()) - ready - failed);
   }
 }
 

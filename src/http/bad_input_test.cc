@@ -72,7 +72,7 @@ TEST(BadInput, GetsAStatusAndASentence) {
     EXPECT_THAT(reply.body, AllOf(HasSubstr(R"({"error":")"), HasSubstr(item.says)));
   }
   EXPECT_EQ(answer_to(loopback, post("/metrics", "")).fields.at("allow"), "GET, HEAD");
-  EXPECT_THAT(loopback.exposition(), HasSubstr(R"(reason="method_not_allowed"} 3)"));
+  EXPECT_THAT(loopback.exposition(), HasSubstr(R"(reason="method_not_allowed",version=""} 3)"));
 }
 
 TEST(BadInput, TooLargeIsRefusedBeforeItIsRead) {

@@ -25,6 +25,21 @@ Refusal refusal_of(const Route& route, unsigned status, Error error) {
   return {.status = status, .error = std::move(error), .dialect = route.dialect, .label = route.label};
 }
 
+std::string_view state_name(content::ModelState state) {
+  switch (state) {
+    case content::ModelState::kLoading: return "loading";
+    case content::ModelState::kReady: return "ready";
+    case content::ModelState::kFailed: return "failed";
+  }
+  return "unknown";
+}
+
+// Inferences that one request asked for.
+std::uint64_t rows_of(const content::InferResponse& answer) {
+  if (!answer.model->batchable || answer.outputs.empty()) return 1;
+  return static_cast<std::uint64_t>(answer.outputs.front().tensor.shape.front());
+}
+
 }  // namespace
 
 std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
@@ -84,26 +99,47 @@ Refusal Handlers::too_large(const Admission& admission, std::optional<std::uint6
 }
 
 Reply Handlers::refuse(const Refusal& refusal) {
-  services_.metrics.request_failed("", refusal.label, refusal.error);
+  services_.metrics.request_refused({.model = {}, .version = {}, .dialect = refusal.label}, refusal.error);
   Reply reply = text_reply(protocol::error_body(refusal.error, refusal.dialect), kJson, refusal.status);
   if (refusal.status == 405) reply.allow = refusal.error.fields.expected;
   return reply;
 }
 
-Reply Handlers::fail(const Route& route, std::string_view model, const Error& error) {
-  // Only a name that is loaded may become a label: others are the caller's to choose, without end.
-  const bool known =
-      !model.empty() && error.reason != Reason::kUnknownModel &&
-      (error.reason == Reason::kModelNotReady || services_.control.model(model, "").has_value());
-  services_.metrics.request_failed(known ? model : std::string_view{}, route.label, error);
+Reply Handlers::fail(const Match& match, const Error& error, TimePoint started) {
+  const Route& route = *match.route;
+  // Only what is loaded may become a label: other names are the caller's to choose, without end.
+  const auto model = services_.control.model(match.model, match.version);
+  const bool inference = route.endpoint == Endpoint::kInfer || route.endpoint == Endpoint::kPredict;
+  if (model && inference) {
+    const TimePoint now = services_.clock.now();
+    services_.metrics.request_failed(
+        {.model = (*model)->name, .version = (*model)->version, .dialect = route.label}, error, now - started,
+        now);
+  } else {
+    const bool known =
+        model || error.reason == Reason::kModelNotReady || error.reason == Reason::kUnknownVersion;
+    services_.metrics.request_refused({.model = known ? std::string_view(match.model) : std::string_view{},
+                                       .version = model ? std::string_view((*model)->version) : "",
+                                       .dialect = route.label},
+                                      error);
+  }
   return text_reply(protocol::error_body(error, route.dialect), kJson,
                     protocol::http_status(error, route.dialect));
 }
 
-Reply Handlers::finish(const Route& route, Result<protocol::ReplyBody> body, std::string_view model,
-                       TimePoint started) {
-  if (!body) return fail(route, model, body.error());
-  services_.metrics.request_done(model, route.label, services_.clock.now() - started);
+Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody> body,
+                       const content::InferResponse& answer, TimePoint started) {
+  if (!body) return fail(match, body.error(), started);
+  const TimePoint now = services_.clock.now();
+  services_.metrics.request_done(
+      {.model = answer.model->name, .version = answer.model->version, .dialect = match.route->label},
+      {.request = now - started,
+       .queue = answer.stages.queue,
+       .prepare = answer.stages.prepare,
+       .run = answer.stages.run,
+       .finish = answer.stages.finish,
+       .rows = rows_of(answer),
+       .at = now});
   Reply reply{.body = *std::move(body)};
   if (reply.body.binary) reply.content_type = kBinary;
   return reply;
@@ -114,7 +150,7 @@ void Handlers::answer(const Admission& admission, const RequestHead& head, proto
   switch (admission.match.route->endpoint) {
     case Endpoint::kInfer: return infer(admission, body, started, std::move(done));
     case Endpoint::kPredict: return predict(admission, head, body, started, std::move(done));
-    default: return done(look_up(admission, head));
+    default: return done(look_up(admission, head, started));
   }
 }
 
@@ -127,18 +163,18 @@ void Handlers::infer(const Admission& admission, const protocol::RequestBody& bo
     return v2::parse_raw_infer(body, *model);
   };
   Result<v2::InferCall> call = parse();
-  if (!call) return done(fail(*match.route, match.model, call.error()));
+  if (!call) return done(fail(match, call.error(), started));
   call->request.model = match.model;
   call->request.version = match.version;
   call->request.dialect = match.route->label;
   v2::ReplyChoice choice{.outputs = std::move(call->outputs), .binary_outputs = call->binary_outputs};
   services_.inference.infer(
       std::move(call->request),
-      [self = shared_from_this(), route = match.route, model = match.model, choice = std::move(choice),
-       started, done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
+      [self = shared_from_this(), match, choice = std::move(choice), started, done = std::move(done)](
+          Result<content::InferResponse> answer, bool last) mutable {
         if (!last) return;
-        if (!answer) return done(self->fail(*route, model, answer.error()));
-        done(self->finish(*route, v2::write_infer(*answer, choice), answer->model->name, started));
+        if (!answer) return done(self->fail(match, answer.error(), started));
+        done(self->finish(match, v2::write_infer(*answer, choice), *answer, started));
       });
 }
 
@@ -146,29 +182,30 @@ void Handlers::predict(const Admission& admission, const RequestHead& head, cons
                        TimePoint started, Done done) {
   const Match& match = admission.match;
   Result<ultralytics::PredictCall> call = ultralytics::parse_predict(body, head.content_type, head.query);
-  if (!call) return done(fail(*match.route, match.model, call.error()));
+  if (!call) return done(fail(match, call.error(), started));
   call->request.model = match.model;
   call->request.dialect = match.route->label;
   services_.inference.infer(
       std::move(call->request),
-      [self = shared_from_this(), route = match.route, model = match.model, style = call->style, started,
-       done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
+      [self = shared_from_this(), match, style = call->style, started, done = std::move(done)](
+          Result<content::InferResponse> answer, bool last) mutable {
         if (!last) return;
-        if (!answer) return done(self->fail(*route, model, answer.error()));
+        if (!answer) return done(self->fail(match, answer.error(), started));
         const ultralytics::CallTimes times{.call = self->services_.clock.now() - started,
                                            .alive = self->services_.control.alive()};
-        done(self->finish(*route, ultralytics::write_predict(*answer, style, times), answer->model->name,
-                          started));
+        done(self->finish(match, ultralytics::write_predict(*answer, style, times), *answer, started));
       });
 }
 
-Reply Handlers::look_up(const Admission& admission, const RequestHead& head) {
+Reply Handlers::look_up(const Admission& admission, const RequestHead& head, TimePoint started) {
   const Match& match = admission.match;
   switch (match.route->endpoint) {
     case Endpoint::kLive: return text_reply(v2::write_live());
     case Endpoint::kReady: {
       const Result<void> ready = services_.control.ready();
-      if (!ready) services_.metrics.request_failed("", match.route->label, ready.error());
+      if (!ready)
+        services_.metrics.request_refused({.model = {}, .version = {}, .dialect = match.route->label},
+                                          ready.error());
       return text_reply(v2::write_ready(ready), kJson, ready ? 200 : 503);
     }
     case Endpoint::kServerMetadata:
@@ -180,23 +217,23 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head) {
       }
       return text_reply(v2::write_model_list(names));
     }
-    case Endpoint::kModelMetadata: return model_metadata(match);
-    case Endpoint::kModelReady: return model_ready(match);
+    case Endpoint::kModelMetadata: return model_metadata(match, started);
+    case Endpoint::kModelReady: return model_ready(match, started);
     case Endpoint::kMetrics: return text_reply(exposition(), kExposition);
     default: return text_reply(index_page(head), kText);
   }
 }
 
-Reply Handlers::model_metadata(const Match& match) {
+Reply Handlers::model_metadata(const Match& match, TimePoint started) {
   const auto model = services_.control.model(match.model, match.version);
-  if (!model) return fail(*match.route, match.model, model.error());
+  if (!model) return fail(match, model.error(), started);
   return text_reply(v2::write_model_metadata(**model, services_.control.ready_versions(match.model)));
 }
 
-Reply Handlers::model_ready(const Match& match) {
+Reply Handlers::model_ready(const Match& match, TimePoint started) {
   const auto model = services_.control.model(match.model, match.version);
   if (model) return text_reply(v2::write_model_ready(match.model, {}));
-  Reply reply = fail(*match.route, match.model, model.error());
+  Reply reply = fail(match, model.error(), started);
   if (model.error().reason == Reason::kModelNotReady) {
     reply.body.head = v2::write_model_ready(match.model, Error(model.error()));
   }
@@ -204,14 +241,15 @@ Reply Handlers::model_ready(const Match& match) {
 }
 
 std::string Handlers::exposition() {
-  int counts[3] = {};
-  for (const content::ModelStatus& status : services_.control.models()) {
-    ++counts[static_cast<std::size_t>(status.state)];
+  std::vector<metrics::ModelNow> models;
+  for (content::ModelStatus& status : services_.control.models()) {
+    const auto model = services_.control.model(status.name, status.version);
+    models.push_back({.name = std::move(status.name),
+                      .version = std::move(status.version),
+                      .state = state_name(status.state),
+                      .file_bytes = model ? (*model)->file_bytes : 0});
   }
-  services_.metrics.set_models("loading", counts[static_cast<std::size_t>(content::ModelState::kLoading)]);
-  services_.metrics.set_models("ready", counts[static_cast<std::size_t>(content::ModelState::kReady)]);
-  services_.metrics.set_models("failed", counts[static_cast<std::size_t>(content::ModelState::kFailed)]);
-  return services_.metrics.render();
+  return services_.metrics.render(models);
 }
 
 std::string Handlers::index_page(const RequestHead& head) const {
@@ -220,10 +258,8 @@ std::string Handlers::index_page(const RequestHead& head) const {
   const std::string host = head.host.empty() ? fmt::format("{}:{}", options_.host, options_.port)
                                              : text::escape_controls(text::shortened(head.host));
   for (const content::ModelStatus& status : services_.control.models()) {
-    static constexpr std::string_view kStates[] = {"loading", "ready", "failed"};
-    out += fmt::format("  {} version {}: {}{}{}\n", status.name, status.version,
-                       kStates[static_cast<std::size_t>(status.state)], status.reason.empty() ? "" : ": ",
-                       text::escape_controls(status.reason));
+    out += fmt::format("  {} version {}: {}{}{}\n", status.name, status.version, state_name(status.state),
+                       status.reason.empty() ? "" : ": ", text::escape_controls(status.reason));
     const auto model = services_.control.model(status.name, status.version);
     if (!model || !example.empty()) continue;
     example = (*model)->task.empty()

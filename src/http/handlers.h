@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "content/infer.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "http/route.h"
@@ -48,11 +49,11 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void infer(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
   void predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                TimePoint started, Done done);
-  Reply look_up(const Admission& admission, const RequestHead& head);
-  Reply model_metadata(const Match& match);
-  Reply model_ready(const Match& match);
-  Reply fail(const Route& route, std::string_view model, const Error& error);
-  Reply finish(const Route& route, Result<protocol::ReplyBody> body, std::string_view model,
+  Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
+  Reply model_metadata(const Match& match, TimePoint started);
+  Reply model_ready(const Match& match, TimePoint started);
+  Reply fail(const Match& match, const Error& error, TimePoint started);
+  Reply finish(const Match& match, Result<protocol::ReplyBody> body, const content::InferResponse& answer,
                TimePoint started);
   std::string index_page(const RequestHead& head) const;
   std::string exposition();

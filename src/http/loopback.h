@@ -77,7 +77,7 @@ class Loopback {
   [[nodiscard]] Services services() {
     return {.inference = inference_, .control = control_, .metrics = metrics_, .clock = clock_};
   }
-  [[nodiscard]] std::string exposition() const { return metrics_.render(); }
+  [[nodiscard]] std::string exposition() const { return metrics_.render({}); }
   // `slow` waits before its runs until this was called. Runs that wait can be waited for.
   void let_slow_run();
   void wait_for_slow(int runs);

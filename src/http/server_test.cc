@@ -66,7 +66,8 @@ TEST(Server, InfersFromJsonOverOneConnection) {
     EXPECT_THAT(reply->body, HasSubstr(fmt::format("[2.5,{}", i + 1)));
     EXPECT_EQ(reply->fields.count("connection"), 0U);
   }
-  EXPECT_THAT(loopback.exposition(), HasSubstr(R"(bascule_requests_total{dialect="v2",model="add_one"} 20)"));
+  EXPECT_THAT(loopback.exposition(),
+              HasSubstr(R"(bascule_requests_total{dialect="v2",model="add_one",version="1"} 20)"));
 }
 
 TEST(Server, AnswersFromAWorkerToo) {
@@ -223,9 +224,9 @@ TEST(Server, LabelsErrorsWithLoadedModelsOnly) {
   EXPECT_EQ(client.ask(post("/v2/models/made-up-2/infer", "{"))->status, 400);
   EXPECT_EQ(client.ask(post("/models/add_one/predict", "GIF89a"))->status, 400);
   const std::string text = loopback.exposition();
-  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="add_one",reason="json_syntax"} 1)"));
-  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="loading",reason="model_not_ready"} 1)"));
-  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="",reason="unknown_model"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="add_one",reason="json_syntax",version="1"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="loading",reason="model_not_ready",version=""} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(dialect="v2",model="",reason="unknown_model",version=""} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(dialect="ultralytics",model="add_one")"));
   EXPECT_THAT(text, Not(HasSubstr("made-up")));
 }

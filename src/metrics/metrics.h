@@ -1,15 +1,94 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 
 namespace bascule::metrics {
 
-// The server's own counters and histograms, in Prometheus text exposition.
+// Who was asked, and how: the labels. They must come from a closed set: a version that is loaded (else ""), a
+// dialect.
+struct Asked {
+  std::string_view model;
+  std::string_view version;
+  std::string_view dialect;
+};
+
+// One answered inference request.
+struct Answered {
+  Duration request{};  // first byte to answer
+  Duration queue{};
+  Duration prepare{};
+  Duration run{};
+  Duration finish{};
+  std::uint64_t rows = 1;  // inferences that it asked for
+  TimePoint at;
+};
+
+// How often, and how long in all.
+struct Total {
+  std::uint64_t count = 0;
+  Duration time{};
+
+  void add(Duration took) {
+    ++count;
+    time += took;
+  }
+  Total& operator+=(const Total& more) {
+    count += more.count;
+    time += more.time;
+    return *this;
+  }
+};
+
+// Triton's reasons of a failed request.
+enum class FailureReason : std::uint8_t { kRejected, kCanceled, kBackend, kOther };
+inline constexpr std::array<std::string_view, 4> kFailureReasons = {"REJECTED", "CANCELED", "BACKEND",
+                                                                    "OTHER"};
+// Refused by a queue or a deadline; given up by the caller; ours or the engine's fault; anything else.
+[[nodiscard]] FailureReason failure_reason(const Error& error);
+
+// Runs of one batch size.
+struct BatchTotals {
+  Total prepare;
+  Total run;
+  Total finish;
+};
+
+// What one version of a model did, over all dialects. The stages count successful requests.
+// Thread-safety: a value.
+struct ModelTotals {
+  std::uint64_t inferences = 0;  // rows
+  std::uint64_t executions = 0;  // runs of the engine
+  Total success;
+  Total failed;
+  std::array<std::uint64_t, kFailureReasons.size()> failures{};  // by FailureReason
+  Total queue;
+  Total prepare;
+  Total run;
+  Total finish;
+  TimePoint last{};                              // when the last request ended; TimePoint{}: none yet
+  std::map<std::uint64_t, BatchTotals> batches;  // by rows of the run
+
+  ModelTotals& operator+=(const ModelTotals& more);
+};
+
+// A version of a model, as it stands at a scrape.
+struct ModelNow {
+  std::string name;
+  std::string version;
+  std::string_view state;  // "loading", "ready", "failed"
+  std::uint64_t file_bytes = 0;
+};
+
+// The server's counters and histograms, in Prometheus text exposition; docs/metrics.md names every series.
 // Thread-safety: thread-safe.
 class Metrics {
  public:
@@ -18,17 +97,20 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // Label values must come from a closed set: a model that is loaded (else ""), a dialect.
-  // One answered request: bascule_requests_total{model,dialect} and bascule_request_seconds{model,dialect}.
-  void request_done(std::string_view model, std::string_view dialect, Duration took);
-  // One refused or failed: bascule_request_errors_total{model,dialect,code,reason}.
-  void request_failed(std::string_view model, std::string_view dialect, const Error& error);
-  // bascule_models{state="ready"|"failed"|"loading"}.
-  void set_models(std::string_view state, int count);
-  // bascule_build_info{version=…} 1.
+  // One answered inference request.
+  void request_done(const Asked& asked, const Answered& answered);
+  // One request refused before it was an inference of a model, or one that never was to be.
+  void request_refused(const Asked& asked, const Error& error);
+  // One inference request of a model that failed.
+  void request_failed(const Asked& asked, const Error& error, Duration took, TimePoint at);
+  // One attempt to load a model.
+  void load_done(std::string_view model, bool loaded);
   void set_build_info(std::string_view version);
 
-  [[nodiscard]] std::string render() const;
+  // What one version did so far.
+  [[nodiscard]] ModelTotals totals(std::string_view model, std::string_view version) const;
+  // The text; `models`: those known now.
+  [[nodiscard]] std::string render(const std::vector<ModelNow>& models) const;
 
  private:
   struct State;

@@ -14,59 +14,120 @@ using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(Metrics, CountsAnsweredRequestsByModelAndDialect) {
+constexpr Asked kFruit{.model = "fruit", .version = "1", .dialect = "v2"};
+constexpr TimePoint kThen = TimePoint{} + std::chrono::hours(1);
+
+Answered answered(Duration took) { return {.request = took, .at = kThen}; }
+
+TEST(Metrics, CountsAnsweredRequestsByModelVersionAndDialect) {
   Metrics metrics;
-  metrics.request_done("fruit", "v2", milliseconds(3));
-  metrics.request_done("fruit", "v2", milliseconds(4));
-  metrics.request_done("fruit", "ultralytics", milliseconds(4));
-  const std::string text = metrics.render();
+  metrics.request_done(kFruit, answered(milliseconds(3)));
+  metrics.request_done(kFruit, answered(milliseconds(4)));
+  metrics.request_done({.model = "fruit", .version = "2", .dialect = "v2"}, answered(milliseconds(4)));
+  metrics.request_done({.model = "fruit", .version = "1", .dialect = "ultralytics"},
+                       answered(milliseconds(4)));
+  const std::string text = metrics.render({});
   EXPECT_THAT(text, HasSubstr("# TYPE bascule_requests_total counter\n"));
-  EXPECT_THAT(text, HasSubstr(R"(bascule_requests_total{dialect="v2",model="fruit"} 2)"));
-  EXPECT_THAT(text, HasSubstr(R"(bascule_requests_total{dialect="ultralytics",model="fruit"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_requests_total{dialect="v2",model="fruit",version="1"} 2)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_requests_total{dialect="v2",model="fruit",version="2"} 1)"));
+  EXPECT_THAT(text,
+              HasSubstr(R"(bascule_requests_total{dialect="ultralytics",model="fruit",version="1"} 1)"));
 }
 
 TEST(Metrics, PutsDurationsIntoBucketsOfSeconds) {
   Metrics metrics;
-  metrics.request_done("m", "v2", microseconds(90));
-  metrics.request_done("m", "v2", microseconds(120));
-  metrics.request_done("m", "v2", std::chrono::seconds(61));
-  const std::string text = metrics.render();
+  metrics.request_done(kFruit, answered(microseconds(90)));
+  metrics.request_done(kFruit, answered(microseconds(100)));  // a bound belongs to its bucket
+  metrics.request_done(kFruit, answered(microseconds(120)));
+  metrics.request_done(kFruit, answered(std::chrono::seconds(61)));
+  const std::string text = metrics.render({});
   EXPECT_THAT(text, HasSubstr("# TYPE bascule_request_seconds histogram\n"));
-  EXPECT_THAT(text, HasSubstr(R"(bascule_request_seconds_bucket{dialect="v2",model="m",le="0.0001"} 1)"));
-  EXPECT_THAT(text, HasSubstr(R"(le="0.00015"} 2)"));
-  EXPECT_THAT(text, HasSubstr(R"(le="60"} 2)"));
-  EXPECT_THAT(text, HasSubstr(R"(le="+Inf"} 3)"));
-  EXPECT_THAT(text, HasSubstr(R"(bascule_request_seconds_count{dialect="v2",model="m"} 3)"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(R"(bascule_request_seconds_bucket{dialect="v2",model="fruit",version="1",le="0.0001"} 2)"));
+  EXPECT_THAT(text, HasSubstr(R"(version="1",le="0.00015"} 3)"));
+  EXPECT_THAT(text, HasSubstr(R"(version="1",le="60"} 3)"));
+  EXPECT_THAT(text, HasSubstr(R"(version="1",le="+Inf"} 4)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_request_seconds_count{dialect="v2",model="fruit",version="1"} 4)"));
+  EXPECT_THAT(text,
+              HasSubstr(R"(bascule_request_seconds_sum{dialect="v2",model="fruit",version="1"} 61.00031)"));
+}
+
+TEST(Metrics, KeepsTheStagesApart) {
+  Metrics metrics;
+  metrics.request_done(kFruit, {.request = milliseconds(20),
+                                .queue = microseconds(30),
+                                .prepare = milliseconds(3),
+                                .run = milliseconds(16),
+                                .finish = microseconds(400),
+                                .rows = 1,
+                                .at = kThen});
+  const std::string text = metrics.render({});
+  const auto line = [](std::string_view kind, std::string_view stage, std::string_view rest) {
+    return "bascule_stage_seconds_" + std::string(kind) + R"({dialect="v2",model="fruit",stage=")" +
+           std::string(stage) + R"(",version="1")" + std::string(rest);
+  };
+  EXPECT_THAT(text, HasSubstr(line("bucket", "queue", R"(,le="2e-05"} 0)")));
+  EXPECT_THAT(text, HasSubstr(line("bucket", "queue", R"(,le="5e-05"} 1)")));
+  EXPECT_THAT(text, HasSubstr(line("sum", "prepare", "} 0.003")));
+  EXPECT_THAT(text, HasSubstr(line("sum", "run", "} 0.016")));
+  EXPECT_THAT(text, HasSubstr(line("sum", "finish", "} 0.0004")));
 }
 
 TEST(Metrics, CountsErrorsByCodeAndReason) {
   Metrics metrics;
-  metrics.request_failed("m", "v2", invalid_argument("No.", Reason::kShapeMismatch));
-  metrics.request_failed("m", "v2", invalid_argument("Not again.", Reason::kShapeMismatch));
-  metrics.request_failed("", "http", not_found("Nothing here.", Reason::kUnknownRoute));
-  const std::string text = metrics.render();
+  const Error wrong = invalid_argument("No.", Reason::kShapeMismatch);
+  metrics.request_failed(kFruit, wrong, milliseconds(1), kThen);
+  metrics.request_failed(kFruit, wrong, milliseconds(1), kThen);
+  metrics.request_refused({.model = "", .version = "", .dialect = "http"},
+                          not_found("Nothing here.", Reason::kUnknownRoute));
+  const std::string text = metrics.render({});
   EXPECT_THAT(text, HasSubstr("bascule_request_errors_total{code=\"invalid_argument\",dialect=\"v2\","
-                              "model=\"m\",reason=\"shape_mismatch\"} 2"));
+                              "model=\"fruit\",reason=\"shape_mismatch\",version=\"1\"} 2"));
   EXPECT_THAT(text, HasSubstr("bascule_request_errors_total{code=\"not_found\",dialect=\"http\","
-                              "model=\"\",reason=\"unknown_route\"} 1"));
+                              "model=\"\",reason=\"unknown_route\",version=\"\"} 1"));
 }
 
 TEST(Metrics, EscapesLabelValues) {
   Metrics metrics;
-  metrics.request_done("a\"b\\c\nd", "v2", microseconds(1));
-  const std::string text = metrics.render();
-  EXPECT_THAT(text, HasSubstr(R"(model="a\"b\\c\nd"} 1)"));
+  metrics.request_done({.model = "a\"b\\c\nd", .version = "1", .dialect = "v2"}, answered(microseconds(1)));
+  const std::string text = metrics.render({});
+  EXPECT_THAT(text, HasSubstr(R"(model="a\"b\\c\nd",version="1"} 1)"));
   EXPECT_THAT(text, Not(HasSubstr("c\nd")));
 }
 
-TEST(Metrics, ShowsModelsAndBuild) {
+TEST(Metrics, ShowsModelsLoadsAndBuild) {
   Metrics metrics;
-  metrics.set_models("ready", 3);
-  metrics.set_models("ready", 2);
+  metrics.load_done("a", true);
+  metrics.load_done("b", false);
   metrics.set_build_info("1.2.3");
-  const std::string text = metrics.render();
-  EXPECT_THAT(text, HasSubstr(R"(bascule_models{state="ready"} 2)"));
+  const std::string text = metrics.render({{.name = "a", .version = "1", .state = "ready", .file_bytes = 123},
+                                           {.name = "b", .version = "1", .state = "failed"}});
+  EXPECT_THAT(text, HasSubstr(R"(bascule_models{state="ready"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_models{state="failed"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_models{state="loading"} 0)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_model_file_bytes{model="a",version="1"} 123)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_model_loads_total{model="a"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_model_load_failures_total{model="a"} 0)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_model_load_failures_total{model="b"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(bascule_build_info{version="1.2.3"} 1)"));
+}
+
+// The value of a series without labels.
+double value_of(const std::string& text, const std::string& name) {
+  const std::size_t at = text.find("\n" + name + " ");
+  return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
+}
+
+TEST(Metrics, ShowsTheProcess) {
+  const std::string text = Metrics().render({});
+  EXPECT_GT(value_of(text, "process_resident_memory_bytes"), 1e6);
+  EXPECT_GT(value_of(text, "process_virtual_memory_bytes"), value_of(text, "process_resident_memory_bytes"));
+  EXPECT_GE(value_of(text, "process_open_fds"), 3);
+  EXPECT_GT(value_of(text, "process_max_fds"), value_of(text, "process_open_fds"));
+  EXPECT_GE(value_of(text, "process_cpu_seconds_total"), 0);
+  const auto year_2024 = 1.7e9;
+  EXPECT_GT(value_of(text, "process_start_time_seconds"), year_2024);
 }
 
 TEST(Metrics, LosesNothingBetweenThreads) {
@@ -76,18 +137,20 @@ TEST(Metrics, LosesNothingBetweenThreads) {
     for (int thread = 0; thread < 4; ++thread) {
       threads.emplace_back([&metrics] {
         for (int i = 0; i < 1000; ++i) {
-          metrics.request_done("m" + std::to_string(i % 100), "v2", microseconds(i));
-          metrics.request_failed("m", "v2", internal_error("Ours."));
+          const std::string model = "m" + std::to_string(i % 100);
+          metrics.request_done({.model = model, .version = "1", .dialect = "v2"}, answered(microseconds(i)));
+          metrics.request_failed({.model = "m", .version = "1", .dialect = "v2"}, internal_error("Ours."),
+                                 microseconds(i), kThen);
         }
       });
     }
   }
-  const std::string text = metrics.render();
+  const std::string text = metrics.render({});
   for (int i = 0; i < 100; ++i) {
-    EXPECT_THAT(
-        text, HasSubstr("bascule_requests_total{dialect=\"v2\",model=\"m" + std::to_string(i) + "\"} 40\n"));
+    EXPECT_THAT(text, HasSubstr("bascule_requests_total{dialect=\"v2\",model=\"m" + std::to_string(i) +
+                                "\",version=\"1\"} 40\n"));
   }
-  EXPECT_THAT(text, HasSubstr("model=\"m\",reason=\"none\"} 4000"));
+  EXPECT_THAT(text, HasSubstr("model=\"m\",reason=\"none\",version=\"1\"} 4000"));
 }
 
 }  // namespace
