@@ -165,6 +165,8 @@ TEST(Decode, RefusesPicturesThatSoFewBytesCannotHold) {
   put(pictures.back(), 18, {0x10, 0x27, 0, 0, 0x28, 0x23, 0, 0});
   pictures.push_back(exact("rle8.bmp"));
   put(pictures.back(), 18, {0x10, 0x27, 0, 0, 0x28, 0x23, 0, 0});
+  pictures.push_back(exact("lossy.webp"));
+  put(pictures.back(), 26, {0x10, 0x27, 0x28, 0x23});
   Bitmap bitmap;
   for (const auto& bytes : pictures) {
     ASSERT_TRUE(read_header(bytes, {}));

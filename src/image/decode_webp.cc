@@ -18,7 +18,8 @@ Error damaged(int status) {
   if (status == VP8_STATUS_UNSUPPORTED_FEATURE) {
     return bad_picture("The WebP picture uses a feature that is not offered.");
   }
-  return bad_picture(fmt::format("The WebP picture is damaged (decoder status {}).", status));
+  return bad_picture(
+      "The WebP picture is damaged: its data cannot be decoded to the end. Send the file anew.");
 }
 
 const std::uint8_t* data_of(std::span<const std::byte> bytes) {
@@ -47,6 +48,18 @@ int orientation_of(const ByteReader& reader) {
     }
     at += 8 + std::size_t{*size} + (*size & 1U);
   }
+}
+
+// A lossy picture spends bits on every macroblock of 16 x 16 pixels: the arithmetic coder's fixed
+// probabilities of RFC 6386 (11.2, 11.3) make the cheapest prediction modes cost more than 2. Fewer bytes are
+// refused before memory for the pixels is taken. A lossless picture of one colour has no such floor.
+Result<void> check_lossy_size(std::size_t bytes, const StoredHeader& header) {
+  constexpr std::uint64_t kBitsPerBlock = 2;
+  const std::uint64_t blocks =
+      (std::uint64_t{header.width} + 15) / 16 * ((std::uint64_t{header.height} + 15) / 16);
+  if (std::uint64_t{bytes} * 8 >= blocks * kBitsPerBlock) return {};
+  return bad_picture(fmt::format("The WebP picture is damaged: {} bytes cannot hold {} x {} pixels.", bytes,
+                                 header.width, header.height));
 }
 
 }  // namespace
@@ -88,6 +101,8 @@ Result<void> decode_webp(std::span<const std::byte> bytes, const StoredHeader& h
         fmt::format("The WebP picture is damaged: its canvas is {} x {} pixels, its picture {} x {}.",
                     header.width, header.height, features.width, features.height));
   }
+  constexpr int kLossy = 1;
+  if (features.format == kLossy) BASCULE_TRY(check_lossy_size(end, header));
   reshape(out, header);
   if (WebPDecodeRGBInto(data_of(bytes), end, out.pixels.data(), out.pixels.size(),
                         static_cast<int>(out.row_bytes())) == nullptr) {
