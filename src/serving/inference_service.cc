@@ -33,6 +33,14 @@ Result<void> fit_slot(const tensor::Shape& shape, tensor::MutableTensor& slot) {
   return {};
 }
 
+// A picture beyond this is an exception, whose memory goes with it: else one of each size that is allowed
+// would keep 300 MB for every worker.
+constexpr std::size_t kKeptPixels = std::size_t{32} << 20U;  // bytes, a picture of 11 megapixels
+
+void forget_large_pictures(tasks::Scratch& scratch) {
+  if (scratch.bitmap.pixels.capacity() > kKeptPixels) scratch.bitmap = {};
+}
+
 }  // namespace
 
 struct InferenceService::Job {
@@ -129,6 +137,7 @@ InferenceService::Answer InferenceService::run_picture(Job& job) {
     return response;
   };
   Answer answer = compute();
+  forget_large_pictures(space->scratch);
   workspaces_.with([&](auto& free) { free.push_back(std::move(space)); });
   return answer;
 }

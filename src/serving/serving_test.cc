@@ -55,9 +55,11 @@ class FirstByteTask final : public tasks::Task {
     if (picture.bytes.empty()) return invalid_argument("The picture is empty.", Reason::kBadPicture);
     return tasks::Plan{.input_shape = {1, 1}, .options = options};
   }
-  Result<void> prepare(const content::EncodedPicture& picture, const tasks::Plan&, tasks::Scratch&,
+  Result<void> prepare(const content::EncodedPicture& picture, const tasks::Plan&, tasks::Scratch& scratch,
                        std::span<float> input) const override {
     ++prepared;
+    kept = scratch.bitmap.pixels.capacity();
+    scratch.bitmap.pixels.resize(decoded);
     input[0] = static_cast<float>(picture.bytes[0]);
     return {};
   }
@@ -68,6 +70,8 @@ class FirstByteTask final : public tasks::Task {
     return out;
   }
   mutable std::atomic<int> prepared = 0;
+  std::size_t decoded = 0;       // bytes of pixels that the next picture has
+  mutable std::size_t kept = 0;  // bytes that were still there from the one before
 };
 
 class Serving : public testing::Test {
@@ -161,6 +165,18 @@ TEST_F(Serving, PicturesGoThroughTheTaskOnAWorker) {
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_FALSE(inline_);
   EXPECT_EQ(std::get<content::Detections>(*answer->prediction).rows[0].class_id, 42);
+}
+
+TEST_F(Serving, TheMemoryOfAPictureIsKeptUnlessItIsLarge) {
+  serve(std::chrono::microseconds(5), true);
+  const std::byte bytes[] = {std::byte{21}};
+  task_->decoded = std::size_t{1} << 20U;
+  ASSERT_TRUE(ask(picture(bytes)));
+  task_->decoded = std::size_t{40} << 20U;
+  ASSERT_TRUE(ask(picture(bytes)));
+  EXPECT_GE(task_->kept, std::size_t{1} << 20U);
+  ASSERT_TRUE(ask(picture(bytes)));
+  EXPECT_EQ(task_->kept, 0U);
 }
 
 TEST_F(Serving, ARefusedPictureCostsNoWork) {
