@@ -42,6 +42,7 @@ TEST(BadInput, GetsAStatusAndASentence) {
       {"\x16\x03\x01\x02garbage\r\n\r\n", 400, "not an HTTP/1.1 request"},
       {"GET / HTTP/2.0\r\n" + host + "\r\n", 505, "not an HTTP/1.1 request"},
       {"GET / HTTP/1.1\r\n\r\n", 400, "Host"},
+      {get("/", "Host: other\r\n"), 400, "two Host"},
       {"GET /" + long_text + " HTTP/1.1\r\n" + host + "\r\n", 414, "9001 bytes; the limit is 8192"},
       {get("/", "X-Long: " + long_text + "\r\n"), 431, "9000 bytes; the limit is 8192"},
       {get("/", many_fields), 431, "65536"},
@@ -132,6 +133,8 @@ TEST(BadInput, BrokenChunksAreRefused) {
                                   std::string("ffffffffffffffffff\r\n"), "5;" + std::string(100'000, 'e')}) {
     EXPECT_EQ(answer_to(loopback, head + body).status, 400) << body.substr(0, 30);
   }
+  EXPECT_THAT(answer_to(loopback, head + "5;" + std::string(100'000, 'e')).body,
+              HasSubstr("longer than the limit of 65536 bytes"));
 }
 
 TEST(BadInput, AMillionChunksOfOneByteAreReadInLinearTime) {

@@ -271,6 +271,10 @@ std::optional<Refusal> Connection::understand_fields() {
     }
     switch (item.name()) {
       case field::host:
+        if (host) {
+          return refusal(400, Code::kInvalidArgument,
+                         "The request has two Host header fields; exactly one is allowed.");
+        }
         head_.host = value;
         host = true;
         break;
@@ -413,7 +417,14 @@ Task<std::optional<Refusal>> Connection::read_chunked_body(const Admission& admi
       if (body_->size() > admission.limit) co_return shared_.handlers->too_large(admission, std::nullopt);
     }
     if (!error || error == beast::http::error::need_buffer) continue;
-    if (error != beast::http::error::need_more || buffer_.size() >= kMaxHead) {
+    if (error == beast::http::error::need_more && buffer_.size() >= kMaxHead) {
+      co_return refusal(
+          400, Code::kInvalidArgument,
+          fmt::format("A chunk's first line or the trailer behind the last chunk is longer than the limit of "
+                      "{} bytes (after {} bytes of body).",
+                      kMaxHead, body_->size()));
+    }
+    if (error != beast::http::error::need_more) {
       co_return refusal(
           400, Code::kInvalidArgument,
           fmt::format("The chunked body is broken after {} bytes: {}.", body_->size(), error.message()));
