@@ -102,16 +102,15 @@ Result<std::string_view> Catalog::the_only_model(const Index& index, bool needs_
     }
   }
   if (fitting.size() == 1) return fitting[0];
-  const std::string_view kind = needs_pictures ? " that takes pictures" : "";
   if (fitting.empty()) {
     return Error{.code = Code::kFailedPrecondition,
-                 .message = fmt::format("No model{} is ready.", kind),
+                 .message = fmt::format("No model{} is ready.", needs_pictures ? " that takes pictures" : ""),
                  .reason = Reason::kModelNotReady};
   }
   return invalid_argument(
       fmt::format("{} models{} are loaded; name one of {} in the path, or start the server "
                   "with --default-model.",
-                  fitting.size(), kind, fmt::join(fitting, ", ")));
+                  fitting.size(), needs_pictures ? " that take pictures" : "", fmt::join(fitting, ", ")));
 }
 
 Result<Handle> Catalog::pick_version(std::string_view name, const Versions& versions,

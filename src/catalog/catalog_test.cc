@@ -98,6 +98,8 @@ TEST(Catalog, AnEmptyNameMeansTheDefaultOrTheOnlyOneThatFits) {
   ASSERT_FALSE(ambiguous);
   EXPECT_EQ(ambiguous.error().code, Code::kInvalidArgument);
   EXPECT_THAT(ambiguous.error().message, HasSubstr("pictures, tensors"));
+  catalog.set_ready(model("more", "1", true));
+  EXPECT_THAT(catalog.pin("", "", true).error().message, HasSubstr("2 models that take pictures are loaded"));
 }
 
 TEST(Catalog, APinnedVersionOutlivesItsReplacement) {
@@ -192,6 +194,10 @@ TEST_F(FindModels, ANameGoesToOneModelAndNoMore) {
   ASSERT_TRUE(one) << one.error().message;
   EXPECT_EQ(one->at(0).name, "other");
   EXPECT_THAT(named(root_ / "a.fake", "../x").error().message, HasSubstr("'../x' cannot name a model"));
+  touch("odd/my model.fake");  // what the refusal of such a file advises must work
+  const auto odd = named(root_ / "odd/my model.fake", "other");
+  ASSERT_TRUE(odd) << odd.error().message;
+  EXPECT_EQ(odd->at(0).name, "other");
   touch("b.fake");
   EXPECT_THAT(named(root_, "other").error().message,
               HasSubstr("holds 2 models; the name 'other' can only be given to one"));

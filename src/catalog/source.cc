@@ -66,19 +66,16 @@ std::vector<fs::path> sorted_children(const fs::path& folder) {
   return children;
 }
 
-Result<std::string> name_of(const fs::path& path) {
-  std::string name = path.string();
-  if (!valid_model_name(name)) {
-    return invalid_argument(fmt::format(
-        "'{}' cannot name a model: use 1 to 128 letters, digits, '_', '-' and '.'. Rename the file, or "
-        "give a name with --name.",
-        text::shortened(name)));
-  }
-  return name;
+Result<void> check_name(const std::string& name) {
+  if (valid_model_name(name)) return {};
+  return invalid_argument(fmt::format(
+      "'{}' cannot name a model: use 1 to 128 letters, digits, '_', '-' and '.'. Rename the file, or "
+      "give a name with --name.",
+      text::shortened(name)));
 }
 
 // NAME/VERSION/model.EXT for every decimal VERSION that holds one.
-Result<std::vector<ModelSource>> versions_in(const fs::path& folder, const backend::Backend& backend) {
+std::vector<ModelSource> versions_in(const fs::path& folder, const backend::Backend& backend) {
   std::vector<ModelSource> found;
   std::error_code code;
   for (const fs::path& child : sorted_children(folder)) {
@@ -86,9 +83,10 @@ Result<std::vector<ModelSource>> versions_in(const fs::path& folder, const backe
     if (!number || *number <= 0 || !fs::is_directory(child, code)) continue;
     for (const fs::path& file : sorted_children(child)) {
       if (file.stem() != "model" || !backend.accepts(file)) continue;
-      BASCULE_ASSIGN(std::string name, name_of(folder.filename()));
-      found.push_back(
-          {.name = std::move(name), .version = fmt::format("{}", *number), .file = file, .note = {}});
+      found.push_back({.name = folder.filename().string(),
+                       .version = fmt::format("{}", *number),
+                       .file = file,
+                       .note = {}});
       break;
     }
   }
@@ -113,16 +111,13 @@ Result<void> find_in_folder(const fs::path& given, const backend::Backend& backe
   const fs::path folder = fs::canonical(given, code);
   if (code) return not_found(fmt::format("There is no folder '{}'.", given.string()));
   const std::size_t before = out.size();
-  BASCULE_ASSIGN(std::vector<ModelSource> own, versions_in(folder, backend));
-  append_latest(out, std::move(own));
+  append_latest(out, versions_in(folder, backend));
   for (const fs::path& child : sorted_children(folder)) {
     if (out.size() > before && text::parse_int(child.filename().string())) continue;
     if (fs::is_directory(child, code)) {
-      BASCULE_ASSIGN(std::vector<ModelSource> versions, versions_in(child, backend));
-      append_latest(out, std::move(versions));
+      append_latest(out, versions_in(child, backend));
     } else if (backend.accepts(child)) {
-      BASCULE_ASSIGN(std::string name, name_of(child.stem()));
-      out.push_back({.name = std::move(name), .version = "1", .file = child, .note = {}});
+      out.push_back({.name = child.stem().string(), .version = "1", .file = child, .note = {}});
     }
   }
   if (out.size() > before) return {};
@@ -144,8 +139,7 @@ Result<void> find_at(const fs::path& path, const backend::Backend& backend, std:
     return invalid_argument(fmt::format(
         "'{}' is not a kind of model file that is known here; known are .onnx files.", path.string()));
   }
-  BASCULE_ASSIGN(std::string name, name_of(path.stem()));
-  out.push_back({.name = std::move(name), .version = "1", .file = path, .note = {}});
+  out.push_back({.name = path.stem().string(), .version = "1", .file = path, .note = {}});
   return {};
 }
 
@@ -157,7 +151,7 @@ Result<std::vector<ModelSource>> find_named(const ModelPath& wanted, const backe
     return invalid_argument(fmt::format("'{}' holds {} models; the name '{}' can only be given to one.",
                                         wanted.path.string(), found.size(), text::shortened(wanted.name)));
   }
-  BASCULE_ASSIGN(found[0].name, name_of(wanted.name));
+  found[0].name = wanted.name;
   return found;
 }
 
@@ -170,6 +164,7 @@ Result<std::vector<ModelSource>> find_models(const std::vector<ModelPath>& paths
   for (const ModelPath& path : paths) {
     BASCULE_ASSIGN(std::vector<ModelSource> found, find_named(path, backend));
     for (ModelSource& source : found) {
+      BASCULE_TRY(check_name(source.name));
       const auto [it, fresh] = seen.emplace(source.name, source.file);
       if (!fresh) {
         return invalid_argument(
