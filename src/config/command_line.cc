@@ -70,6 +70,14 @@ Result<void> collect(const Bound& bound, Values& values) {
 std::string hint_for(const std::string& message, const std::vector<Bound>& bounds, int argc,
                      const char* const* argv) {
   std::string command;
+  std::vector<std::string> commands;
+  for (const Bound& bound : bounds) commands.push_back(bound.command->name);
+  if (argc > 1 && std::ranges::find(commands, argv[1]) == commands.end()) {
+    const auto near = text::nearest(argv[1], commands);
+    return fmt::format("There is no command '{}'{} Known are {}. See: bascule --help",
+                       text::shortened(argv[1]), near ? fmt::format("; did you mean '{}'?", *near) : ".",
+                       fmt::join(commands, ", "));
+  }
   for (const Bound& bound : bounds) {
     if (argc > 1 && bound.command->name == argv[1]) {
       command = " " + bound.command->name;

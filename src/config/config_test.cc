@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadYaml{"config: x\n", "unknown key 'config'"},
         BadYaml{"models: a.onnx\n", "'models' must be a list"},
         BadYaml{"models: [{nam: a}]\n", "unknown key 'nam'; did you mean 'name'?"},
-        BadYaml{"a: [\n", "f.yaml:"}, BadYaml{"- a\n", "map of keys"}));
+        BadYaml{"a: [\n", "this is not YAML that can be read"}, BadYaml{"- a\n", "map of keys"}));
 
 TEST(Values, StrongerOriginWinsWhateverTheOrder) {
   Values values = defaults();
@@ -124,6 +124,13 @@ TEST(CommandLine, SuggestsTheNearestFlag) {
   const auto parsed = parse(std::array{"bascule", "serve", "a.onnx", "--htp-port", "0"});
   ASSERT_FALSE(parsed);
   EXPECT_THAT(parsed.error().message, HasSubstr("did you mean --http-port?"));
+}
+
+TEST(CommandLine, AnUnknownCommandIsNamed) {
+  const auto parsed = parse(std::array{"bascule", "serv", "a.onnx"});
+  ASSERT_FALSE(parsed);
+  EXPECT_THAT(parsed.error().message,
+              testing::AllOf(HasSubstr("no command 'serv'"), HasSubstr("did you mean 'serve'?")));
 }
 
 TEST(CommandLine, ChecksRanges) {

@@ -36,7 +36,8 @@ class Reader {
 
  private:
   Error wrong(const YAML::Node& node, std::string_view what) const {
-    return invalid_argument(fmt::format("{}:{}: {}.", file_, node.Mark().line + 1, what));
+    return invalid_argument(
+        fmt::format("{}:{}: {}{}", file_, node.Mark().line + 1, what, what.ends_with('?') ? "" : "."));
   }
 
   Result<std::string> scalar(const YAML::Node& node, std::string_view what) const {
@@ -109,7 +110,8 @@ Result<std::vector<ModelEntry>> apply_yaml(std::span<const Option> options, std:
   try {
     return Reader(options, file_name, values).read(YAML::Load(std::string(yaml)));
   } catch (const YAML::Exception& error) {
-    return invalid_argument(fmt::format("{}:{}: {}.", file_name, error.mark.line + 1, error.msg));
+    return invalid_argument(fmt::format("{}:{}: this is not YAML that can be read: {}.", file_name,
+                                        error.mark.line + 1, error.msg));
   }
 }
 
