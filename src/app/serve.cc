@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "app/commands.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
@@ -76,6 +77,19 @@ Result<std::vector<catalog::ModelPath>> wanted_models(const config::Parsed& pars
     paths[0].name = parsed.values.text("name");
   }
   return paths;
+}
+
+// A slip in the name would only show when the first request without a name fails.
+Result<void> check_default(const config::Values& values, const std::vector<catalog::ModelSource>& sources) {
+  if (!values.has("default_model")) return {};
+  const std::string& wanted = values.text("default_model");
+  std::vector<std::string> names;
+  for (const catalog::ModelSource& source : sources) names.push_back(source.name);
+  if (std::ranges::find(names, wanted) != names.end()) return {};
+  const auto near = text::nearest(wanted, names);
+  return invalid_argument(fmt::format(
+      "--default-model: there is no model '{}'{}", text::shortened(wanted),
+      near ? fmt::format("; did you mean '{}'?", *near) : fmt::format(" among {}.", fmt::join(names, ", "))));
 }
 
 std::string describe(const content::ModelInfo& model) {
@@ -162,7 +176,7 @@ http::ServerOptions http_options(const config::Values& values) {
 }
 
 std::string url_of(const http::ServerOptions& options, std::uint16_t port) {
-  const bool ipv6 = options.host.find(':') != std::string::npos;
+  const bool ipv6 = options.host.find(':') != std::string::npos && !options.host.starts_with('[');
   return fmt::format("http://{}{}{}:{}", ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", port);
 }
 
@@ -208,6 +222,7 @@ int serve(config::Parsed parsed) {
   if (!paths) return fail(paths.error(), kUsage);
   const auto sources = catalog::find_models(*paths, *backend);
   if (!sources) return fail(sources.error(), kUsage);
+  if (auto checked = check_default(parsed.values, *sources); !checked) return fail(checked.error(), kUsage);
   return run(parsed.values, *sources, *backend);
 }
 

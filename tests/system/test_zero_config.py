@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import socket
 
 import pytest
 from bascule import DATA, Server, run_cli
@@ -44,6 +45,29 @@ def test_several_files_and_a_default():
         )
         assert reply.status == 200, reply
         assert "yolov8n" in reply.json()["metadata"]["model"]
+
+
+def test_a_slip_in_the_default_models_name_is_told_at_the_start():
+    result = run_cli("serve", ADD_ONE, "--default-model", "add_on", "--http-port", 0)
+    assert result.returncode == 2, result
+    assert "did you mean 'add_one'?" in result.stderr
+
+
+def test_a_file_whose_name_cannot_be_a_models_is_served_under_another(tmp_path):
+    file = tmp_path / "my model.onnx"
+    shutil.copy(ADD_ONE, file)
+    assert "--name" in run_cli("serve", file, "--http-port", 0).stderr
+    with Server(file, "--name", "plus") as server:
+        adds_one(server, "plus")
+
+
+def test_an_ipv6_address_in_brackets_is_one():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with Server(ADD_ONE, "--host", "[::1]") as server:
+        assert server.url == f"http://[::1]:{server.port}"
 
 
 def test_the_only_model_that_fits_needs_no_name():
