@@ -49,6 +49,14 @@ void block_signals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
+// Such a signal is waiting: loading stops for it between two models.
+bool end_is_asked() {
+  sigset_t pending;
+  sigemptyset(&pending);
+  sigpending(&pending);
+  return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
+}
+
 int wait_for_end() {
   const sigset_t set = end_signals();
   int number = 0;
@@ -102,6 +110,7 @@ void load_all(const std::vector<catalog::ModelSource>& sources, const backend::B
               const catalog::LoaderOptions& options, const Clock& clock, catalog::Catalog& catalog,
               metrics::Metrics& metrics) {
   for (const catalog::ModelSource& source : sources) {
+    if (end_is_asked()) return;
     const TimePoint start = clock.now();
     auto model = catalog::load_model(source, backend, options, clock);
     metrics.load_done(source.name, model.has_value());
@@ -198,11 +207,11 @@ int run(const config::Values& values, const std::vector<catalog::ModelSource>& s
            {.load = {.threads = static_cast<int>(threads)},
             .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))}},
            parts.clock, parts.catalog, parts.metrics);
-  if (auto ready = parts.control.ready(); !ready) {
+  if (auto ready = parts.control.ready(); !ready && !end_is_asked()) {
     stop(**server, parts, Duration{});
     return fail(ready.error(), kFailed);
   }
-  greet(url_of(options, (*server)->port()), parts.catalog);
+  if (!end_is_asked()) greet(url_of(options, (*server)->port()), parts.catalog);
   const int number = wait_for_end();
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
   stop(**server, parts, kGrace);

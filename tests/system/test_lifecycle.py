@@ -1,10 +1,12 @@
 """Start, stop, and what a busy port looks like."""
 
+import shutil
 import socket
+import subprocess
 import threading
 import time
 
-from bascule import DATA, ROOT, Server, has_sanitizer, run_cli
+from bascule import BINARY, DATA, ROOT, Server, has_sanitizer, run_cli
 
 FRUIT = ROOT / "examples/checkout/fruit.onnx"
 TRAY = ROOT / "examples/checkout/pictures/fruit_101_0008.jpg"
@@ -75,6 +77,25 @@ def test_an_idle_connection_does_not_hold_up_the_end():
             server.terminate()
             assert server.wait() == 0
             assert time.monotonic() - started < 10
+
+
+def test_sigterm_does_not_wait_for_the_models_that_are_still_to_load(tmp_path):
+    count = 100
+    for i in range(count):
+        shutil.copy(DATA / "yolo" / "yolo26n.onnx", tmp_path / f"m{i}.onnx")
+    process = subprocess.Popen(
+        [str(BINARY), "serve", str(tmp_path), "--http-port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = process.stderr.readline()
+    process.terminate()
+    out, rest = process.communicate(timeout=60)
+    assert process.returncode == 0, rest
+    loaded = (first + rest).count("ready in")
+    assert 1 <= loaded < count, rest
+    assert "Serving on" not in out and "Stopped" in rest
 
 
 def test_sigterm_twice_is_no_crash():
