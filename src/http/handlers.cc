@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "http/statistics.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "protocol/v2/v2.h"
 
@@ -219,6 +220,7 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head, Tim
     }
     case Endpoint::kModelMetadata: return model_metadata(match, started);
     case Endpoint::kModelReady: return model_ready(match, started);
+    case Endpoint::kStatistics: return statistics(match, started);
     case Endpoint::kMetrics: return text_reply(exposition(), kExposition);
     default: return text_reply(index_page(head), kText);
   }
@@ -238,6 +240,22 @@ Reply Handlers::model_ready(const Match& match, TimePoint started) {
     reply.body.head = v2::write_model_ready(match.model, Error(model.error()));
   }
   return reply;
+}
+
+Reply Handlers::statistics(const Match& match, TimePoint started) {
+  std::vector<content::ModelStatistics> all;
+  for (const content::ModelStatus& status : services_.control.models()) {
+    if (status.state != content::ModelState::kReady) continue;
+    if (!match.model.empty() && status.name != match.model) continue;
+    if (!match.version.empty() && status.version != match.version) continue;
+    all.push_back(
+        statistics_of(status, services_.metrics.totals(status.name, status.version), services_.clock.now()));
+  }
+  if (all.empty() && !match.model.empty()) {
+    const auto model = services_.control.model(match.model, match.version);
+    if (!model) return fail(match, model.error(), started);
+  }
+  return text_reply(v2::write_statistics(all));
 }
 
 std::string Handlers::exposition() {

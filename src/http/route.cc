@@ -27,10 +27,13 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/v2/health/ready", kReady, kV2, "v2"},
     {Method::kGet, "/v2", kServerMetadata, kV2, "v2"},
     {Method::kGet, "/v2/models", kModelList, kV2, "v2"},
+    {Method::kGet, "/v2/models/stats", kStatistics, kV2, "v2"},  // before a model of that name, as in Triton
     {Method::kGet, "/v2/models/{model}", kModelMetadata, kV2, "v2"},
     {Method::kGet, "/v2/models/{model}/versions/{version}", kModelMetadata, kV2, "v2"},
     {Method::kGet, "/v2/models/{model}/ready", kModelReady, kV2, "v2"},
     {Method::kGet, "/v2/models/{model}/versions/{version}/ready", kModelReady, kV2, "v2"},
+    {Method::kGet, "/v2/models/{model}/stats", kStatistics, kV2, "v2"},
+    {Method::kGet, "/v2/models/{model}/versions/{version}/stats", kStatistics, kV2, "v2"},
     {Method::kGet, "/metrics", kMetrics, kV2, "http"},
     {Method::kGet, "/", kIndex, kV2, "http"},
 };

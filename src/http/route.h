@@ -20,6 +20,7 @@ enum class Endpoint {
   kModelList,
   kModelMetadata,
   kModelReady,
+  kStatistics,
   kMetrics,
   kIndex,
 };

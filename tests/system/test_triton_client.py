@@ -1,10 +1,12 @@
 """An unmodified tritonclient (PyPI) over HTTP: health, metadata, infer with JSON and with binary data."""
 
+import time
+
 import ml_dtypes
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from bascule import DATA
+from bascule import DATA, Server
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 # datatype -> values that reach the ends of its range
@@ -45,6 +47,7 @@ def test_server_metadata(client):
     assert set(metadata) == {"name", "version", "extensions"}
     assert metadata["name"] and metadata["version"]
     assert "binary_tensor_data" in metadata["extensions"]
+    assert "statistics" in metadata["extensions"]
 
 
 def test_model_metadata(client):
@@ -183,3 +186,54 @@ def test_general_answers(client):
     result = client.infer("sms_spam", [tensor])
     assert result.as_numpy("label").tolist() == [b"spam"]
     np.testing.assert_allclose(result.as_numpy("probabilities").sum(axis=1), [1.0], rtol=1e-5)
+
+
+STATISTICS = {"success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit", "cache_miss"}
+
+
+def test_statistics():
+    with Server(DATA / "general/add_one.onnx", DATA / "general/no_batch.onnx") as server, triton.InferenceServerClient(
+        f"127.0.0.1:{server.port}"
+    ) as client:
+        (idle,) = client.get_inference_statistics("add_one")["model_stats"]
+        assert idle["last_inference"] == 0
+        assert idle["batch_stats"] == []
+        batch = triton.InferInput("x", [2, 16], "FP32")
+        batch.set_data_from_numpy(np.zeros((2, 16), np.float32))
+        before = time.time()
+        for _ in range(3):
+            client.infer("add_one", [batch])
+        with pytest.raises(InferenceServerException):
+            client.infer("add_one", [triton.InferInput("no_such_input", [1, 16], "FP32").set_data_from_numpy(np.zeros((1, 16), np.float32))])
+
+        (stats,) = client.get_inference_statistics("add_one", "1")["model_stats"]
+        assert (stats["name"], stats["version"]) == ("add_one", "1")
+        assert set(stats) == {
+            "name", "version", "last_inference", "inference_count", "execution_count",
+            "inference_stats", "response_stats", "batch_stats", "memory_usage",
+        }
+        assert stats["inference_count"] == 6
+        assert stats["execution_count"] == 3
+        assert before - 1 <= stats["last_inference"] / 1000 <= time.time() + 1
+        inference = stats["inference_stats"]
+        assert set(inference) == STATISTICS
+        assert all(set(total) == {"count", "ns"} for total in inference.values())
+        assert inference["success"]["count"] == inference["compute_infer"]["count"] == 3
+        assert inference["fail"]["count"] == 1
+        assert inference["fail"]["ns"] > 0
+        assert 0 < inference["compute_infer"]["ns"] < inference["success"]["ns"]
+        (size,) = stats["batch_stats"]
+        assert size["batch_size"] == 2
+        assert size["compute_infer"] == inference["compute_infer"]
+
+        metrics = server.metrics()
+        for name, total in [("request", "success"), ("queue", "queue"), ("compute_infer", "compute_infer")]:
+            in_metrics = metrics[f'nv_inference_{name}_duration_us{{model="add_one",version="1"}}']
+            assert in_metrics == inference[total]["ns"] // 1000
+
+        everything = client.get_inference_statistics()["model_stats"]
+        assert [m["name"] for m in everything] == ["add_one", "no_batch"]
+        with pytest.raises(InferenceServerException, match="no_such_model"):
+            client.get_inference_statistics("no_such_model")
+        with pytest.raises(InferenceServerException, match="'7'"):
+            client.get_inference_statistics("add_one", "7")

@@ -41,7 +41,7 @@ std::string write_server_metadata(std::string_view name, std::string_view versio
   out += R"(,"version":)";
   text::append_json_quoted(out, version);
   // Only what is there: parameters of a request are checked, but no model sees them yet.
-  out += R"(,"extensions":["binary_tensor_data"]})";
+  out += R"(,"extensions":["binary_tensor_data","statistics"]})";
   return out;
 }
 

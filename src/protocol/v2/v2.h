@@ -7,6 +7,7 @@
 
 #include "content/infer.h"
 #include "content/model_info.h"
+#include "content/statistics.h"
 #include "protocol/body.h"
 
 // The Open Inference Protocol, version 2, over REST, with the binary tensor extension.
@@ -63,5 +64,8 @@ Result<ReplyBody> write_infer(const content::InferResponse& response, const Repl
 [[nodiscard]] std::string write_model_ready(std::string_view name, const Result<void>& ready);
 // GET /v2/models, KServe's listing: {"models":["a","b"]}.
 [[nodiscard]] std::string write_model_list(const std::vector<std::string>& names);
+// GET /v2/models/stats and /v2/models/{m}[/versions/{v}]/stats: Triton's statistics extension
+// (extension_statistics.md). Every model here has one response per request, and there is no cache.
+[[nodiscard]] std::string write_statistics(const std::vector<content::ModelStatistics>& models);
 
 }  // namespace bascule::protocol::v2

@@ -444,7 +444,7 @@ TEST(WriteInfer, NeverWritesATensorThatDisagreesWithItsShape) {
 
 TEST(Metadata, HasWhatClientsRead) {
   EXPECT_EQ(write_server_metadata("bascule", "0.1.0"),
-            R"({"name":"bascule","version":"0.1.0","extensions":["binary_tensor_data"]})");
+            R"({"name":"bascule","version":"0.1.0","extensions":["binary_tensor_data","statistics"]})");
   EXPECT_EQ(write_model_metadata(model_with(DataType::kString, {-1, 3}, true), {"1", "3"}),
             R"({"name":"m","versions":["1","3"],"platform":"onnxruntime_onnx",)"
             R"("inputs":[{"name":"x","datatype":"BYTES","shape":[-1,3]}],)"
@@ -455,6 +455,34 @@ TEST(Metadata, HasWhatClientsRead) {
   EXPECT_EQ(write_model_ready("m", {}), R"({"name":"m","ready":true})");
   EXPECT_EQ(write_model_list({"a", "b\""}), R"({"models":["a","b\""]})");
   EXPECT_EQ(write_model_list({}), R"({"models":[]})");
+}
+
+TEST(V2Statistics, AreWrittenAsTritonWritesThem) {
+  using std::chrono::nanoseconds;
+  content::ModelStatistics model{.name = "m\"1",
+                                 .version = "3",
+                                 .last_inference = std::chrono::milliseconds(1'700'000'000'123),
+                                 .inference_count = 9,
+                                 .execution_count = 3,
+                                 .success = {.count = 3, .time = nanoseconds(1000)},
+                                 .fail = {.count = 1, .time = nanoseconds(7)},
+                                 .queue = {.count = 3, .time = nanoseconds(10)},
+                                 .prepare = {.count = 3, .time = nanoseconds(20)},
+                                 .run = {.count = 3, .time = nanoseconds(30)},
+                                 .finish = {.count = 3, .time = nanoseconds(40)}};
+  model.batches.push_back({.batch_size = 4,
+                           .prepare = {.count = 2, .time = nanoseconds(5)},
+                           .run = {.count = 2, .time = nanoseconds(6)},
+                           .finish = {.count = 2, .time = nanoseconds(7)}});
+  EXPECT_EQ(
+      write_statistics({model}),
+      R"({"model_stats":[{"name":"m\"1","version":"3","last_inference":1700000000123,"inference_count":9,)"
+      R"("execution_count":3,"inference_stats":{"success":{"count":3,"ns":1000},"fail":{"count":1,"ns":7},)"
+      R"("queue":{"count":3,"ns":10},"compute_input":{"count":3,"ns":20},"compute_infer":{"count":3,"ns":30},)"
+      R"("compute_output":{"count":3,"ns":40},"cache_hit":{"count":0,"ns":0},"cache_miss":{"count":0,"ns":0}},)"
+      R"("response_stats":{},"batch_stats":[{"batch_size":4,"compute_input":{"count":2,"ns":5},)"
+      R"("compute_infer":{"count":2,"ns":6},"compute_output":{"count":2,"ns":7}}],"memory_usage":[]}]})");
+  EXPECT_EQ(write_statistics({}), R"({"model_stats":[]})");
 }
 
 }  // namespace
