@@ -38,7 +38,9 @@ std::string_view state_name(content::ModelState state) {
 // Inferences that one request asked for.
 std::uint64_t rows_of(const content::InferResponse& answer) {
   if (!answer.model->batchable || answer.outputs.empty()) return 1;
-  return static_cast<std::uint64_t>(answer.outputs.front().tensor.shape.front());
+  const tensor::Shape& shape = answer.outputs.front().tensor.shape;
+  return shape.empty() ? 1
+                       : static_cast<std::uint64_t>(shape.front());  // a file may promise more than it gives
 }
 
 }  // namespace
