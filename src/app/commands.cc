@@ -50,6 +50,26 @@ const Option kConfig = {
     .text = "A YAML file with these settings and a `models:` list, whose paths are relative to the file.",
     .command_line_only = true};
 
+const config::Option kHttpPort = {.name = "http_port",
+                                  .type = Type::kInteger,
+                                  .fallback = "8000",
+                                  .text = "Port for HTTP; 0 takes any free one and prints it.",
+                                  .min = 0,
+                                  .max = 65535};
+
+const config::Option kMetricsPort = {
+    .name = "metrics_port",
+    .type = Type::kText,
+    .fallback = "8002",
+    .text =
+        "Second port for GET /metrics, and nothing else; 0 takes any free one and prints it, off "
+        "closes it. The default port is left out when it is taken."};
+
+const config::Option kAccessLog = {
+    .name = "access_log",
+    .type = Type::kText,
+    .text = "Append one JSON line for each request to this file; - is standard output."};
+
 config::Command serve_command() {
   return {
       .name = "serve",
@@ -61,12 +81,8 @@ config::Command serve_command() {
                    .type = Type::kText,
                    .fallback = "127.0.0.1",
                    .text = "Address to listen on; 0.0.0.0 serves every network this machine is in."},
-                  {.name = "http_port",
-                   .type = Type::kInteger,
-                   .fallback = "8000",
-                   .text = "Port for HTTP; 0 takes any free one and prints it.",
-                   .min = 0,
-                   .max = 65535},
+                  kHttpPort,
+                  kMetricsPort,
                   {.name = "default_model",
                    .type = Type::kText,
                    .text = "The model that routes without a name mean."},
@@ -107,6 +123,7 @@ config::Command serve_command() {
                    .unit = "ms",
                    .min = 10,
                    .max = 1e9},
+                  kAccessLog,
                   kLogLevel,
                   kLogFormat,
                   kConfig},

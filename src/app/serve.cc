@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 
 #include "app/commands.h"
+#include "app/metrics_listener.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -127,8 +128,9 @@ void load_all(const std::vector<catalog::ModelSource>& sources, const backend::B
 }
 
 // What a person at the terminal wants to see first.
-void greet(const std::string& url, const catalog::Catalog& catalog) {
+void greet(const std::string& url, const std::string& metrics_url, const catalog::Catalog& catalog) {
   fmt::print("Serving on {}\n", url);
+  if (!metrics_url.empty()) fmt::print("Metrics on {}/metrics\n", metrics_url);
   std::string picture_route;
   std::string tensor_model;
   for (const content::ModelStatus& status : catalog.list()) {
@@ -181,6 +183,7 @@ http::ServerOptions http_options(const config::Values& values) {
           .max_connections = static_cast<std::size_t>(values.integer("max_connections")),
           .idle_timeout = std::chrono::milliseconds(values.integer("idle_timeout_ms")),
           .read_timeout = std::chrono::milliseconds(values.integer("read_timeout_ms")),
+          .access_log = values.has("access_log") ? values.text("access_log") : "",
           .server_version = std::string(kVersion)};
 }
 
@@ -197,12 +200,17 @@ int run(const config::Values& values, const std::vector<catalog::ModelSource>& s
   for (const catalog::ModelSource& source : sources) parts.catalog.set_loading(source.name, source.version);
 
   const http::ServerOptions options = http_options(values);
-  auto server = http::Server::listen(options, {.inference = parts.inference,
-                                               .control = parts.control,
-                                               .metrics = parts.metrics,
-                                               .clock = parts.clock});
+  const http::Services services{
+      .inference = parts.inference, .control = parts.control, .metrics = parts.metrics, .clock = parts.clock};
+  auto server = http::Server::listen(options, services);
   if (!server) return fail(server.error(), kFailed);
+  auto metrics_server = listen_for_metrics(values, options, services);
+  if (!metrics_server) {
+    return fail(metrics_server.error(),
+                metrics_server.error().code == Code::kInvalidArgument ? kUsage : kFailed);
+  }
   (*server)->start();
+  if (*metrics_server) (*metrics_server)->start();
   load_all(sources, backend,
            {.load = {.threads = static_cast<int>(threads)},
             .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))}},
@@ -211,7 +219,10 @@ int run(const config::Values& values, const std::vector<catalog::ModelSource>& s
     stop(**server, parts, Duration{});
     return fail(ready.error(), kFailed);
   }
-  if (!end_is_asked()) greet(url_of(options, (*server)->port()), parts.catalog);
+  if (!end_is_asked()) {
+    greet(url_of(options, (*server)->port()),
+          *metrics_server ? url_of(options, (*metrics_server)->port()) : "", parts.catalog);
+  }
   const int number = wait_for_end();
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
   stop(**server, parts, kGrace);

@@ -51,6 +51,13 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
   if (!match) return std::unexpected(std::move(match).error());
   Admission admission{.match = *std::move(match)};
   const Route& route = *admission.match.route;
+  if (options_.metrics_only && route.endpoint != Endpoint::kMetrics) {
+    return std::unexpected(refusal_of(
+        route, 404,
+        not_found(
+            fmt::format("Port {} answers GET /metrics only; models are served on another.", options_.port),
+            Reason::kUnknownRoute)));
+  }
   if (!head.content_encoding.empty() && text::to_lower(head.content_encoding) != "identity") {
     return std::unexpected(refusal_of(
         route, 415,
@@ -143,7 +150,7 @@ Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody> body,
        .finish = answer.stages.finish,
        .rows = rows_of(answer),
        .at = now});
-  Reply reply{.body = *std::move(body)};
+  Reply reply{.body = *std::move(body), .stages = answer.stages};
   if (reply.body.binary) reply.content_type = kBinary;
   return reply;
 }

@@ -1,7 +1,5 @@
 #include "http/io_loop.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -26,6 +24,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/answer_slot.h"
+#include "http/arrival.h"
 #include "http/body_buffer.h"
 
 namespace bascule::http {
@@ -51,26 +50,6 @@ Refusal refusal(unsigned status, Code code, std::string message, Reason reason =
   return {.status = status, .error = {.code = code, .message = std::move(message), .reason = reason}};
 }
 
-// A socket on its way to its loop, and its place in the count.
-// Thread-safety: external (one owner).
-class Arrival {
- public:
-  Arrival(int native, ConnectionCount& open) : native_(native), open_(&open) {}
-  Arrival(Arrival&& other) noexcept : native_(std::exchange(other.native_, -1)), open_(other.open_) {}
-  Arrival& operator=(Arrival&&) = delete;
-  ~Arrival() {
-    if (native_ < 0) return;
-    ::close(native_);
-    open_->remove();
-  }
-  [[nodiscard]] int native() const { return native_; }
-  int release() { return std::exchange(native_, -1); }
-
- private:
-  int native_;
-  ConnectionCount* open_;
-};
-
 // What connections share with their loop.
 struct Shared {
   const IoLoopOptions options;
@@ -89,6 +68,10 @@ class Connection {
   Connection(Shared& shared, asio::io_context& context, Socket socket)
       : shared_(shared), socket_(std::move(socket)), slot_(std::make_shared<AnswerSlot>(context)) {
     place_ = shared_.connections.insert(shared_.connections.end(), this);
+    if (shared_.options.access_log == nullptr) return;
+    error_code error;
+    const auto peer = socket_.remote_endpoint(error);
+    if (!error) client_ = peer.address().to_string();
   }
   ~Connection() {
     slot_->abandon();
@@ -139,6 +122,7 @@ class Connection {
 
   std::optional<Refusal> understand_head();
   std::optional<Refusal> understand_fields();
+  void log_access() const;
   void prepare_body(const BodyBuffer::Layout& layout);
   Result<void> take_buffered(std::size_t length);
   Refusal read_failure(std::string what) const;
@@ -166,7 +150,9 @@ class Connection {
   std::size_t out_next_ = 0;
   Phase phase_ = Phase::kIdle;
   TimePoint deadline_ = TimePoint::max();
-  TimePoint started_;  // first byte of the current request
+  TimePoint started_;           // first byte of the current request
+  std::size_t body_bytes_ = 0;  // of its body, read
+  std::string client_;          // address, where it is to be logged
   bool timed_out_ = false;
   bool broken_ = false;  // the client takes no more
   bool unread_ = false;  // closing with request bytes unread
@@ -186,6 +172,7 @@ Task<bool> Connection::read_head() {
   phase_ = Phase::kIdle;
   deadline_ = now() + shared_.options.idle_timeout;
   head_ = {};
+  body_bytes_ = 0;
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(kMaxHead));
   parser_->body_limit(boost::none);
@@ -295,9 +282,7 @@ std::optional<Refusal> Connection::understand_fields() {
         }
         body_form_.expects_continue = parser_->get().version() >= 11;
         break;
-      case field::unknown:
-        if (beast::iequals(item.name_string(), "Inference-Header-Content-Length")) head_.json_length = value;
-        break;
+      case field::unknown: take_field(head_, item.name_string(), value); break;
       default: break;
     }
   }
@@ -338,6 +323,7 @@ Task<bool> Connection::exchange() {
       bad = co_await read_sized_body();
     }
   }
+  body_bytes_ = body_->size();
   if (bad) co_return co_await refuse(std::move(*bad), false);
   if (!admission) co_return co_await refuse(std::move(admission).error(), true);
 
@@ -441,7 +427,11 @@ Task<std::optional<Refusal>> Connection::read_chunked_body(const Admission& admi
 Task<bool> Connection::send(Reply reply, bool keep_alive) {
   out_ = std::move(reply);
   const bool head_only = head_.method == Method::kHead;
-  write_head(out_head_, out_, {.keep_alive = keep_alive, .http10 = parser_->get().version() < 11},
+  write_head(out_head_, out_,
+             {.keep_alive = keep_alive,
+              .http10 = parser_->get().version() < 11,
+              .timing = head_.wants_timing,
+              .traceparent = head_.traceparent},
              shared_.options.server);
   out_parts_.clear();
   out_next_ = 0;
@@ -457,8 +447,20 @@ Task<bool> Connection::send(Reply reply, bool keep_alive) {
                out_.status, out_.body.size(), to_ms(now() - started_));
   }
   if (!try_flush()) co_await flush();
+  if (shared_.options.access_log != nullptr) log_access();
   out_.body = {};
   co_return keep_alive && !broken_;
+}
+
+void Connection::log_access() const {
+  shared_.options.access_log->write({.client = client_,
+                                     .method = head_.method_name,
+                                     .path = head_.path,
+                                     .traceparent = head_.traceparent,
+                                     .status = out_.status,
+                                     .bytes_in = body_bytes_,
+                                     .bytes_out = out_.body.size(),
+                                     .took = now() - started_});
 }
 
 // Writes what the socket takes at once. True: nothing is left to do, all is written or the client is gone.
@@ -530,11 +532,7 @@ struct IoLoop::State {
     if (shared.draining) return;
     error_code error;
     Socket socket(context);
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    getsockname(arrival.native(), reinterpret_cast<sockaddr*>(&address), &size);
-    socket.assign(address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), arrival.native(),
-                  error);
+    socket.assign(arrival.is_ipv6() ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), arrival.native(), error);
     if (error) return;
     arrival.release();
     socket.set_option(asio::ip::tcp::no_delay(true), error);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "http/access_log.h"
 #include "http/connection_count.h"
 #include "http/handlers.h"
 
@@ -16,7 +17,8 @@ namespace bascule::http {
 struct IoLoopOptions {
   Duration idle_timeout{};
   Duration read_timeout{};
-  std::string server;  // of the Server header field
+  std::string server;               // of the Server header field
+  AccessLog* access_log = nullptr;  // null: none; else it outlives the loop
 };
 
 // One thread's worth of connections: each is read, parsed and answered on the thread that runs this loop.

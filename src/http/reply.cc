@@ -29,6 +29,11 @@ std::string_view status_text(unsigned status) {
   }
 }
 
+std::string timing_text(const content::Stages& stages) {
+  return fmt::format("queue={:.3f};prepare={:.3f};run={:.3f};finish={:.3f}", to_ms(stages.queue),
+                     to_ms(stages.prepare), to_ms(stages.run), to_ms(stages.finish));
+}
+
 void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std::string_view server) {
   out.clear();
   const auto put = [&out](auto... pieces) { (out.append(pieces), ...); };
@@ -44,6 +49,10 @@ void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std
   }
   if (!reply.allow.empty()) put("\r\nAllow: ", std::string_view(reply.allow));
   if (reply.status == 429) put("\r\nRetry-After: 1");
+  if (!form.traceparent.empty()) put("\r\ntraceparent: ", form.traceparent);
+  if (form.timing && reply.stages) {
+    put("\r\nBascule-Timing: ", std::string_view(timing_text(*reply.stages)));
+  }
   if (!form.keep_alive) {
     put("\r\nConnection: close");
   } else if (form.http10) {

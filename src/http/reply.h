@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "content/infer.h"
 #include "protocol/body.h"
 
 namespace bascule::http {
@@ -19,7 +21,8 @@ struct Reply {
   unsigned status = 200;
   std::string_view content_type = kJson;  // one of the constants above
   protocol::ReplyBody body;
-  std::string allow;  // with 405
+  std::optional<content::Stages> stages;  // of an inference
+  std::string allow;                      // with 405
 };
 
 // A request that is not served, and the status that says so.
@@ -36,10 +39,14 @@ struct ReplyForm {
   bool head_only = false;  // the answer to HEAD
   bool keep_alive = true;
   bool http10 = false;  // keep-alive must then be said
+  bool timing = false;  // says where the time went, in Bascule-Timing
+  std::string_view traceparent;
 };
 
 // Writes the status line and the header fields of `reply` over `out`. `server`: value of the Server field.
 void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std::string_view server);
+// "queue=0.012;prepare=3.100;run=16.004;finish=0.410": milliseconds.
+[[nodiscard]] std::string timing_text(const content::Stages& stages);
 // "Not Found"; "Unknown" for what is not used here.
 [[nodiscard]] std::string_view status_text(unsigned status);
 

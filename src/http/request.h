@@ -19,7 +19,13 @@ struct RequestHead {
   std::string_view content_type;
   std::string_view content_encoding;
   std::string_view json_length;  // Inference-Header-Content-Length as sent
+  std::string_view traceparent;  // W3C Trace Context; empty where it is not a valid one
+  bool wants_timing = false;     // Bascule-Debug: timing
 };
+
+// Takes a header field that HTTP itself does not know, where it is one of those above. `value` outlives
+// `head`.
+void take_field(RequestHead& head, std::string_view name, std::string_view value);
 
 // Splits a request target (RFC 9112, section 3.2) into path and query; a scheme and authority in front are
 // dropped.

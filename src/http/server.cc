@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/executor.h"
 #include "base/log.h"
+#include "http/access_log.h"
 #include "http/handlers.h"
 #include "http/io_loop.h"
 
@@ -49,36 +50,36 @@ Result<tcp::endpoint> endpoint_of(const ServerOptions& options) {
 
 Error cannot_listen(const ServerOptions& options, const error_code& error) {
   if (error == asio::error::address_in_use) {
-    return unavailable(
-        fmt::format("Port {} on {} is in use by another program; stop it or choose another "
-                    "with --http-port (0 takes any free one).",
-                    options.port, options.host));
+    return unavailable(fmt::format(
+        "Port {} on {} is in use by another program; stop it or choose another with {} (0 takes any "
+        "free one).",
+        options.port, options.host, options.port_flag));
   }
   if (error == boost::system::errc::permission_denied) {
-    return unavailable(
-        fmt::format("Port {} on {} needs privileges that this process has not; choose one "
-                    "above 1023 with --http-port (0 takes any free one).",
-                    options.port, options.host));
+    return unavailable(fmt::format(
+        "Port {} on {} needs privileges that this process has not; choose one above 1023 with {} (0 "
+        "takes any free one).",
+        options.port, options.host, options.port_flag));
   }
   if (error == boost::system::errc::address_not_available) {
     return unavailable(
         fmt::format("{} is not an address of this machine; choose another with --host.", options.host));
   }
-  return unavailable(
-      fmt::format("Cannot listen on port {} of {}: {}. Choose another with --host and "
-                  "--http-port.",
-                  options.port, options.host, error.message()));
+  return unavailable(fmt::format("Cannot listen on port {} of {}: {}. Choose another with --host and {}.",
+                                 options.port, options.host, error.message(), options.port_flag));
 }
 
 class HttpServer final : public Server {
  public:
-  HttpServer(const ServerOptions& options, Services services) : open_(options.max_connections) {
+  HttpServer(const ServerOptions& options, Services services, std::unique_ptr<AccessLog> access_log)
+      : open_(options.max_connections), access_log_(std::move(access_log)) {
     const auto handlers = std::make_shared<Handlers>(options, services);
     const std::size_t count = std::max<std::size_t>(options.io_threads, 1);
     for (std::size_t i = 0; i < count; ++i) {
       loops_.push_back(std::make_unique<IoLoop>(IoLoopOptions{.idle_timeout = options.idle_timeout,
                                                               .read_timeout = options.read_timeout,
-                                                              .server = options.server_name},
+                                                              .server = options.server_name,
+                                                              .access_log = access_log_.get()},
                                                 handlers, services.clock, open_));
     }
     acceptor_.emplace(loops_[0]->context());
@@ -157,6 +158,7 @@ class HttpServer final : public Server {
   }
 
   ConnectionCount open_;
+  const std::unique_ptr<AccessLog> access_log_;  // may be null
   std::vector<std::unique_ptr<IoLoop>> loops_;
   std::optional<tcp::acceptor> acceptor_;  // on the first loop
   std::optional<asio::steady_timer> pause_;
@@ -169,7 +171,11 @@ class HttpServer final : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, Services services) {
-  auto server = std::make_unique<HttpServer>(options, services);
+  std::unique_ptr<AccessLog> access_log;
+  if (!options.access_log.empty()) {
+    BASCULE_ASSIGN(access_log, AccessLog::open(options.access_log));
+  }
+  auto server = std::make_unique<HttpServer>(options, services, std::move(access_log));
   BASCULE_TRY(server->listen(options));
   return Result<std::unique_ptr<Server>>(std::move(server));
 }

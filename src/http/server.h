@@ -15,13 +15,16 @@ namespace bascule::http {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 8000;  // 0: any free one
+  std::uint16_t port = 8000;              // 0: any free one
+  std::string port_flag = "--http-port";  // how errors call the port
+  bool metrics_only = false;              // nothing but GET /metrics
   std::size_t io_threads = 1;
   std::uint64_t max_json_bytes = 16ULL << 20U;    // JSON bodies
   std::uint64_t max_binary_bytes = 64ULL << 20U;  // pictures, multipart, the binary tensor extension
   std::size_t max_connections = 4096;
   Duration idle_timeout = std::chrono::seconds(75);  // between requests
   Duration read_timeout = std::chrono::seconds(30);  // without a byte inside a request
+  std::string access_log;  // file of answered requests as JSON lines; "-": standard output; empty: none
   std::string server_name = "bascule";
   std::string server_version;
 };
@@ -34,12 +37,12 @@ struct Services {
   const Clock& clock;
 };
 
-// The HTTP front end: v2, predict and metrics routes on one listener.
+// The HTTP front end: every route, or /metrics alone, on one listener.
 // Thread-safety: thread-safe.
 class Server {
  public:
   // Binds and listens; nothing is accepted before `start`. Errors: kUnavailable with one sentence that names
-  // the address (in use, not ours).
+  // the address (in use, not ours); kInvalidArgument for an access log that cannot be opened.
   static Result<std::unique_ptr<Server>> listen(ServerOptions options, Services services);
   virtual ~Server() = default;
 

@@ -231,6 +231,43 @@ TEST(Server, LabelsErrorsWithLoadedModelsOnly) {
   EXPECT_THAT(text, Not(HasSubstr("made-up")));
 }
 
+TEST(Server, EchoesATraceAndTellsItsTimesWhenAsked) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const auto told = client.ask(post("/v2/models/add_one/infer", infer_json({1}),
+                                    "Bascule-Debug: timing\r\nTraceparent: " + trace + "\r\n"));
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->fields.at("traceparent"), trace);
+  EXPECT_THAT(told->fields.at("bascule-timing"),
+              ::testing::MatchesRegex("queue=[0-9.]+;prepare=[0-9.]+;run=[0-9.]+;finish=[0-9.]+"));
+  const auto untold =
+      client.ask(post("/v2/models/add_one/infer", infer_json({1}), "traceparent: 00-no-trace-01\r\n"));
+  ASSERT_TRUE(untold);
+  EXPECT_FALSE(untold->fields.contains("traceparent"));
+  EXPECT_FALSE(untold->fields.contains("bascule-timing"));
+  const auto refused = client.ask(get("/nowhere", "traceparent: " + trace + "\r\n"));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->fields.at("traceparent"), trace);
+}
+
+TEST(Server, CanServeMetricsAlone) {
+  Loopback loopback;
+  auto metrics = Server::listen({.port = 0, .metrics_only = true}, loopback.services());
+  ASSERT_TRUE(metrics);
+  (*metrics)->start();
+  EXPECT_EQ(loopback.connect().ask(post("/v2/models/add_one/infer", infer_json({1})))->status, 200);
+  Client scraper((*metrics)->port());
+  const auto text = scraper.ask(get("/metrics"));
+  ASSERT_TRUE(text);
+  EXPECT_EQ(text->status, 200);
+  EXPECT_THAT(text->body, HasSubstr(R"(nv_inference_count{model="add_one",version="1"} 1)"));
+  for (const std::string_view path : {"/", "/v2/models", "/v2/health/live", "/nowhere"}) {
+    EXPECT_EQ(scraper.ask(get(path))->status, 404) << path;
+  }
+  EXPECT_EQ(scraper.ask(post("/v2/models/add_one/infer", infer_json({1})))->status, 404);
+}
+
 TEST(Server, SaysWhyItCannotListen) {
   Loopback loopback;
   const auto at = [&](std::string host, std::uint16_t port) {
@@ -240,6 +277,10 @@ TEST(Server, SaysWhyItCannotListen) {
   EXPECT_THAT(at("127.0.0.1", loopback.server().port()),
               AllOf(HasSubstr(std::to_string(loopback.server().port())), HasSubstr("in use"),
                     HasSubstr("--http-port")));
+  auto second =
+      Server::listen({.port = loopback.server().port(), .port_flag = "--metrics-port"}, loopback.services());
+  ASSERT_FALSE(second);
+  EXPECT_THAT(second.error().message, HasSubstr("--metrics-port"));
   EXPECT_THAT(at("example", 0), HasSubstr("'example' is not an address"));
   EXPECT_THAT(at("192.0.2.1", 0), HasSubstr("not an address of this machine"));
   EXPECT_EQ(at("localhost", 0), "listens");

@@ -38,18 +38,26 @@ def has_sanitizer(binary: pathlib.Path = BINARY) -> bool:
 
 
 class Server:
-    """`bascule serve ARGS` until `stop`. `port` and `url` are what it printed."""
+    """`bascule serve ARGS` until `stop`. `port` and `url` are what it printed.
 
-    def __init__(self, *args: object, port: int = 0, env: dict[str, str] | None = None) -> None:
+    There is no second port for metrics unless `args` asks for one, or `default_metrics_port` is set.
+    """
+
+    def __init__(
+        self, *args: object, port: int = 0, env: dict[str, str] | None = None, default_metrics_port: bool = False
+    ) -> None:
         self.lines: list[str] = []
         self._log = tempfile.NamedTemporaryFile(prefix="bascule-", suffix=".log", delete=False)
         self._ready = threading.Event()
         self.port = 0
         self.url = ""
+        words = [str(BINARY), "serve", *map(str, args), "--http-port", str(port)]
+        if "--metrics-port" not in words and not default_metrics_port:
+            words += ["--metrics-port", "off"]
         started = time.monotonic()
         self.ready_s = 0.0
         self.process = subprocess.Popen(
-            [str(BINARY), "serve", *map(str, args), "--http-port", str(port)],
+            words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -86,6 +94,11 @@ class Server:
 
     def log(self) -> str:
         return pathlib.Path(self._log.name).read_text(errors="replace")
+
+    def metrics_url(self) -> str | None:
+        """What it printed of its second port; it does so together with the first."""
+        self.get("/v2/health/live")  # an answer later, all lines have been read
+        return next((line.split()[-1] for line in self.lines if line.startswith("Metrics on ")), None)
 
     def alive(self) -> bool:
         return self.process.poll() is None

@@ -2,9 +2,12 @@
 
 import os
 import re
+import socket
+import urllib.error
+import urllib.request
 
 import pytest
-from bascule import DATA, ROOT, Server
+from bascule import DATA, ROOT, Server, run_cli
 
 GOLDEN = ROOT / "tests" / "golden" / "metrics.txt"
 PAGE = ROOT / "docs" / "metrics.md"
@@ -98,3 +101,57 @@ def test_open_descriptors_come_back(busy):
     for _ in range(200):
         assert busy.get("/v2/health/live").status == 200
     assert busy.metrics()["process_open_fds"] <= before + 5
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        return reply.read().decode()
+
+
+def test_a_second_port_says_the_same():
+    with Server(DATA / "general/add_one.onnx", "--metrics-port", 0) as server:
+        assert server.infer("add_one", ADD_ONE).status == 200
+        url = server.metrics_url()
+        assert url and url.endswith("/metrics") and f":{server.port}/" not in url
+        own = [line for line in server.get("/metrics").body.decode().splitlines() if not line.startswith("process_")]
+        assert [line for line in fetch(url).splitlines() if not line.startswith("process_")] == own
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            fetch(url.replace("/metrics", "/v2/models"))
+
+
+def test_off_closes_the_second_port():
+    with Server(DATA / "general/add_one.onnx", "--metrics-port", "off") as server:
+        assert server.metrics_url() is None
+
+
+@pytest.fixture
+def taken():
+    """Port 8002, held by this test or by somebody else."""
+    with socket.socket() as holder:
+        try:
+            holder.bind(("127.0.0.1", 8002))
+            holder.listen()
+        except OSError:
+            pass
+        yield 8002
+
+
+def test_the_default_port_is_left_out_when_taken(taken):
+    with Server(DATA / "general/add_one.onnx", default_metrics_port=True) as server:
+        assert server.metrics_url() is None
+        assert "nv_inference_count" in server.get("/metrics").body.decode()
+        lines = [line for line in server.log().splitlines() if str(taken) in line]
+        assert len(lines) == 1 and "--metrics-port" in lines[0]
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_an_error(taken):
+    done = run_cli("serve", DATA / "general/add_one.onnx", "--http-port", 0, "--metrics-port", taken)
+    assert done.returncode == 1
+    assert str(taken) in done.stderr and "--metrics-port" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["-1", "65536", "on", "8002x", ""])
+def test_what_is_no_port_is_refused(value):
+    done = run_cli("serve", DATA / "general/add_one.onnx", "--http-port", 0, f"--metrics-port={value}")
+    assert done.returncode == 2
+    assert "--metrics-port" in done.stderr
