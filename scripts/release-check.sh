@@ -11,5 +11,5 @@ cmake --build --preset tidy -j "$jobs"
 echo "release-check: ThreadSanitizer …"
 cmake --preset tsan
 cmake --build --preset tsan -j "$jobs"
-ctest --test-dir build/tsan -j "$jobs" --output-on-failure --timeout 600 --no-tests=error
+TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" ctest --test-dir build/tsan -j "$jobs" --output-on-failure --timeout 600 --no-tests=error
 echo "release-check: passed after $SECONDS s."
