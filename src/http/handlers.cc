@@ -137,7 +137,7 @@ Reply Handlers::fail(const Match& match, const Error& error, TimePoint started) 
                     protocol::http_status(error, route.dialect));
 }
 
-Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody> body,
+Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody>&& body,
                        const content::InferResponse& answer, TimePoint started) {
   if (!body) return fail(match, body.error(), started);
   const TimePoint now = services_.clock.now();

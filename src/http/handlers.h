@@ -54,7 +54,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   Reply model_ready(const Match& match, TimePoint started);
   Reply statistics(const Match& match, TimePoint started);
   Reply fail(const Match& match, const Error& error, TimePoint started);
-  Reply finish(const Match& match, Result<protocol::ReplyBody> body, const content::InferResponse& answer,
+  Reply finish(const Match& match, Result<protocol::ReplyBody>&& body, const content::InferResponse& answer,
                TimePoint started);
   std::string index_page(const RequestHead& head) const;
   std::string exposition();

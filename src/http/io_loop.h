@@ -9,7 +9,7 @@
 #include "http/handlers.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): its name is its own
 }
 
 namespace bascule::http {

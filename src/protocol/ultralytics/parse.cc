@@ -14,9 +14,9 @@ namespace bascule::protocol::ultralytics {
 namespace {
 
 const std::vector<std::string>& known_fields() {
-  static const std::vector<std::string> kFields = {"file",      "source",   "conf",       "iou", "imgsz",
-                                                   "normalize", "decimals", "vid_stride", "bits"};
-  return kFields;
+  static const std::vector<std::string> fields = {"file",      "source",   "conf",       "iou", "imgsz",
+                                                  "normalize", "decimals", "vid_stride", "bits"};
+  return fields;
 }
 
 struct Field {
