@@ -34,6 +34,39 @@ const Option kMaxPixels = {.name = "max_pixels",
                            .unit = "pixels",
                            .min = 1,
                            .max = 4e9};
+const Option kMaxBatchSize = {.name = "max_batch_size",
+                              .type = Type::kInteger,
+                              .fallback = "0",
+                              .text =
+                                  "Rows of one run that requests may share; 1: none do; 0: decided for each "
+                                  "model by a trial when it is loaded.",
+                              .min = 0,
+                              .max = 1024};
+const Option kMaxQueueDelay = {
+    .name = "max_queue_delay_microseconds",
+    .type = Type::kInteger,
+    .fallback = "0",
+    .text = "How long a request may wait for others to share its run while the model is idle.",
+    .unit = "us",
+    .min = 0,
+    .max = 10e6};
+const Option kMaxQueueSize = {
+    .name = "max_queue_size",
+    .type = Type::kInteger,
+    .fallback = "1000",
+    .text = "Requests that may wait for one model; more are answered with 429. 0: no limit.",
+    .min = 0,
+    .max = 1e6};
+const Option kQueueBudget = {
+    .name = "queue_budget_ms",
+    .type = Type::kInteger,
+    .fallback = "1000",
+    .text =
+        "Requests that would wait longer than this for their model are answered with 429 and the time "
+        "to come back. 0: only max_queue_size counts.",
+    .unit = "ms",
+    .min = 0,
+    .max = 3.6e6};
 const Option kLogLevel = {.name = "log_level",
                           .type = Type::kChoice,
                           .fallback = "info",
@@ -50,14 +83,18 @@ const Option kConfig = {
     .text = "A YAML file with these settings and a `models:` list, whose paths are relative to the file.",
     .command_line_only = true};
 
-const config::Option kHttpPort = {.name = "http_port",
-                                  .type = Type::kInteger,
-                                  .fallback = "8000",
-                                  .text = "Port for HTTP; 0 takes any free one and prints it.",
-                                  .min = 0,
-                                  .max = 65535};
+const Option kHost = {.name = "host",
+                      .type = Type::kText,
+                      .fallback = "127.0.0.1",
+                      .text = "Address to listen on; 0.0.0.0 serves every network this machine is in."};
+const Option kHttpPort = {.name = "http_port",
+                          .type = Type::kInteger,
+                          .fallback = "8000",
+                          .text = "Port for HTTP; 0 takes any free one and prints it.",
+                          .min = 0,
+                          .max = 65535};
 
-const config::Option kMetricsPort = {
+const Option kMetricsPort = {
     .name = "metrics_port",
     .type = Type::kText,
     .fallback = "8002",
@@ -65,7 +102,7 @@ const config::Option kMetricsPort = {
         "Second port for GET /metrics, and nothing else; 0 takes any free one and prints it, off "
         "closes it. The default port is left out when it is taken."};
 
-const config::Option kAccessLog = {
+const Option kAccessLog = {
     .name = "access_log",
     .type = Type::kText,
     .text = "Append one JSON line for each request to this file; - is standard output."};
@@ -77,10 +114,7 @@ config::Command serve_command() {
       .positional = "PATH",
       .positional_text = "Model files, folders of model files, or repositories (NAME/VERSION/model.onnx)",
       .positional_needed = false,
-      .options = {{.name = "host",
-                   .type = Type::kText,
-                   .fallback = "127.0.0.1",
-                   .text = "Address to listen on; 0.0.0.0 serves every network this machine is in."},
+      .options = {kHost,
                   kHttpPort,
                   kMetricsPort,
                   {.name = "default_model",
@@ -88,6 +122,10 @@ config::Command serve_command() {
                    .text = "The model that routes without a name mean."},
                   {.name = "name", .type = Type::kText, .text = "Serve the one model given under this name."},
                   kThreads,
+                  kMaxBatchSize,
+                  kMaxQueueDelay,
+                  kMaxQueueSize,
+                  kQueueBudget,
                   {.name = "max_json_bytes",
                    .type = Type::kInteger,
                    .fallback = "16777216",

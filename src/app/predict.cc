@@ -22,9 +22,11 @@
 #include "base/executor.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "catalog/catalog.h"
 #include "catalog/loader.h"
 #include "catalog/source.h"
+#include "metrics/metrics.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "serving/inference_service.h"
 
@@ -235,9 +237,11 @@ int predict(config::Parsed parsed) {
                 kUsage);
   }
   Run run{.values = values, .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
-  auto model = catalog::load_model(
-      sources->front(), *backend,
-      {.load = {.threads = static_cast<int>(cores / width)}, .task = {.max_pixels = run.max_pixels}}, clock);
+  auto model = catalog::load_model(sources->front(), *backend,
+                                   {.load = {.threads = static_cast<int>(cores / width)},
+                                    .task = {.max_pixels = run.max_pixels},
+                                    .max_batch_size = 1},
+                                   clock);
   if (!model) return fail(model.error(), kFailed);
   catalog::Catalog catalog(sources->front().name);
   catalog.set_ready(*std::move(model));
@@ -248,7 +252,12 @@ int predict(config::Parsed parsed) {
     run.options.size = {.height = size, .width = size};
   }
   ThreadPool executor({.name = "worker", .threads = width});
-  serving::InferenceService service(catalog, executor, clock, {});
+  TimerThread timer(clock);
+  metrics::Metrics metrics;
+  // The files are all there: none of them is refused for the length of the queue.
+  serving::InferenceService service(
+      catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics},
+      {.limits = {.max_queue_size = 0, .queue_budget = {}}});
   const int exit_code = predict_all(service, width, run, *files);
   executor.drain();
   return exit_code;

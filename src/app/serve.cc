@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/timer.h"
 #include "catalog/catalog.h"
 #include "catalog/loader.h"
 #include "catalog/source.h"
@@ -152,18 +153,27 @@ void greet(const std::string& url, const std::string& metrics_url, const catalog
   std::fflush(stdout);
 }
 
+serving::InferenceOptions inference_options(const config::Values& values) {
+  return {.limits = {.max_queue_size = static_cast<std::size_t>(values.integer("max_queue_size")),
+                     .queue_budget = std::chrono::milliseconds(values.integer("queue_budget_ms"))},
+          .max_queue_delay = std::chrono::microseconds(values.integer("max_queue_delay_microseconds"))};
+}
+
 struct Parts {
   SteadyClock clock;
   metrics::Metrics metrics;
   catalog::Catalog catalog;
   ThreadPool executor;
+  TimerThread timer;
   serving::InferenceService inference;
   serving::ControlService control;
 
   Parts(const config::Values& values, std::size_t workers)
       : catalog(values.has("default_model") ? values.text("default_model") : ""),
         executor({.name = "worker", .threads = workers}),
-        inference(catalog, executor, clock, {}),
+        timer(clock),
+        inference(catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics},
+                  inference_options(values)),
         control(catalog, clock) {}
 };
 
@@ -171,6 +181,7 @@ struct Parts {
 // it.
 void stop(http::Server& server, Parts& parts, Duration grace) {
   server.stop(grace);
+  parts.timer.stop();
   parts.executor.drain();
 }
 
@@ -213,7 +224,8 @@ int run(const config::Values& values, const std::vector<catalog::ModelSource>& s
   if (*metrics_server) (*metrics_server)->start();
   load_all(sources, backend,
            {.load = {.threads = static_cast<int>(threads)},
-            .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))}},
+            .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))},
+            .max_batch_size = static_cast<std::size_t>(values.integer("max_batch_size"))},
            parts.clock, parts.catalog, parts.metrics);
   if (auto ready = parts.control.ready(); !ready && !end_is_asked()) {
     stop(**server, parts, Duration{});

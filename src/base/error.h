@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
+
 namespace bascule {
 
 // What kind of failure it is. The set is closed: detail goes into the message, and only `protocol/` maps a
@@ -53,10 +55,11 @@ enum class Reason : std::uint8_t {
 
 // The few values a dialect may need to write its own text for a `Reason`; empty where they do not apply.
 struct ErrorFields {
-  std::string name;      // of the model, input, output or route
-  std::string expected;  // what would have been accepted
-  std::string got;       // what was there
-  std::string limit;     // the limit that was passed
+  std::string name;        // of the model, input, output or route
+  std::string expected;    // what would have been accepted
+  std::string got;         // what was there
+  std::string limit;       // the limit that was passed
+  Duration retry_after{};  // when it is worth asking again; 0: not known
 };
 
 // A failure that may be shown to whoever caused it. `message` is a sentence with the value, the limit and

@@ -26,6 +26,10 @@ struct LoadedModel {
   // request may run on the thread that read it is decided from these.
   Duration measured_run{};
   std::size_t measured_bytes = 0;
+  // Rows of a run that requests may share; 1: each runs alone. What sharing saves of a request's run,
+  // measured.
+  std::size_t max_batch_size = 1;
+  Duration saved_by_sharing{};
 };
 using Handle = std::shared_ptr<const LoadedModel>;
 

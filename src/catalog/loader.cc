@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "catalog/batch_trial.h"
 
 namespace bascule::catalog {
 namespace {
@@ -53,6 +54,7 @@ Result<tensor::Tensor> zeros(const tensor::TensorSpec& spec, const content::Mode
 
 struct Measured {
   Duration run = kUnmeasured;
+  Duration fastest = kUnmeasured;
   std::size_t bytes = 0;
 };
 
@@ -70,13 +72,52 @@ Result<Measured> warm_up(const backend::Executable& executable, const content::M
   BASCULE_TRY(executable.run(inputs, {}));
   const TimePoint begin = clock.now();
   Duration slowest{};
+  Duration fastest = kUnmeasured;
   for (int i = 0; i < kMeasuredRuns; ++i) {
     const TimePoint start = clock.now();
     BASCULE_TRY(executable.run(inputs, {}));
-    slowest = std::max<Duration>(slowest, clock.now() - start);
+    const Duration took = clock.now() - start;
+    slowest = std::max(slowest, took);
+    fastest = std::min(fastest, took);
     if (clock.now() - begin > kMeasureBudget) break;
   }
-  return Measured{.run = slowest, .bytes = bytes};
+  return Measured{.run = slowest, .fastest = fastest, .bytes = bytes};
+}
+
+// A run this long keeps a core busy by itself: sharing it gains nothing that could be measured, and a trial
+// would take long and grow the engine's memory.
+constexpr Duration kLongRun = std::chrono::milliseconds(5);
+constexpr double kWorthIt = 0.8;  // of the time of a lone row
+constexpr std::size_t kLargestTrial = 64;
+
+struct Sharing {
+  std::size_t max_batch_size = 1;
+  Duration saved{};
+};
+
+Sharing choose_sharing(const backend::Executable& executable, content::ModelInfo& info,
+                       const LoaderOptions& options, Duration run, const Clock& clock) {
+  const auto decided = [&](std::size_t rows, Duration saved, std::string origin) {
+    info.facts.push_back({.name = "shared runs",
+                          .value = rows > 1 ? fmt::format("up to {} rows", rows) : std::string("no"),
+                          .origin = std::move(origin)});
+    return Sharing{.max_batch_size = rows, .saved = saved};
+  };
+  const std::size_t asked = options.max_batch_size;
+  if (!info.batchable || asked == 1) return {};
+  if (asked == 0 && run > kLongRun) {
+    return decided(1, {}, "a run is so long that sharing it gains nothing");
+  }
+  const std::size_t rows = run > kLongRun ? 2 : std::min(asked == 0 ? kAutoBatch : asked, kLargestTrial);
+  const Result<BatchTrial> trial = try_batch(
+      executable, [&](const tensor::TensorSpec& spec) { return warm_up_shape(spec, info); }, rows, clock);
+  if (!trial) return decided(1, {}, fmt::format("a trial failed: {}", trial.error().message));
+  if (!trial->independent) return decided(1, {}, fmt::format("a trial: {}", trial->why_not));
+  const double ratio = to_seconds(trial->each) / std::max(to_seconds(trial->alone), 1e-9);
+  std::string origin =
+      fmt::format("a trial: a row takes {:.0f} % of the time in a run of {}", ratio * 100, rows);
+  const bool worth = asked != 0 || ratio <= kWorthIt;
+  return decided(worth ? std::max(asked, rows) : 1, trial->alone - trial->each, std::move(origin));
 }
 
 }  // namespace
@@ -111,12 +152,16 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
                           .value = fmt::format("{:.3f} ms", to_ms(measured->run)),
                           .origin = "measured at load"});
   }
+  const Sharing sharing =
+      measured ? choose_sharing(*executable, info, options, measured->fastest, clock) : Sharing{};
   return std::make_shared<const LoadedModel>(
       LoadedModel{.info = std::make_shared<const content::ModelInfo>(std::move(understood.info)),
                   .executable = std::move(executable),
                   .task = std::move(understood.task),
                   .measured_run = measured.value_or(Measured{}).run,
-                  .measured_bytes = measured.value_or(Measured{}).bytes});
+                  .measured_bytes = measured.value_or(Measured{}).bytes,
+                  .max_batch_size = sharing.max_batch_size,
+                  .saved_by_sharing = sharing.saved});
 }
 
 }  // namespace bascule::catalog

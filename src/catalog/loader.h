@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include "base/clock.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
@@ -10,10 +12,17 @@ namespace bascule::catalog {
 struct LoaderOptions {
   backend::LoadOptions load;
   tasks::TaskOptions task;
+  // Rows of one run that several requests may share; 1: none do; 0: kAutoBatch where a trial at load shows
+  // that it pays, else 1.
+  std::size_t max_batch_size = 0;
 };
 
+// Beyond this engines gain little, and the first of the batch waits for the last.
+inline constexpr std::size_t kAutoBatch = 16;
+
 // Loads one file, understands it, and runs it once or more on zeros of its smallest shapes (warm-up), so that
-// a model that cannot run is found now.
+// a model that cannot run is found now. Where requests may share a run, a trial shows whether the model's
+// answers allow it.
 Result<Handle> load_model(const ModelSource& source, const backend::Backend& backend,
                           const LoaderOptions& options, const Clock& clock);
 

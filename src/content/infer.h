@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +27,10 @@ struct InferRequest {
   std::optional<EncodedPicture> picture;    // … or this
   PredictOptions options;                   // with a picture
   std::vector<std::string> outputs;         // names wanted; empty: all
+  std::optional<TimePoint> deadline;        // it is not run once this is over
+  // Set once no one waits for the answer any more; may be null.
+  std::shared_ptr<const std::atomic<bool>> cancelled;
+  std::uint64_t caller = 0;  // equal for requests that cannot overlap (one connection's)
 };
 
 // Where the time of one answer went.
@@ -33,6 +39,9 @@ struct Stages {
   Duration prepare{};  // decode, letterbox, normalise
   Duration run{};      // the engine
   Duration finish{};   // tensors to content
+  // Where the run was shared: the rows of all its requests, and whether this is the first of them.
+  std::uint64_t shared_rows = 0;
+  bool first_of_run = true;
 };
 
 // One answer: the tensors asked for, or what the task made of them.

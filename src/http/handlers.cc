@@ -1,5 +1,6 @@
 #include "http/handlers.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,8 @@ namespace {
 namespace v2 = protocol::v2;
 namespace ultralytics = protocol::ultralytics;
 
-constexpr std::size_t kUnusedBody = 64ULL << 10U;  // of a body that the route does not look at
+constexpr std::int64_t kLongestTimeoutMs = 86'400'000;  // a day
+constexpr std::size_t kUnusedBody = 64ULL << 10U;       // of a body that the route does not look at
 
 Reply text_reply(std::string text, std::string_view content_type = kJson, unsigned status = 200) {
   return {.status = status, .content_type = content_type, .body = {.head = std::move(text)}};
@@ -76,6 +78,18 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
     }
     admission.json_length = static_cast<std::size_t>(*value);
   }
+  if (!head.timeout_ms.empty()) {
+    const auto value = text::parse_int(head.timeout_ms);
+    if (!value || *value < 1 || *value > kLongestTimeoutMs) {
+      return std::unexpected(
+          refusal_of(route, 400,
+                     invalid_argument(
+                         fmt::format("Request-Timeout-Ms is '{}'; it must be a number of milliseconds from 1 "
+                                     "to {}.",
+                                     text::shortened(head.timeout_ms, 40), kLongestTimeoutMs))));
+    }
+    admission.timeout = std::chrono::milliseconds(*value);
+  }
   switch (route.endpoint) {
     case Endpoint::kInfer:
       admission.kind = admission.json_length ? "binary data" : "JSON";
@@ -133,8 +147,10 @@ Reply Handlers::fail(const Match& match, const Error& error, TimePoint started) 
                                        .dialect = route.label},
                                       error);
   }
-  return text_reply(protocol::error_body(error, route.dialect), kJson,
-                    protocol::http_status(error, route.dialect));
+  Reply reply = text_reply(protocol::error_body(error, route.dialect), kJson,
+                           protocol::http_status(error, route.dialect));
+  reply.retry_after = error.fields.retry_after;
+  return reply;
 }
 
 Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody>&& body,
@@ -149,6 +165,8 @@ Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody>&& body,
        .run = answer.stages.run,
        .finish = answer.stages.finish,
        .rows = rows_of(answer),
+       .run_rows = answer.stages.shared_rows,
+       .counts_run = answer.stages.first_of_run,
        .at = now});
   Reply reply{.body = *std::move(body), .stages = answer.stages};
   if (reply.body.binary) reply.content_type = kBinary;
@@ -158,14 +176,14 @@ Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody>&& body,
 void Handlers::answer(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
                       TimePoint started, Done done) {
   switch (admission.match.route->endpoint) {
-    case Endpoint::kInfer: return infer(admission, body, started, std::move(done));
+    case Endpoint::kInfer: return infer(admission, head, body, started, std::move(done));
     case Endpoint::kPredict: return predict(admission, head, body, started, std::move(done));
     default: return done(look_up(admission, head, started));
   }
 }
 
-void Handlers::infer(const Admission& admission, const protocol::RequestBody& body, TimePoint started,
-                     Done done) {
+void Handlers::infer(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
+                     TimePoint started, Done done) {
   const Match& match = admission.match;
   const auto parse = [&]() -> Result<v2::InferCall> {
     if (admission.json_length != 0U) return v2::parse_infer(body, admission.json_length);
@@ -177,6 +195,13 @@ void Handlers::infer(const Admission& admission, const protocol::RequestBody& bo
   call->request.model = match.model;
   call->request.version = match.version;
   call->request.dialect = match.route->label;
+  call->request.caller = head.connection;
+  call->request.cancelled = head.gone;
+  if (admission.timeout) call->request.deadline = started + *admission.timeout;
+  if (call->timeout) {
+    const TimePoint deadline = started + *call->timeout;
+    call->request.deadline = std::min(call->request.deadline.value_or(deadline), deadline);
+  }
   v2::ReplyChoice choice{.outputs = std::move(call->outputs), .binary_outputs = call->binary_outputs};
   services_.inference.infer(
       std::move(call->request),
@@ -195,6 +220,9 @@ void Handlers::predict(const Admission& admission, const RequestHead& head, cons
   if (!call) return done(fail(match, call.error(), started));
   call->request.model = match.model;
   call->request.dialect = match.route->label;
+  call->request.caller = head.connection;
+  call->request.cancelled = head.gone;
+  if (admission.timeout) call->request.deadline = started + *admission.timeout;
   services_.inference.infer(
       std::move(call->request),
       [self = shared_from_this(), match, style = call->style, started, done = std::move(done)](
@@ -275,6 +303,9 @@ std::string Handlers::exposition() {
                       .version = std::move(status.version),
                       .state = state_name(status.state),
                       .file_bytes = model ? (*model)->file_bytes : 0});
+  }
+  for (const auto& [model, requests] : services_.inference.waiting()) {
+    services_.metrics.set_queue_depth(model->name, model->version, requests);
   }
   return services_.metrics.render(models);
 }

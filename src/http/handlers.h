@@ -24,6 +24,7 @@ struct Admission {
   std::size_t limit = 0;                   // of the body
   std::string_view kind;                   // what the limit is for: "JSON", "binary data", …
   std::optional<std::size_t> json_length;  // bytes of JSON in front of binary tensors
+  std::optional<Duration> timeout;         // from the request's first byte; then it is not run any more
 };
 
 // Answers requests: no sockets here. Counts every answer and every refusal.
@@ -46,7 +47,8 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   [[nodiscard]] Refusal too_large(const Admission& admission, std::optional<std::uint64_t> size) const;
 
  private:
-  void infer(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
+  void infer(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
+             TimePoint started, Done done);
   void predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                TimePoint started, Done done);
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);

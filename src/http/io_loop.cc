@@ -1,5 +1,7 @@
 #include "http/io_loop.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -26,6 +28,7 @@
 #include "http/answer_slot.h"
 #include "http/arrival.h"
 #include "http/body_buffer.h"
+#include "http/wire_limits.h"
 
 namespace bascule::http {
 namespace {
@@ -35,20 +38,6 @@ namespace beast = boost::beast;
 using boost::system::error_code;
 using Socket = asio::basic_stream_socket<asio::ip::tcp, LoopExecutor>;
 using Parser = beast::http::request_parser<beast::http::buffer_body>;
-
-constexpr std::size_t kMaxLine = 8ULL << 10U;    // the target, or one header field
-constexpr std::size_t kMaxHead = 64ULL << 10U;   // all of them
-constexpr std::size_t kReadSize = 16ULL << 10U;  // asked of the socket at once
-constexpr std::size_t kSkippable = 64ULL
-                                   << 10U;      // an unwanted body this small is read to keep the connection
-constexpr std::size_t kKeptBody = 1ULL << 20U;  // body memory a connection keeps for its next request
-constexpr std::size_t kJoinedBody = 16ULL << 10U;  // a reply this small is sent as one piece
-constexpr std::size_t kDrainBytes = 64ULL << 20U;  // read and dropped after a refusal, so that it is seen
-constexpr Duration kDrainTime = std::chrono::seconds(2);
-
-Refusal refusal(unsigned status, Code code, std::string message, Reason reason = Reason::kNone) {
-  return {.status = status, .error = {.code = code, .message = std::move(message), .reason = reason}};
-}
 
 // What connections share with their loop.
 struct Shared {
@@ -74,6 +63,7 @@ class Connection {
     if (!error) client_ = peer.address().to_string();
   }
   ~Connection() {
+    *gone_ = true;
     slot_->abandon();
     shared_.connections.erase(place_);
     shared_.open.remove();
@@ -87,6 +77,7 @@ class Connection {
     if (phase_ == Phase::kIdle) close();
   }
   void close_now() {
+    *gone_ = true;
     close();
     slot_->abandon();
   }
@@ -104,12 +95,6 @@ class Connection {
 
  private:
   enum class Phase { kIdle, kReading, kAnswering, kWriting };
-  struct Body {
-    bool chunked = false;
-    std::optional<std::uint64_t> length;
-    bool expects_continue = false;
-    [[nodiscard]] bool any() const { return chunked || length.value_or(0) > 0; }
-  };
 
   Task<bool> read_head();
   Task<bool> exchange();
@@ -123,6 +108,7 @@ class Connection {
   std::optional<Refusal> understand_head();
   std::optional<Refusal> understand_fields();
   void log_access() const;
+  void watch_for_leaving();
   void prepare_body(const BodyBuffer::Layout& layout);
   Result<void> take_buffered(std::size_t length);
   Refusal read_failure(std::string what) const;
@@ -141,7 +127,7 @@ class Connection {
   beast::flat_buffer buffer_{kMaxHead + 2 * kReadSize};  // read, not yet used: never beyond this
   std::optional<Parser> parser_;
   RequestHead head_;  // views into parser_
-  Body body_form_;
+  BodyForm body_form_;
   std::shared_ptr<BodyBuffer> body_;
   std::size_t body_length_ = 0;  // of the sized body being read
   std::string out_head_;
@@ -154,6 +140,8 @@ class Connection {
   std::size_t body_bytes_ = 0;  // of its body, read
   std::string client_;          // address, where it is to be logged
   bool timed_out_ = false;
+  bool watching_ = false;
+  const std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);
   bool broken_ = false;  // the client takes no more
   bool unread_ = false;  // closing with request bytes unread
 };
@@ -230,6 +218,8 @@ std::optional<Refusal> Connection::understand_head() {
   head_ = {};
   body_form_ = {};
   head_.method_name = message.method_string();
+  head_.connection = reinterpret_cast<std::uintptr_t>(this);
+  head_.gone = gone_;
   switch (message.method()) {
     case beast::http::verb::get: head_.method = Method::kGet; break;
     case beast::http::verb::head: head_.method = Method::kHead; break;
@@ -333,12 +323,26 @@ Task<bool> Connection::exchange() {
                            Deliver(slot_));
   std::optional<Reply> reply = slot_->take();
   if (!reply) {
+    watch_for_leaving();
     co_await slot_->wait();
     body_.reset();  // other threads had it
     reply = slot_->take();
     if (!reply) co_return false;
   }
   co_return co_await send(std::move(*reply), may_keep_alive());
+}
+
+// While an answer is made elsewhere: a client that closes its end is not waited for, and what of its request
+// has not begun is dropped.
+void Connection::watch_for_leaving() {
+  if (std::exchange(watching_, true)) return;
+  socket_.async_wait(Socket::wait_read, [this, gone = gone_](const error_code& error) {
+    if (*gone) return;  // and so is this
+    watching_ = false;
+    char byte = 0;
+    const bool waits = !error && phase_ == Phase::kAnswering;
+    if (waits && ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) close_now();
+  });
 }
 
 Task<bool> Connection::refuse(Refusal why, bool keep_alive) {

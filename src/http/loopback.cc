@@ -97,6 +97,7 @@ Loopback::~Loopback() {
   let_slow_run();
   server_->stop(std::chrono::seconds(5));
   server_.reset();
+  timer_.stop();
   pool_.reset();  // answers still owed are given while the rest is there
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/timer.h"
 #include "http/server.h"
 #include "metrics/metrics.h"
 #include "serving/control_service.h"
@@ -93,7 +94,11 @@ class Loopback {
   std::atomic<std::uintptr_t> last_input_ = 0;
   catalog::Catalog catalog_{""};
   std::optional<ThreadPool> pool_{std::in_place, ThreadPoolOptions{.name = "cpu", .threads = 2}};
-  serving::InferenceService inference_{catalog_, *pool_, clock_, {}};
+  TimerThread timer_{clock_};
+  serving::InferenceService inference_{
+      catalog_,
+      {.executor = *pool_, .timer = timer_, .clock = clock_, .metrics = metrics_},
+      {.limits = {.queue_budget = {}}}};
   serving::ControlService control_{catalog_, clock_};
   std::unique_ptr<Server> server_;
 };

@@ -1,5 +1,7 @@
 #include "http/reply.h"
 
+#include <chrono>
+
 #include <fmt/format.h>
 
 namespace bascule::http {
@@ -48,8 +50,18 @@ void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std
     put("\r\nInference-Header-Content-Length: ", number(buffer, reply.body.head.size()));
   }
   if (!reply.allow.empty()) put("\r\nAllow: ", std::string_view(reply.allow));
-  if (reply.status == 429) put("\r\nRetry-After: 1");
   if (!form.traceparent.empty()) put("\r\ntraceparent: ", form.traceparent);
+  if (reply.retry_after > Duration{}) {
+    using std::chrono::ceil;
+    using std::chrono::milliseconds;
+    using std::chrono::seconds;
+    put("\r\nRetry-After: ",
+        number(buffer, static_cast<std::size_t>(ceil<seconds>(reply.retry_after).count())));
+    put("\r\nretry-after-ms: ",
+        number(buffer, static_cast<std::size_t>(ceil<milliseconds>(reply.retry_after).count())));
+  } else if (reply.status == 429) {
+    put("\r\nRetry-After: 1");
+  }
   if (form.timing && reply.stages) {
     put("\r\nBascule-Timing: ", std::string_view(timing_text(*reply.stages)));
   }

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "content/infer.h"
 #include "protocol/body.h"
@@ -23,6 +24,7 @@ struct Reply {
   protocol::ReplyBody body;
   std::optional<content::Stages> stages;  // of an inference
   std::string allow;                      // with 405
+  Duration retry_after{};                 // when it is worth asking again; 0: not known
 };
 
 // A request that is not served, and the status that says so.

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "http/loopback.h"
+#include "http/reply.h"
 
 namespace bascule::http {
 namespace {
@@ -284,6 +285,37 @@ TEST(Server, SaysWhyItCannotListen) {
   EXPECT_THAT(at("example", 0), HasSubstr("'example' is not an address"));
   EXPECT_THAT(at("192.0.2.1", 0), HasSubstr("not an address of this machine"));
   EXPECT_EQ(at("localhost", 0), "listens");
+}
+
+TEST(Server, TellsWhenToComeBack) {
+  std::string head;
+  write_head(head, {.status = 429, .retry_after = std::chrono::microseconds(1'200'400)}, {}, "s");
+  EXPECT_THAT(head, HasSubstr("\r\nRetry-After: 2\r\nretry-after-ms: 1201\r\n"));
+}
+
+TEST(Server, ARequestsOwnTimeoutEndsItsWait) {
+  Loopback loopback;
+  Client client = loopback.connect();
+  Client first = loopback.connect();
+  Client second = loopback.connect();
+  ASSERT_TRUE(first.send(post("/v2/models/slow/infer", infer_json({1}))));
+  ASSERT_TRUE(second.send(post("/v2/models/slow/infer", infer_json({1}))));
+  loopback.wait_for_slow(2);  // both instances are taken
+  const auto late = client.ask(post("/v2/models/slow/infer", infer_json({1}), "Request-Timeout-Ms: 5\r\n"));
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->status, 504);
+  EXPECT_THAT(late->body, HasSubstr("it was not run"));
+  const auto inside = client.ask(post(
+      "/v2/models/slow/infer",
+      R"({"parameters":{"timeout":3000},"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]})"));
+  ASSERT_TRUE(inside);
+  EXPECT_EQ(inside->status, 504);
+  const auto bad = client.ask(post("/v2/models/slow/infer", infer_json({1}), "Request-Timeout-Ms: soon\r\n"));
+  ASSERT_TRUE(bad);
+  EXPECT_EQ(bad->status, 400);
+  loopback.let_slow_run();
+  EXPECT_EQ(first.read()->status, 200);
+  EXPECT_EQ(second.read()->status, 200);
 }
 
 }  // namespace

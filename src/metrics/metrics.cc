@@ -6,6 +6,7 @@
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
@@ -27,6 +28,17 @@ struct Metrics::State {
                                                                .Name("bascule_model_load_failures_total")
                                                                .Help("Model versions that failed to load.")
                                                                .Register(registry);
+  prometheus::Family<prometheus::Histogram>& batch_size =
+      prometheus::BuildHistogram()
+          .Name("bascule_batch_size")
+          .Help(
+              "Rows of the runs that requests waited for; those run at once by their reader are not "
+              "counted.")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& queue_depth = prometheus::BuildGauge()
+                                                           .Name("bascule_queue_depth")
+                                                           .Help("Requests that wait for an instance.")
+                                                           .Register(registry);
   prometheus::Family<prometheus::Gauge>& build_info = prometheus::BuildGauge()
                                                           .Name("bascule_build_info")
                                                           .Help("Always 1; the labels say what is running.")
@@ -52,6 +64,17 @@ void Metrics::load_done(std::string_view model, bool loaded) {
   const prometheus::Labels labels = {{"model", std::string(model)}};
   prometheus::Counter& failures = state_->load_failures.Add(labels);  // shown as 0 before the first
   (loaded ? state_->loads.Add(labels) : failures).Increment();
+}
+
+void Metrics::batch_done(std::string_view model, std::string_view version, std::size_t rows) {
+  static const prometheus::Histogram::BucketBoundaries bounds = {1, 2, 4, 8, 16, 32, 64, 128};
+  state_->batch_size.Add({{"model", std::string(model)}, {"version", std::string(version)}}, bounds)
+      .Observe(static_cast<double>(rows));
+}
+
+void Metrics::set_queue_depth(std::string_view model, std::string_view version, std::size_t requests) {
+  state_->queue_depth.Add({{"model", std::string(model)}, {"version", std::string(version)}})
+      .Set(static_cast<double>(requests));
 }
 
 void Metrics::set_build_info(std::string_view version) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -29,6 +30,9 @@ struct Answered {
   Duration run{};
   Duration finish{};
   std::uint64_t rows = 1;  // inferences that it asked for
+  // Of the run that it shared with other requests, one of which counts the run; 0: it had a run of its own.
+  std::uint64_t run_rows = 0;
+  bool counts_run = true;
   TimePoint at;
 };
 
@@ -105,6 +109,10 @@ class Metrics {
   void request_failed(const Asked& asked, const Error& error, Duration took, TimePoint at);
   // One attempt to load a model.
   void load_done(std::string_view model, bool loaded);
+  // One run of queued requests, and how many rows it had.
+  void batch_done(std::string_view model, std::string_view version, std::size_t rows);
+  // Requests that wait for an instance now.
+  void set_queue_depth(std::string_view model, std::string_view version, std::size_t requests);
   void set_build_info(std::string_view version);
 
   // What one version did so far.

@@ -16,9 +16,11 @@ std::size_t hash_of(const Asked& asked) {
 }
 
 void add_execution(ModelTotals& totals, const Answered& answered) {
+  if (!answered.counts_run) return;
   ++totals.executions;
-  if (totals.batches.size() >= kMaxBatchSizes && !totals.batches.contains(answered.rows)) return;
-  BatchTotals& batch = totals.batches[answered.rows];
+  const std::uint64_t rows = answered.run_rows > 0 ? answered.run_rows : answered.rows;
+  if (totals.batches.size() >= kMaxBatchSizes && !totals.batches.contains(rows)) return;
+  BatchTotals& batch = totals.batches[rows];
   batch.prepare.add(answered.prepare);
   batch.run.add(answered.run);
   batch.finish.add(answered.finish);

@@ -110,5 +110,18 @@ TEST(RequestStats, BoundsTheTableOfBatchSizes) {
   EXPECT_EQ(totals.batches.at(7).run.count, 2U);
 }
 
+TEST(RequestStats, ARunThatRequestsSharedIsOneRun) {
+  RequestStats stats;
+  for (int i = 0; i < 4; ++i) {
+    stats.done({.model = "m", .version = "1", .dialect = "v2"},
+               {.rows = 2, .run_rows = 8, .counts_run = i == 0, .at = {}});
+  }
+  const ModelTotals totals = stats.totals("m", "1");
+  EXPECT_EQ(totals.executions, 1U);
+  EXPECT_EQ(totals.inferences, 8U);
+  ASSERT_EQ(totals.batches.size(), 1U);
+  EXPECT_EQ(totals.batches.begin()->first, 8U);
+}
+
 }  // namespace
 }  // namespace bascule::metrics

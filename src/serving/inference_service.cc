@@ -1,16 +1,19 @@
 #include "serving/inference_service.h"
 
+#include <algorithm>
 #include <future>
 #include <span>
-#include <utility>
 
 #include <fmt/format.h>
 
 #include "backend/backend.h"
-#include "serving/inline_policy.h"
+#include "serving/joining.h"
 
 namespace bascule::serving {
 namespace {
+
+// A run at load that took longer says nothing of what is to come.
+constexpr Duration kLongestExpected = std::chrono::minutes(1);
 
 std::size_t total_bytes(std::span<const tensor::NamedTensor> tensors) {
   std::size_t total = 0;
@@ -25,140 +28,145 @@ Error takes_no_pictures(const content::ModelInfo& model) {
       model.name));
 }
 
-// The slot of the last request again where it fits, else a new one.
-Result<void> fit_slot(const tensor::Shape& shape, tensor::MutableTensor& slot) {
-  if (slot.tensor.owner != nullptr && slot.tensor.shape == shape && slot.tensor.owner.use_count() == 1)
-    return {};
-  BASCULE_ASSIGN(slot, tensor::make_tensor(tensor::DataType::kFp32, shape));
-  return {};
-}
-
-// A picture beyond this is an exception, whose memory goes with it: else one of each size that is allowed
-// would keep 300 MB for every worker.
-constexpr std::size_t kKeptPixels = std::size_t{32} << 20U;  // bytes, a picture of 11 megapixels
-
-void forget_large_pictures(tasks::Scratch& scratch) {
-  if (scratch.bitmap.pixels.capacity() > kKeptPixels) scratch.bitmap = {};
-}
-
 }  // namespace
 
-struct InferenceService::Job {
-  content::InferRequest request;
+// A request on its way: what waits, and what becomes part of a run.
+struct InferenceService::Ask final : batching::Item {
+  void refuse(Error why) override { sink(std::move(why), true); }
+
+  RunPart part;
   Sink sink;
   catalog::Handle model;
-  tasks::Plan plan;  // with a picture
-  TimePoint accepted;
-  content::Stages stages;
 };
 
-InferenceService::InferenceService(const catalog::Catalog& catalog, Executor& executor, const Clock& clock,
-                                   InferenceOptions options)
-    : catalog_(catalog), executor_(executor), clock_(clock), options_(options) {}
+InferenceService::InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options)
+    : catalog_(catalog), runtime_(runtime), options_(options), runner_(runtime.clock) {}
 
 void InferenceService::infer(content::InferRequest request, Sink sink) {
   const bool picture = request.picture.has_value();
   Result<catalog::Handle> model = catalog_.pin(request.model, request.version, picture);
   if (!model) return sink(std::move(model).error(), true);
-  auto job = std::make_shared<Job>(Job{.request = std::move(request),
-                                       .sink = std::move(sink),
-                                       .model = *std::move(model),
-                                       .accepted = clock_.now()});
+  auto ask = std::make_unique<Ask>();
+  ask->deadline = request.deadline;
+  ask->cancelled = request.cancelled;
+  ask->part.request = std::move(request);
+  ask->sink = std::move(sink);
+  ask->model = *std::move(model);
   if (picture) {
-    infer_picture(std::move(job));
+    infer_picture(std::move(ask));
   } else {
-    infer_tensors(std::move(job));
+    infer_tensors(std::move(ask));
   }
 }
 
-void InferenceService::infer_tensors(std::shared_ptr<Job> job) {
-  const backend::ModelSpec& spec = job->model->executable->spec();
-  if (auto checked = backend::check_inputs(spec, job->request.inputs); !checked) {
-    return job->sink(std::move(checked).error(), true);
+void InferenceService::infer_tensors(std::unique_ptr<Ask> ask) {
+  const catalog::LoadedModel& model = *ask->model;
+  const backend::ModelSpec& spec = model.executable->spec();
+  const content::InferRequest& request = ask->part.request;
+  if (auto checked = backend::check_inputs(spec, request.inputs); !checked) {
+    return ask->sink(std::move(checked).error(), true);
   }
-  if (auto checked = backend::check_outputs(spec, job->request.outputs); !checked) {
-    return job->sink(std::move(checked).error(), true);
+  if (auto checked = backend::check_outputs(spec, request.outputs); !checked) {
+    return ask->sink(std::move(checked).error(), true);
   }
-  if (runs_inline({.measured_run = job->model->measured_run,
-                   .measured_bytes = job->model->measured_bytes,
-                   .request_bytes = total_bytes(job->request.inputs),
-                   .limit = options_.inline_run})) {
-    Answer answer = run_tensors(*job);
-    return job->sink(std::move(answer), true);
+  InlineSituation situation{.measured_run = model.measured_run,
+                            .measured_bytes = model.measured_bytes,
+                            .request_bytes = total_bytes(request.inputs),
+                            .limit = options_.inline_run,
+                            .saved_by_sharing = model.saved_by_sharing};
+  std::shared_ptr<Queue> queue;
+  if (shares(situation)) {
+    queue = queue_of(ask->model);
+    const std::uint64_t last = queue->last_caller.exchange(request.caller, std::memory_order_relaxed);
+    situation.alone = last == request.caller && queue->batcher->idle();
   }
-  post(std::move(job), &InferenceService::run_tensors);
+  const bool late = ask->deadline && *ask->deadline <= runtime_.clock.now();
+  if (runs_inline(situation) && !late) {
+    RunPart* const part = &ask->part;
+    runner_.run(model, {&part, 1});
+    return ask->sink(std::move(part->answer), true);
+  }
+  if (model.max_batch_size > 1) {
+    ask->key = join_key(request.inputs, request.outputs);
+    if (!ask->key.empty()) ask->rows = static_cast<std::size_t>(request.inputs[0].tensor.shape[0]);
+  }
+  if (queue == nullptr) queue = queue_of(ask->model);
+  queue->batcher->submit(std::move(ask));
 }
 
-void InferenceService::infer_picture(std::shared_ptr<Job> job) {
-  if (job->model->task == nullptr) return job->sink(takes_no_pictures(*job->model->info), true);
-  Result<tasks::Plan> plan = job->model->task->plan(*job->request.picture, job->request.options);
-  if (!plan) return job->sink(std::move(plan).error(), true);
-  job->plan = *std::move(plan);
-  post(std::move(job), &InferenceService::run_picture);
+void InferenceService::infer_picture(std::unique_ptr<Ask> ask) {
+  const catalog::LoadedModel& model = *ask->model;
+  if (model.task == nullptr) return ask->sink(takes_no_pictures(*model.info), true);
+  Result<tasks::Plan> plan = model.task->plan(*ask->part.request.picture, ask->part.request.options);
+  if (!plan) return ask->sink(std::move(plan).error(), true);
+  ask->part.plan = *std::move(plan);
+  if (model.max_batch_size > 1) ask->key = "picture " + tensor::to_string(ask->part.plan.input_shape);
+  const auto queue = queue_of(ask->model);
+  queue->batcher->submit(std::move(ask));
 }
 
-void InferenceService::post(std::shared_ptr<Job> job, Answer (InferenceService::*work)(Job&)) {
-  // The job is shared so that its sink survives a refused post.
-  auto posted = executor_.post([this, job, work] {
-    job->stages.queue = clock_.now() - job->accepted;
-    Answer answer = (this->*work)(*job);
-    job->sink(std::move(answer), true);
+void InferenceService::run(batching::Batch batch) {
+  const TimePoint start = runtime_.clock.now();
+  std::vector<RunPart*> parts;
+  parts.reserve(batch.size());
+  std::size_t rows = 0;
+  for (const auto& item : batch) {
+    Ask& ask = static_cast<Ask&>(*item);
+    ask.part.stages.queue = start - ask.since;
+    rows += ask.rows;
+    parts.push_back(&ask.part);
+  }
+  const catalog::LoadedModel& model = *static_cast<Ask&>(*batch[0]).model;
+  runner_.run(model, parts);
+  runtime_.metrics.batch_done(model.info->name, model.info->version, rows);
+  if (options_.sabotage == batching::Sabotage::kSwapAnswers && parts.size() > 1) {
+    std::swap(parts[0]->answer, parts[1]->answer);
+  }
+  if (options_.sabotage == batching::Sabotage::kForgetAnswer && parts.size() > 1) batch.pop_back();
+  for (const auto& item : batch) {
+    Ask& ask = static_cast<Ask&>(*item);
+    if (options_.sabotage == batching::Sabotage::kAnswerTwice) ask.sink(ask.part.answer, true);
+    ask.sink(std::move(ask.part.answer), true);
+  }
+}
+
+std::shared_ptr<InferenceService::Queue> InferenceService::queue_of(const catalog::Handle& model) {
+  return queues_.with([&](Queues& queues) {
+    const auto found = queues.find(model.get());
+    if (found != queues.end() && !found->second->model.expired()) return found->second;
+    std::erase_if(queues, [](const auto& entry) { return entry.second->model.expired(); });
+    auto made = std::make_shared<Queue>();
+    made->model = model;
+    made->batcher = make_queue(*model);
+    queues.insert_or_assign(model.get(), made);
+    return made;
   });
-  if (!posted) job->sink(std::move(posted).error(), true);
 }
 
-InferenceService::Answer InferenceService::run_tensors(Job& job) {
-  const TimePoint start = clock_.now();
-  BASCULE_ASSIGN(std::vector<tensor::NamedTensor> outputs,
-                 job.model->executable->run(job.request.inputs, job.request.outputs));
-  job.stages.run = clock_.now() - start;
-  return answer_of(job, std::move(outputs));
+std::shared_ptr<batching::Batcher> InferenceService::make_queue(const catalog::LoadedModel& model) {
+  const bool measured = model.measured_run < kLongestExpected;
+  return std::make_shared<batching::Batcher>(
+      batching::BatcherOptions{.model = model.info->name,
+                               .instances = std::max<std::size_t>(runtime_.executor.width(), 1),
+                               .policy = {.max_batch_size = model.max_batch_size,
+                                          .preferred_batch_size = {},
+                                          .max_queue_delay = options_.max_queue_delay},
+                               .limits = options_.limits,
+                               .expected_run = measured ? model.measured_run : Duration{},
+                               .sabotage = options_.sabotage},
+      batching::Driver{.executor = runtime_.executor, .timer = runtime_.timer, .clock = runtime_.clock},
+      [this](batching::Batch batch) { run(std::move(batch)); });
 }
 
-InferenceService::Answer InferenceService::run_picture(Job& job) {
-  const catalog::LoadedModel& model = *job.model;
-  std::unique_ptr<Workspace> space = take_workspace();
-  const auto compute = [&]() -> Answer {
-    const TimePoint start = clock_.now();
-    BASCULE_TRY(fit_slot(job.plan.input_shape, space->slot));
-    BASCULE_TRY(
-        model.task->prepare(*job.request.picture, job.plan, space->scratch, space->slot.elements<float>()));
-    const TimePoint prepared = clock_.now();
-    job.stages.prepare = prepared - start;
-    const tensor::NamedTensor input{.name = model.executable->spec().inputs.front().name,
-                                    .tensor = space->slot.tensor};
-    BASCULE_ASSIGN(const std::vector<tensor::NamedTensor> outputs, model.executable->run({&input, 1}, {}));
-    const TimePoint ran = clock_.now();
-    job.stages.run = ran - prepared;
-    BASCULE_ASSIGN(content::Prediction prediction, model.task->finish(job.plan, space->scratch, outputs));
-    job.stages.finish = clock_.now() - ran;
-    BASCULE_ASSIGN(content::InferResponse response, answer_of(job, {}));
-    response.prediction = std::move(prediction);
-    return response;
-  };
-  Answer answer = compute();
-  forget_large_pictures(space->scratch);
-  workspaces_.with([&](auto& free) { free.push_back(std::move(space)); });
-  return answer;
-}
-
-InferenceService::Answer InferenceService::answer_of(Job& job,
-                                                     std::vector<tensor::NamedTensor> outputs) const {
-  return content::InferResponse{.model = job.model->info,
-                                .id = std::move(job.request.id),
-                                .outputs = std::move(outputs),
-                                .prediction = {},
-                                .stages = job.stages};
-}
-
-std::unique_ptr<InferenceService::Workspace> InferenceService::take_workspace() {
-  auto space = workspaces_.with([](auto& free) -> std::unique_ptr<Workspace> {
-    if (free.empty()) return nullptr;
-    auto last = std::move(free.back());
-    free.pop_back();
-    return last;
+std::vector<std::pair<std::shared_ptr<const content::ModelInfo>, std::size_t>> InferenceService::waiting()
+    const {
+  std::vector<std::pair<std::shared_ptr<const content::ModelInfo>, std::size_t>> out;
+  queues_.with([&](const Queues& queues) {
+    for (const auto& [address, queue] : queues) {
+      if (const auto model = queue->model.lock()) out.emplace_back(model->info, queue->batcher->waiting());
+    }
   });
-  return space != nullptr ? std::move(space) : std::make_unique<Workspace>();
+  return out;
 }
 
 Result<content::InferResponse> InferenceService::infer_and_wait(content::InferRequest request) {

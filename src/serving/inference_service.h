@@ -1,66 +1,96 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "base/timer.h"
+#include "batching/batcher.h"
 #include "catalog/catalog.h"
 #include "content/infer.h"
-#include "tasks/task.h"
+#include "metrics/metrics.h"
+#include "serving/inline_policy.h"
+#include "serving/model_runner.h"
 
 namespace bascule::serving {
 
 struct InferenceOptions {
   // A tensor request whose run is expected to stay below this runs on the calling thread; 0: none does.
   Duration inline_run = std::chrono::microseconds(200);
+  // Of every model's queue.
+  batching::AdmissionLimits limits;
+  // How long a request may wait for a fuller run while an instance is idle.
+  Duration max_queue_delay{};
+  batching::Sabotage sabotage = batching::Sabotage::kNone;
+};
+
+// What drives the service. All outlive it, except that the timer may be stopped, and the executor drained,
+// before the service goes.
+struct Runtime {
+  Executor& executor;
+  Timer& timer;
+  const Clock& clock;
+  metrics::Metrics& metrics;
 };
 
 // The single door: every front end asks through it. Pictures are planned from their header and refused before
-// any work is queued; what is accepted runs as one piece of work on the executor: prepare, run, finish.
+// any work is queued. What is let in waits in its model's queue (batching/batcher.h) and is prepared, run and
+// finished on the executor, together with what fits. Each model has as many instances as the executor has
+// threads.
 // Thread-safety: thread-safe.
 class InferenceService {
  public:
-  // Called once or more; `last` with the final answer. On the caller's thread, or on one of the executor's.
+  // Called once or more; `last` with the final answer. On the caller's thread, one of the executor's, or the
+  // timer's.
   using Sink = std::move_only_function<void(Result<content::InferResponse> answer, bool last)>;
 
-  // `catalog`, `executor` and `clock` outlive the service; the executor is drained before the service goes.
-  InferenceService(const catalog::Catalog& catalog, Executor& executor, const Clock& clock,
-                   InferenceOptions options);
+  // `catalog` outlives the service.
+  InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options);
 
   // Answers through `sink`, exactly once with `last`.
   // Errors: of Catalog::pin, backend::check_inputs and check_outputs, Task::plan and prepare,
-  // Executable::run; kResourceExhausted with kQueueFull when the executor's queue is full.
+  // Executable::run; of Batcher::submit.
   void infer(content::InferRequest request, Sink sink);
 
   // Waits for the answer: for the CLI. Not to be called on a thread of the executor.
   Result<content::InferResponse> infer_and_wait(content::InferRequest request);
 
- private:
-  struct Job;
-  // What a worker keeps between requests: decoded pixels, scratch, and the input slot of the last picture.
-  struct Workspace {
-    tasks::Scratch scratch;
-    tensor::MutableTensor slot;
-  };
-  using Answer = Result<content::InferResponse>;
+  // How many requests wait, by model and version.
+  [[nodiscard]] std::vector<std::pair<std::shared_ptr<const content::ModelInfo>, std::size_t>> waiting()
+      const;
 
-  void infer_tensors(std::shared_ptr<Job> job);
-  void infer_picture(std::shared_ptr<Job> job);
-  void post(std::shared_ptr<Job> job, Answer (InferenceService::*work)(Job&));
-  Answer run_tensors(Job& job);
-  Answer run_picture(Job& job);
-  Answer answer_of(Job& job, std::vector<tensor::NamedTensor> outputs) const;
-  std::unique_ptr<Workspace> take_workspace();
+ private:
+  struct Ask;
+  struct Queue {
+    std::weak_ptr<const catalog::LoadedModel> model;
+    std::shared_ptr<batching::Batcher> batcher;
+    // InferRequest::caller of the last request that could share a run: whether there is anyone to share with.
+    std::atomic<std::uint64_t> last_caller = 0;
+  };
+  // By the model's address, which is taken again only by a model whose predecessor has gone: the weak pointer
+  // tells.
+  using Queues = std::unordered_map<const catalog::LoadedModel*, std::shared_ptr<Queue>>;
+
+  void infer_tensors(std::unique_ptr<Ask> ask);
+  void infer_picture(std::unique_ptr<Ask> ask);
+  std::shared_ptr<Queue> queue_of(const catalog::Handle& model);
+  std::shared_ptr<batching::Batcher> make_queue(const catalog::LoadedModel& model);
+  void run(batching::Batch batch);
 
   const catalog::Catalog& catalog_;
-  Executor& executor_;
-  const Clock& clock_;
+  const Runtime runtime_;
   const InferenceOptions options_;
-  Guarded<std::vector<std::unique_ptr<Workspace>>> workspaces_;  // at most as many as ever ran at once
+  ModelRunner runner_;
+  Guarded<Queues> queues_;
 };
 
 }  // namespace bascule::serving

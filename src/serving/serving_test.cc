@@ -13,6 +13,7 @@
 #include "serving/control_service.h"
 #include "serving/inference_service.h"
 #include "serving/inline_policy.h"
+#include "serving/joining.h"
 
 namespace bascule::serving {
 namespace {
@@ -40,6 +41,12 @@ class HeldExecutor final : public Executor {
   std::deque<Work> queue;
 };
 
+// No test here lets time pass.
+class NoTimer final : public Timer {
+ public:
+  void call_at(TimePoint, Work) override {}
+};
+
 class HeldClock final : public Clock {
  public:
   [[nodiscard]] TimePoint now() const override { return time; }
@@ -58,6 +65,7 @@ class FirstByteTask final : public tasks::Task {
   Result<void> prepare(const content::EncodedPicture& picture, const tasks::Plan&, tasks::Scratch& scratch,
                        std::span<float> input) const override {
     ++prepared;
+    if (picture.bytes[0] == std::byte{0xFF}) return invalid_argument("It is damaged.", Reason::kBadPicture);
     kept = scratch.bitmap.pixels.capacity();
     scratch.bitmap.pixels.resize(decoded);
     input[0] = static_cast<float>(picture.bytes[0]);
@@ -80,7 +88,9 @@ class Serving : public testing::Test {
     backend::FakeModel fake;
     fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {-1, 1}}};
     fake.spec.outputs = {{.name = "y", .type = tensor::DataType::kFp32, .shape = {-1, 1}}};
-    fake.run = [](std::span<const tensor::NamedTensor> inputs) -> Result<std::vector<tensor::NamedTensor>> {
+    fake.run =
+        [this](std::span<const tensor::NamedTensor> inputs) -> Result<std::vector<tensor::NamedTensor>> {
+      runs_.push_back(inputs[0].tensor.shape[0]);
       std::vector<float> values;
       for (const float v : inputs[0].tensor.elements<float>()) values.push_back(v * 2);
       auto out = tensor::copy_tensor<float>(tensor::DataType::kFp32, inputs[0].tensor.shape, values);
@@ -90,7 +100,7 @@ class Serving : public testing::Test {
     backend_.add("m", fake);
   }
 
-  void serve(Duration measured, bool pictures) {
+  void serve(Duration measured, bool pictures, std::size_t max_batch = 1, Duration saved = {}) {
     auto info = std::make_shared<content::ModelInfo>();
     info->name = "m";
     info->version = "1";
@@ -100,7 +110,9 @@ class Serving : public testing::Test {
                              .executable = *backend_.load("m.fake", {}),
                              .task = task_,
                              .measured_run = measured,
-                             .measured_bytes = 4}));
+                             .measured_bytes = 4,
+                             .max_batch_size = max_batch,
+                             .saved_by_sharing = saved}));
   }
 
   static content::InferRequest tensors(float value) {
@@ -138,8 +150,27 @@ class Serving : public testing::Test {
   catalog::Catalog catalog_{""};
   HeldExecutor executor_;
   HeldClock clock_;
-  InferenceService service_{catalog_, executor_, clock_, {}};
+  NoTimer timer_;
+  metrics::Metrics metrics_;
+  InferenceService service_{
+      catalog_, {.executor = executor_, .timer = timer_, .clock = clock_, .metrics = metrics_}, {}};
   std::shared_ptr<FirstByteTask> task_;
+  // The answers of requests that come while the executor is held, in their order.
+  std::vector<Result<content::InferResponse>> ask_all(std::vector<content::InferRequest> requests) {
+    std::vector<std::optional<Result<content::InferResponse>>> answers(requests.size());
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      service_.infer(std::move(requests[i]), [&answers, i](Result<content::InferResponse> result, bool) {
+        answers[i] = std::move(result);
+      });
+    }
+    executor_.run_all();
+    std::vector<Result<content::InferResponse>> out;
+    for (auto& answer : answers)
+      out.push_back(answer ? *std::move(answer) : internal_error("Never answered."));
+    return out;
+  }
+
+  std::vector<std::int64_t> runs_;  // the rows of each
   bool inline_ = false;
 };
 
@@ -193,6 +224,75 @@ TEST_F(Serving, AModelOfTensorsRefusesPictures) {
   const auto answer = ask(picture(bytes));
   ASSERT_FALSE(answer);
   EXPECT_THAT(answer.error().message, HasSubstr("/v2/models/m/infer"));
+}
+
+TEST_F(Serving, TensorsThatWaitTogetherShareARunWithoutACopyOfTheAnswer) {
+  serve(std::chrono::milliseconds(5), false, 4);
+  std::vector<content::InferRequest> requests;
+  for (int i = 0; i < 5; ++i) requests.push_back(tensors(static_cast<float>(i)));
+  requests[1].id = "other";
+  const auto answers = ask_all(std::move(requests));
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{4, 1}));
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    ASSERT_TRUE(answers[i]) << answers[i].error().message;
+    const tensor::Tensor& tensor = answers[i]->outputs[0].tensor;
+    EXPECT_EQ(tensor.shape, (tensor::Shape{1, 1}));
+    EXPECT_EQ(tensor.elements<float>()[0], static_cast<float>(2 * i));
+  }
+  EXPECT_EQ(answers[1]->id, "other");
+  EXPECT_EQ(answers[0]->outputs[0].tensor.owner, answers[1]->outputs[0].tensor.owner);
+  EXPECT_THAT(metrics_.render({}), HasSubstr(R"(bascule_batch_size_sum{model="m",version="1"} 5)"));
+}
+
+TEST_F(Serving, PicturesThatWaitTogetherShareARunAndABadOneHurtsNoOther) {
+  serve(std::chrono::milliseconds(5), true, 8);
+  const std::byte bytes[] = {std::byte{1}, std::byte{0xFF}, std::byte{3}};
+  std::vector<content::InferRequest> requests;
+  for (const std::byte& byte : bytes) requests.push_back(picture({&byte, 1}));
+  const auto answers = ask_all(std::move(requests));
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{2}));
+  ASSERT_TRUE(answers[0] && answers[2]);
+  EXPECT_EQ(std::get<content::Detections>(*answers[0]->prediction).rows[0].class_id, 2);
+  EXPECT_EQ(std::get<content::Detections>(*answers[2]->prediction).rows[0].class_id, 6);
+  ASSERT_FALSE(answers[1]);
+  EXPECT_EQ(answers[1].error().reason, Reason::kBadPicture);
+}
+
+TEST_F(Serving, WhoAsksAloneRunsInlineWhereSharingWouldPay) {
+  serve(std::chrono::microseconds(60), false, 8, std::chrono::microseconds(50));
+  auto first = tensors(1);
+  ASSERT_TRUE(ask(std::move(first)));
+  EXPECT_TRUE(inline_);
+  auto other = tensors(1);
+  other.caller = 7;
+  ASSERT_TRUE(ask(std::move(other)));
+  EXPECT_FALSE(inline_);
+}
+
+TEST_F(Serving, WhatIsOverOrUnwantedIsNotRun) {
+  serve(std::chrono::milliseconds(5), false);
+  std::vector<content::InferRequest> requests;
+  for (int i = 0; i < 3; ++i) requests.push_back(tensors(1));
+  requests[0].deadline = clock_.time;
+  const auto gone = std::make_shared<std::atomic<bool>>(true);
+  requests[1].cancelled = gone;
+  const auto answers = ask_all(std::move(requests));
+  EXPECT_EQ(answers[0].error().code, Code::kDeadlineExceeded);
+  EXPECT_EQ(answers[1].error().code, Code::kCancelled);
+  EXPECT_TRUE(answers[2]);
+  EXPECT_EQ(runs_.size(), 1U);
+}
+
+TEST_F(Serving, BeyondTheBudgetIsRefusedWithATimeToComeBack) {
+  serve(std::chrono::milliseconds(300), false);
+  std::vector<content::InferRequest> requests;
+  for (int i = 0; i < 6; ++i) requests.push_back(tensors(1));
+  const auto answers = ask_all(std::move(requests));
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(answers[static_cast<std::size_t>(i)]) << i;
+  ASSERT_FALSE(answers[5]);
+  EXPECT_EQ(answers[5].error().reason, Reason::kQueueFull);
+  EXPECT_EQ(answers[5].error().fields.retry_after, std::chrono::milliseconds(1200));
+  EXPECT_THAT(answers[5].error().message, HasSubstr("limit is 1000 ms of work"));
 }
 
 TEST_F(Serving, AFullQueueIsAnAnswer) {
@@ -249,6 +349,50 @@ TEST(InlinePolicy, ScalesTheMeasuredRunByTheSizeOfTheRequest) {
   empty.request_bytes = 0;
   empty.measured_bytes = 0;
   EXPECT_TRUE(runs_inline(empty));
+}
+
+TEST(InlinePolicy, WhatPaysToShareIsNotRunAtOnceWhileOthersAsk) {
+  using std::chrono::microseconds;
+  InlineSituation situation{.measured_run = microseconds(60),
+                            .measured_bytes = 64,
+                            .request_bytes = 64,
+                            .limit = microseconds(200),
+                            .saved_by_sharing = microseconds(50),
+                            .alone = false};
+  EXPECT_FALSE(runs_inline(situation));
+  situation.alone = true;
+  EXPECT_TRUE(runs_inline(situation));
+  situation.alone = false;
+  situation.saved_by_sharing = microseconds(7);
+  EXPECT_TRUE(runs_inline(situation)) << "a hand-over costs more than sharing saves";
+}
+
+TEST(Joining, KeysTellApartWhatDoesNotFit) {
+  const auto make = [](std::string name, tensor::Shape shape) {
+    auto slot = tensor::make_tensor(tensor::DataType::kFp32, std::move(shape)).value();
+    return std::vector<tensor::NamedTensor>{{.name = std::move(name), .tensor = slot.tensor}};
+  };
+  const std::vector<std::string> y = {"y"};
+  const std::string key = join_key(make("x", {1, 4}), {});
+  EXPECT_NE(key, "");
+  EXPECT_EQ(join_key(make("x", {3, 4}), {}), key);
+  EXPECT_NE(join_key(make("x", {1, 5}), {}), key);
+  EXPECT_NE(join_key(make("x", {1, 4, 1}), {}), key);
+  EXPECT_NE(join_key(make("z", {1, 4}), {}), key);
+  EXPECT_NE(join_key(make("x", {1, 4}), y), key);
+  EXPECT_EQ(join_key(make("x", {0, 4}), {}), "");
+  EXPECT_EQ(join_key(make("x", {}), {}), "");
+}
+
+TEST(Joining, OutputsOfOtherRowsAreNotCut) {
+  auto slot = tensor::make_tensor(tensor::DataType::kFp32, {5, 2}).value();
+  const std::vector<tensor::NamedTensor> outputs = {{.name = "y", .tensor = slot.tensor}};
+  EXPECT_FALSE(rows_of(outputs, 0, 1, 4));
+  const auto cut = rows_of(outputs, 3, 2, 5);
+  ASSERT_TRUE(cut);
+  EXPECT_EQ((*cut)[0].tensor.shape, (tensor::Shape{2, 2}));
+  EXPECT_EQ((*cut)[0].tensor.bytes.data(), slot.bytes.data() + 24);
+  EXPECT_EQ((*cut)[0].tensor.bytes.size(), 16U);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "content/infer.h"
 #include "content/model_info.h"
 #include "content/statistics.h"
@@ -26,6 +27,7 @@ struct InferCall {
   content::InferRequest request;      // model and version are the route's, set by the caller
   std::vector<OutputChoice> outputs;  // as the request named them; empty: all
   bool binary_outputs = false;        // `binary_data_output`: for outputs not named
+  std::optional<Duration> timeout;    // `timeout`, in microseconds; 0 and absent: none
 };
 
 // `header_length`: the value of Inference-Header-Content-Length, absent for a pure JSON body. Tensors of the

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "base/clock.h"
+
+namespace bascule::batching {
+
+// What may wait. Thread-safety: a value.
+struct AdmissionLimits {
+  std::size_t max_queue_size = 1000;                // requests; 0: no limit
+  Duration queue_budget = std::chrono::seconds(1);  // of expected waiting; 0: only the length counts
+};
+
+// What is known when a request arrives. Thread-safety: a value.
+struct QueueLoad {
+  std::size_t waiting = 0;
+  std::size_t instances = 1;
+  std::size_t idle_instances = 0;
+  Duration per_request{};  // an instance is taken up by one request, as measured; 0: not known yet
+};
+
+// Why a request is not let in, and when it is worth asking again.
+struct QueueRefusal {
+  bool full = false;  // the length; else the budget
+  Duration expected_wait{};
+  Duration retry_after{};
+};
+
+// How long the last of the waiting requests will wait, from the measured rate.
+[[nodiscard]] Duration expected_wait(const QueueLoad& load);
+
+// Nothing: the request may wait. A request that meets an idle instance is always let in.
+[[nodiscard]] std::optional<QueueRefusal> admit(const QueueLoad& load, const AdmissionLimits& limits);
+
+}  // namespace bascule::batching

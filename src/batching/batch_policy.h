@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace bascule::batching {
+
+// How waiting requests become runs; names and meanings are Triton's (model configuration, dynamic_batching).
+// Thread-safety: a value.
+struct BatchPolicy {
+  std::size_t max_batch_size = 1;                 // rows of one run; a larger request runs alone
+  std::vector<std::size_t> preferred_batch_size;  // ascending; the largest that can be formed is run at once
+  // How long the oldest request may wait for a full (or a preferred) batch. 0: nothing waits while an
+  // instance is idle.
+  Duration max_queue_delay{};
+};
+
+// One waiting request, as the policy sees it.
+struct Waiting {
+  std::string_view key;  // requests with equal keys fit into one run; empty: fits with none
+  std::size_t rows = 1;
+  TimePoint since;
+};
+
+struct Action {
+  enum class Kind {
+    kNothing,  // until something changes
+    kRun,
+    kWait,  // decide again at `until`, or when something changes
+  };
+  Kind kind = Kind::kNothing;
+  std::vector<std::size_t> take;  // with kRun: places in the queue, ascending; the first is always among them
+  TimePoint until;                // with kWait
+};
+
+// What to do with `queue` (in the order in which it is served) while an instance is idle. The oldest request
+// is always served first, with those behind it that fit; a request that does not fit is stepped over, and
+// ends the wait for a fuller batch, as it does in Triton.
+[[nodiscard]] Action decide(std::span<const Waiting> queue, const BatchPolicy& policy, TimePoint now);
+
+}  // namespace bascule::batching

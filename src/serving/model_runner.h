@@ -1,0 +1,55 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "content/infer.h"
+#include "tasks/task.h"
+
+namespace bascule::serving {
+
+// One request of a run: what was asked, and the answer once it is there.
+// Thread-safety: external (one owner).
+struct RunPart {
+  content::InferRequest request;
+  tasks::Plan plan;  // with a picture
+  content::Stages stages;
+  Result<content::InferResponse> answer = Error{};  // until it was run
+};
+
+// Runs a model for one request or several that fit together: pictures of equal planned shapes, or tensors
+// with equal join keys. Thread-safety: thread-safe.
+class ModelRunner {
+ public:
+  explicit ModelRunner(const Clock& clock) : clock_(clock) {}
+
+  // Sets the answer of every part. Where a shared run fails, each part is run alone, so that only the one to
+  // blame is refused.
+  void run(const catalog::LoadedModel& model, std::span<RunPart* const> parts);
+
+ private:
+  using Parts = std::span<RunPart* const>;
+  // What a worker keeps between runs: decoded pixels, scratch, and the input slot of the last pictures.
+  struct Workspace {
+    tasks::Scratch scratch;
+    tensor::MutableTensor slot;
+  };
+
+  void run_tensors(const catalog::LoadedModel& model, Parts parts);
+  void run_pictures(const catalog::LoadedModel& model, Parts parts, Workspace& space);
+  bool run_joined_tensors(const catalog::LoadedModel& model, Parts parts);
+  std::vector<RunPart*> prepare(const catalog::LoadedModel& model, Parts parts, Workspace& space);
+  Result<std::vector<tensor::NamedTensor>> run_slot(const catalog::LoadedModel& model, const Workspace& space,
+                                                    Parts parts);
+  std::unique_ptr<Workspace> take_workspace();
+
+  const Clock& clock_;
+  Guarded<std::vector<std::unique_ptr<Workspace>>> workspaces_;  // at most as many as ever ran at once
+};
+
+}  // namespace bascule::serving
