@@ -27,6 +27,43 @@ const Option kThreads = {
         "request and the throughput of many.",
     .min = 1,
     .max = 256};
+const Option kMaxConnections = {.name = "max_connections",
+                                .type = Type::kInteger,
+                                .fallback = "4096",
+                                .text = "Open connections beyond this are answered with 503.",
+                                .min = 1,
+                                .max = 1e6};
+const Option kModelControlMode = {
+    .name = "model_control_mode",
+    .type = Type::kChoice,
+    .fallback = "explicit",
+    .text =
+        "explicit: models may be loaded, reloaded and unloaded over HTTP, on a loopback address; poll: what "
+        "changes is loaded every --repository-poll-secs; none: neither.",
+    .choices = {"none", "explicit", "poll"}};
+const Option kPollSecs = {.name = "repository_poll_secs",
+                          .type = Type::kInteger,
+                          .fallback = "15",
+                          .text = "How often the paths are looked at under --model-control-mode poll.",
+                          .unit = "s",
+                          .min = 1,
+                          .max = 86400};
+const Option kWatch = {
+    .name = "watch",
+    .type = Type::kFlag,
+    .text =
+        "Load models and versions that are new or changed as soon as their files rest, drop those removed."};
+const Option kLoadModel = {
+    .name = "load_model",
+    .type = Type::kText,
+    .fallback = "*",
+    .text =
+        "Names of the models to load at the start, with commas between them; `*` for all, `none` for none."};
+const Option kVersionPolicy = {
+    .name = "version_policy",
+    .type = Type::kText,
+    .fallback = "latest:1",
+    .text = "Which versions of a repository's models are served: latest:N, all or specific:N,N."};
 const Option kMaxPixels = {.name = "max_pixels",
                            .type = Type::kInteger,
                            .fallback = "100000000",
@@ -121,6 +158,11 @@ config::Command serve_command() {
                    .type = Type::kText,
                    .text = "The model that routes without a name mean."},
                   {.name = "name", .type = Type::kText, .text = "Serve the one model given under this name."},
+                  kModelControlMode,
+                  kPollSecs,
+                  kWatch,
+                  kLoadModel,
+                  kVersionPolicy,
                   kThreads,
                   kMaxBatchSize,
                   kMaxQueueDelay,
@@ -141,12 +183,7 @@ config::Command serve_command() {
                    .min = 1024,
                    .max = 1e12},
                   kMaxPixels,
-                  {.name = "max_connections",
-                   .type = Type::kInteger,
-                   .fallback = "4096",
-                   .text = "Open connections beyond this are answered with 503.",
-                   .min = 1,
-                   .max = 1e6},
+                  kMaxConnections,
                   {.name = "idle_timeout_ms",
                    .type = Type::kInteger,
                    .fallback = "75000",

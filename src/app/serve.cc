@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -5,8 +6,11 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <future>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +19,7 @@
 
 #include "app/commands.h"
 #include "app/metrics_listener.h"
+#include "app/watch.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -25,6 +30,7 @@
 #include "base/timer.h"
 #include "catalog/catalog.h"
 #include "catalog/loader.h"
+#include "catalog/manager.h"
 #include "catalog/source.h"
 #include "http/server.h"
 #include "metrics/metrics.h"
@@ -35,6 +41,8 @@ namespace bascule::app {
 namespace {
 
 constexpr Duration kGrace = std::chrono::seconds(30);
+constexpr std::string_view kNoModel = "none";  // of --load-model
+constexpr std::size_t kMaxLoads = 64;          // waiting for the loader
 
 // The signals that end the server, blocked in every thread and waited for by the main one.
 sigset_t end_signals() {
@@ -108,24 +116,47 @@ std::string describe(const content::ModelInfo& model) {
   return fmt::format("{}, {} classes", model.task, model.class_names.size());
 }
 
-void load_all(const std::vector<catalog::ModelSource>& sources, const backend::Backend& backend,
-              const catalog::LoaderOptions& options, const Clock& clock, catalog::Catalog& catalog,
-              metrics::Metrics& metrics) {
-  for (const catalog::ModelSource& source : sources) {
-    if (end_is_asked()) return;
-    const TimePoint start = clock.now();
-    auto model = catalog::load_model(source, backend, options, clock);
-    metrics.load_done(source.name, model.has_value());
-    if (!source.note.empty()) log::info("{}: {}", source.name, source.note);
-    if (model) {
-      log::info("{} version {}: {}, ready in {:.0f} ms", source.name, source.version,
-                describe(*(*model)->info), to_ms(clock.now() - start));
-      catalog.set_ready(*std::move(model));
-    } else {
-      log::error("{} version {} is not served: {}", source.name, source.version, model.error().message);
-      catalog.set_failed(source.name, source.version, model.error().message);
-    }
+// Tells how a load went; what it counts is what /metrics shows.
+void report(const catalog::ModelSource& source, const Result<catalog::Handle>& model, Duration took,
+            const catalog::Catalog& catalog, metrics::Metrics& metrics) {
+  if (!model && end_is_asked()) return;
+  if (!source.note.empty()) log::info("{}: {}", source.name, source.note);
+  metrics.load_done(source.name, model.has_value());
+  if (model) {
+    log::info("{} version {}: {}, ready in {:.0f} ms", source.name, source.version, describe(*(*model)->info),
+              to_ms(took));
+  } else if (catalog.pin(source.name, source.version)) {
+    log::error("{} version {}: the reload failed, what was loaded before still serves: {}", source.name,
+               source.version, model.error().message);
+  } else {
+    log::error("{} version {} is not served: {}", source.name, source.version, model.error().message);
   }
+}
+
+// The names of --load-model; empty: all.
+std::set<std::string> names_at_start(const config::Values& values) {
+  std::set<std::string> names;
+  std::string_view rest = values.text("load_model");
+  if (rest == "*") return names;
+  while (true) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    names.emplace(text::trimmed(rest.substr(0, comma)));
+    if (comma == rest.size()) return names;
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+Result<void> check_names(const std::set<std::string>& names,
+                         const std::vector<catalog::ModelSource>& sources) {
+  for (const std::string& name : names) {
+    if (name == kNoModel || std::ranges::find(sources, name, &catalog::ModelSource::name) != sources.end())
+      continue;
+    return invalid_argument(fmt::format(
+        "--load-model names '{}', but no path that was given holds a model of that name. Give names with "
+        "commas between them, * for all, or none.",
+        text::shortened(name)));
+  }
+  return {};
 }
 
 // What a person at the terminal wants to see first.
@@ -137,7 +168,8 @@ void greet(const std::string& url, const std::string& metrics_url, const catalog
   for (const content::ModelStatus& status : catalog.list()) {
     const auto model = catalog.pin(status.name, status.version);
     if (!model) {
-      fmt::print("  {:<24} failed: {}\n", status.name, status.reason);
+      fmt::print("  {:<24} {}: {}\n", status.name,
+                 status.state == content::ModelState::kUnloaded ? "not loaded" : "failed", status.reason);
       continue;
     }
     fmt::print("  {:<24} {}\n", status.name, describe(*(*model)->info));
@@ -149,7 +181,8 @@ void greet(const std::string& url, const std::string& metrics_url, const catalog
   }
   if (catalog.pin("", "", true)) picture_route = "/predict";
   if (!picture_route.empty()) fmt::print("Try: curl -F file=@picture.jpg {}{}\n", url, picture_route);
-  if (picture_route.empty()) fmt::print("Try: curl {}/v2/models/{}\n", url, tensor_model);
+  if (picture_route.empty() && !tensor_model.empty())
+    fmt::print("Try: curl {}/v2/models/{}\n", url, tensor_model);
   std::fflush(stdout);
 }
 
@@ -159,22 +192,59 @@ serving::InferenceOptions inference_options(const config::Values& values) {
           .max_queue_delay = std::chrono::microseconds(values.integer("max_queue_delay_microseconds"))};
 }
 
+// What was asked to be served.
+struct Wanted {
+  std::vector<catalog::ModelPath> paths;
+  catalog::VersionPolicy versions;
+  std::vector<catalog::ModelSource> sources;
+  std::set<std::string> names;  // loaded at the start; empty: all
+};
+
+// In the order in which each needs those above it.
 struct Parts {
   SteadyClock clock;
   metrics::Metrics metrics;
+  ThreadPool loader;
   catalog::Catalog catalog;
+  catalog::Manager manager;
   ThreadPool executor;
   TimerThread timer;
   serving::InferenceService inference;
   serving::ControlService control;
 
-  Parts(const config::Values& values, std::size_t workers)
-      : catalog(values.has("default_model") ? values.text("default_model") : ""),
-        executor({.name = "worker", .threads = workers}),
+  Parts(const config::Values& values, const Wanted& wanted, const backend::Backend& backend,
+        std::size_t threads)
+      : loader({.name = "loader", .threads = 1, .max_queue = kMaxLoads}),
+        catalog(values.has("default_model") ? values.text("default_model") : ""),
+        manager(manager_options(values, wanted, backend, threads), backend, clock, catalog, loader),
+        executor({.name = "worker", .threads = std::max<std::size_t>(cpu_budget() / threads, 1)}),
         timer(clock),
         inference(catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics},
                   inference_options(values)),
-        control(catalog, clock) {}
+        control(catalog, clock, values.text("model_control_mode") == "explicit" ? &manager : nullptr) {}
+
+ private:
+  catalog::ManagerOptions manager_options(const config::Values& values, const Wanted& wanted,
+                                          const backend::Backend& backend, std::size_t threads) {
+    const catalog::LoaderOptions options{
+        .load = {.threads = static_cast<int>(threads)},
+        .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))},
+        .max_batch_size = static_cast<std::size_t>(values.integer("max_batch_size"))};
+    return {.paths = wanted.paths,
+            .versions = wanted.versions,
+            .wanted = [names = wanted.names](
+                          const std::string& name) { return names.empty() || names.contains(name); },
+            .load = [this, &backend, options](const auto& source) -> Result<catalog::Handle> {
+              if (end_is_asked()) {
+                return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
+              }
+              return catalog::load_model(source, backend, options, clock);
+            },
+            .loaded = [this](const auto& source, const auto& model,
+                             Duration took) { report(source, model, took, catalog, metrics); },
+            // The allocator would keep what a model had: as much again after a few reloads.
+            .freed = [] { malloc_trim(0); }};
+  }
 };
 
 // Connections first, then the work they may have left; the server object outlives both, since answers go to
@@ -183,6 +253,7 @@ void stop(http::Server& server, Parts& parts, Duration grace) {
   server.stop(grace);
   parts.timer.stop();
   parts.executor.drain();
+  parts.loader.drain();
 }
 
 http::ServerOptions http_options(const config::Values& values) {
@@ -203,13 +274,36 @@ std::string url_of(const http::ServerOptions& options, std::uint16_t port) {
   return fmt::format("http://{}{}{}:{}", ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", port);
 }
 
-int run(const config::Values& values, const std::vector<catalog::ModelSource>& sources,
-        const backend::Backend& backend) {
-  const auto threads = static_cast<std::size_t>(values.integer("threads"));
-  Parts parts(values, std::max<std::size_t>(cpu_budget() / threads, 1));
-  parts.metrics.set_build_info(kVersion);
-  for (const catalog::ModelSource& source : sources) parts.catalog.set_loading(source.name, source.version);
+// Returns when the models wanted at the start are loaded, or failed.
+void load_at_start(catalog::Manager& manager, const std::vector<catalog::ModelSource>& sources) {
+  std::promise<void> promise;
+  const std::future<void> loaded = promise.get_future();
+  manager.start(sources, [promise = std::move(promise)](const Result<void>& /*logged*/) mutable {
+    promise.set_value();
+  });
+  loaded.wait();
+}
 
+// Looks at the paths again where that was asked for.
+std::unique_ptr<Watch> watch(const config::Values& values, const Wanted& wanted, catalog::Manager& manager) {
+  WatchOptions options{.events = values.flag("watch")};
+  if (values.text("model_control_mode") == "poll") {
+    options.every = std::chrono::seconds(values.integer("repository_poll_secs"));
+  }
+  if (!options.events && options.every == Duration{}) return nullptr;
+  for (const catalog::ModelPath& path : wanted.paths) options.paths.push_back(path.path);
+  options.look = [&manager] {
+    std::promise<bool> promise;
+    std::future<bool> settled = promise.get_future();
+    manager.rescan([promise = std::move(promise)](bool done) mutable { promise.set_value(done); });
+    return settled.get();
+  };
+  return std::make_unique<Watch>(std::move(options));
+}
+
+int run(const config::Values& values, const Wanted& wanted, const backend::Backend& backend) {
+  Parts parts(values, wanted, backend, static_cast<std::size_t>(values.integer("threads")));
+  parts.metrics.set_build_info(kVersion);
   const http::ServerOptions options = http_options(values);
   const http::Services services{
       .inference = parts.inference, .control = parts.control, .metrics = parts.metrics, .clock = parts.clock};
@@ -222,24 +316,35 @@ int run(const config::Values& values, const std::vector<catalog::ModelSource>& s
   }
   (*server)->start();
   if (*metrics_server) (*metrics_server)->start();
-  load_all(sources, backend,
-           {.load = {.threads = static_cast<int>(threads)},
-            .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))},
-            .max_batch_size = static_cast<std::size_t>(values.integer("max_batch_size"))},
-           parts.clock, parts.catalog, parts.metrics);
-  if (auto ready = parts.control.ready(); !ready && !end_is_asked()) {
+  load_at_start(parts.manager, wanted.sources);
+  const bool none_wanted = wanted.names.contains(std::string(kNoModel));
+  if (auto ready = parts.control.ready(); !ready && !none_wanted && !end_is_asked()) {
     stop(**server, parts, Duration{});
     return fail(ready.error(), kFailed);
   }
+  auto watching = watch(values, wanted, parts.manager);
   if (!end_is_asked()) {
     greet(url_of(options, (*server)->port()),
           *metrics_server ? url_of(options, (*metrics_server)->port()) : "", parts.catalog);
   }
   const int number = wait_for_end();
+  watching.reset();
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
   stop(**server, parts, kGrace);
   log::info("Stopped");
   return kOk;
+}
+
+Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config::ModelEntry>& entries,
+                         const backend::Backend& backend) {
+  Wanted wanted;
+  BASCULE_ASSIGN(wanted.paths, wanted_models(parsed, entries));
+  BASCULE_ASSIGN(wanted.versions, catalog::parse_version_policy(parsed.values.text("version_policy")));
+  BASCULE_ASSIGN(wanted.sources, catalog::find_models(wanted.paths, backend, wanted.versions));
+  wanted.names = names_at_start(parsed.values);
+  BASCULE_TRY(check_names(wanted.names, wanted.sources));
+  BASCULE_TRY(check_default(parsed.values, wanted.sources));
+  return wanted;
 }
 
 }  // namespace
@@ -250,12 +355,9 @@ int serve(config::Parsed parsed) {
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
   const auto backend = backend::make_onnxruntime_backend();
-  const auto paths = wanted_models(parsed, *entries);
-  if (!paths) return fail(paths.error(), kUsage);
-  const auto sources = catalog::find_models(*paths, *backend);
-  if (!sources) return fail(sources.error(), kUsage);
-  if (auto checked = check_default(parsed.values, *sources); !checked) return fail(checked.error(), kUsage);
-  return run(parsed.values, *sources, *backend);
+  const auto wanted = wanted_of(parsed, *entries, *backend);
+  if (!wanted) return fail(wanted.error(), kUsage);
+  return run(parsed.values, *wanted, *backend);
 }
 
 }  // namespace bascule::app

@@ -42,6 +42,10 @@ std::string_view to_string(Reason reason) {
     case Reason::kBadPicture: return "bad_picture";
     case Reason::kQueueFull: return "queue_full";
     case Reason::kMethodNotAllowed: return "method_not_allowed";
+    case Reason::kLoadFailed: return "load_failed";
+    case Reason::kUnloadFailed: return "unload_failed";
+    case Reason::kNoModelControl: return "no_model_control";
+    case Reason::kAdminRefused: return "admin_refused";
     case Reason::kUnknownRoute: return "unknown_route";
     case Reason::kUnsupportedMedia: return "unsupported_media";
   }

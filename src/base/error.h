@@ -49,6 +49,10 @@ enum class Reason : std::uint8_t {
   kBadPicture,
   kQueueFull,
   kMethodNotAllowed,
+  kLoadFailed,      // a model that was asked to load did not
+  kUnloadFailed,    // likewise to unload
+  kNoModelControl,  // the server was started so that models are not loaded on request
+  kAdminRefused,    // a call for whoever runs the server, from somewhere else
   kUnknownRoute,
   kUnsupportedMedia,  // a Content-Type or Content-Encoding that is not read
 };

@@ -51,27 +51,62 @@ Error unknown_model(std::string_view name, const std::vector<std::string>& names
 
 }  // namespace
 
+// Runs `change_entry` on the version's entry; what it gives back is destroyed outside the lock, since
+// unloading a model takes time.
+template <class Change>
+void Catalog::change(const std::string& name, const std::string& version, Change change_entry) {
+  const Handle replaced = index_.with([&](Index& index) {
+    Entry& entry = index[name][version_number(version)];
+    entry.status.name = name;
+    entry.status.version = version;
+    return change_entry(entry);
+  });
+}
+
 void Catalog::set_loading(const std::string& name, const std::string& version) {
-  update({.status = {.name = name, .version = version, .state = ModelState::kLoading}, .model = nullptr});
+  change(name, version, [](Entry& entry) -> Handle {
+    if (entry.model == nullptr) entry.status.state = ModelState::kLoading;
+    return nullptr;
+  });
 }
 
 void Catalog::set_ready(Handle model) {
-  content::ModelStatus status{
-      .name = model->info->name, .version = model->info->version, .state = ModelState::kReady};
-  update({.status = std::move(status), .model = std::move(model)});
+  const std::shared_ptr<const content::ModelInfo> info = model->info;
+  change(info->name, info->version, [&](Entry& entry) {
+    entry.status.state = ModelState::kReady;
+    entry.status.reason.clear();
+    return std::exchange(entry.model, std::move(model));
+  });
 }
 
 void Catalog::set_failed(const std::string& name, const std::string& version, std::string reason) {
-  update({.status =
-              {.name = name, .version = version, .state = ModelState::kFailed, .reason = std::move(reason)},
-          .model = nullptr});
+  change(name, version, [&](Entry& entry) -> Handle {
+    const bool serves = entry.model != nullptr;
+    entry.status.state = serves ? ModelState::kReady : ModelState::kFailed;
+    entry.status.reason =
+        serves ? "What was loaded before still serves; the last reload failed: " + reason : std::move(reason);
+    return nullptr;
+  });
 }
 
-void Catalog::update(Entry entry) {
-  Entry replaced;  // destroyed outside the lock: unloading a model takes time
-  index_.with([&](Index& index) {
-    Entry& slot = index[entry.status.name][version_number(entry.status.version)];
-    replaced = std::exchange(slot, std::move(entry));
+void Catalog::set_unloaded(const std::string& name, const std::string& version, std::string reason) {
+  change(name, version, [&](Entry& entry) {
+    entry.status.state = ModelState::kUnloaded;
+    entry.status.reason = std::move(reason);
+    return std::exchange(entry.model, nullptr);
+  });
+}
+
+void Catalog::forget(const std::string& name, const std::string& version) {
+  const Handle replaced = index_.with([&](Index& index) -> Handle {
+    const auto versions = index.find(name);
+    if (versions == index.end()) return nullptr;
+    const auto found = versions->second.find(version_number(version));
+    if (found == versions->second.end()) return nullptr;
+    Handle model = std::move(found->second.model);
+    versions->second.erase(found);
+    if (versions->second.empty()) index.erase(versions);
+    return model;
   });
 }
 

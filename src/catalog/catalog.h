@@ -40,9 +40,14 @@ class Catalog {
   // `default_model`: what an empty name means; empty: the only model loaded.
   explicit Catalog(std::string default_model) : default_model_(std::move(default_model)) {}
 
+  // A version that serves goes on serving while it loads anew, and when that fails.
   void set_loading(const std::string& name, const std::string& version);
   void set_ready(Handle model);
   void set_failed(const std::string& name, const std::string& version, std::string reason);
+  // Serves no more, but is known. Requests that pinned it finish.
+  void set_unloaded(const std::string& name, const std::string& version, std::string reason);
+  // As if it had never been known.
+  void forget(const std::string& name, const std::string& version);
 
   // Pins a version that serves; an empty `version` is the highest. Errors: kNotFound with kUnknownModel or
   // kUnknownVersion; kFailedPrecondition with kModelNotReady and the reason; for an empty name with no
@@ -61,7 +66,8 @@ class Catalog {
   using Versions = std::map<std::uint64_t, Entry>;
   using Index = std::map<std::string, Versions, std::less<>>;
 
-  void update(Entry entry);
+  template <class Change>
+  void change(const std::string& name, const std::string& version, Change change_entry);
   static Result<std::string_view> the_only_model(const Index& index, bool needs_pictures);
   static Result<Handle> pick_version(std::string_view name, const Versions& versions,
                                      std::string_view version);

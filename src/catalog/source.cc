@@ -1,9 +1,12 @@
 #include "catalog/source.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -74,6 +77,24 @@ Result<void> check_name(const std::string& name) {
       text::shortened(name)));
 }
 
+// All zeros for a file that is not there any more.
+FileStamp stamp_of(const fs::path& file) {
+  struct stat found = {};
+  if (::stat(file.c_str(), &found) != 0) return {};
+  return {.bytes = static_cast<std::uint64_t>(found.st_size),
+          .inode = found.st_ino,
+          .modified_ns = found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec};
+}
+
+ModelSource plain_source(std::string name, const fs::path& file) {
+  return {.name = std::move(name),
+          .version = "1",
+          .file = file,
+          .note = {},
+          .stamp = stamp_of(file),
+          .home = file};
+}
+
 // NAME/VERSION/model.EXT for every decimal VERSION that holds one.
 std::vector<ModelSource> versions_in(const fs::path& folder, const backend::Backend& backend) {
   std::vector<ModelSource> found;
@@ -86,7 +107,9 @@ std::vector<ModelSource> versions_in(const fs::path& folder, const backend::Back
       found.push_back({.name = folder.filename().string(),
                        .version = fmt::format("{}", *number),
                        .file = file,
-                       .note = {}});
+                       .note = {},
+                       .stamp = stamp_of(file),
+                       .home = folder});
       break;
     }
   }
@@ -98,26 +121,38 @@ std::vector<ModelSource> versions_in(const fs::path& folder, const backend::Back
   return found;
 }
 
-// The highest version alone: which versions to serve is not configurable yet.
-void append_latest(std::vector<ModelSource>& out, std::vector<ModelSource> versions) {
-  const auto latest = std::ranges::max_element(
-      versions, {}, [](const ModelSource& source) { return text::parse_int(source.version).value_or(0); });
-  if (latest != versions.end()) out.push_back(std::move(*latest));
+std::uint64_t number_of(const ModelSource& source) {
+  return static_cast<std::uint64_t>(text::parse_int(source.version).value_or(0));
 }
 
-Result<void> find_in_folder(const fs::path& given, const backend::Backend& backend,
-                            std::vector<ModelSource>& out) {
+void append_chosen(std::vector<ModelSource>& out, std::vector<ModelSource> versions,
+                   const VersionPolicy& policy) {
+  std::ranges::sort(versions, std::ranges::greater{}, number_of);
+  std::size_t taken = 0;
+  for (ModelSource& source : versions) {
+    if (policy.specific.empty()) {
+      if (policy.latest != 0 && taken == policy.latest) break;
+    } else if (std::ranges::find(policy.specific, number_of(source)) == policy.specific.end()) {
+      continue;
+    }
+    ++taken;
+    out.push_back(std::move(source));
+  }
+}
+
+Result<void> find_in_folder(const fs::path& given, const VersionPolicy& policy,
+                            const backend::Backend& backend, std::vector<ModelSource>& out) {
   std::error_code code;
   const fs::path folder = fs::canonical(given, code);
   if (code) return not_found(fmt::format("There is no folder '{}'.", given.string()));
   const std::size_t before = out.size();
-  append_latest(out, versions_in(folder, backend));
+  append_chosen(out, versions_in(folder, backend), policy);
   for (const fs::path& child : sorted_children(folder)) {
     if (out.size() > before && text::parse_int(child.filename().string())) continue;
     if (fs::is_directory(child, code)) {
-      append_latest(out, versions_in(child, backend));
+      append_chosen(out, versions_in(child, backend), policy);
     } else if (backend.accepts(child)) {
-      out.push_back({.name = child.stem().string(), .version = "1", .file = child, .note = {}});
+      out.push_back(plain_source(child.stem().string(), child));
     }
   }
   if (out.size() > before) return {};
@@ -129,52 +164,100 @@ Result<void> find_in_folder(const fs::path& given, const backend::Backend& backe
       given.string()));
 }
 
-Result<void> find_at(const fs::path& path, const backend::Backend& backend, std::vector<ModelSource>& out) {
+Result<void> find_at(const fs::path& path, const VersionPolicy& policy, const backend::Backend& backend,
+                     std::vector<ModelSource>& out) {
   std::error_code code;
   const fs::file_status status = fs::status(path, code);
   if (!fs::exists(status)) return not_found(fmt::format("There is no file or folder '{}'.", path.string()));
-  if (fs::is_directory(status)) return find_in_folder(path, backend, out);
+  if (fs::is_directory(status)) return find_in_folder(path, policy, backend, out);
   if (auto error = foreign_file(path)) return *std::move(error);
   if (!backend.accepts(path)) {
     return invalid_argument(fmt::format(
         "'{}' is not a kind of model file that is known here; known are .onnx files.", path.string()));
   }
-  out.push_back({.name = path.stem().string(), .version = "1", .file = path, .note = {}});
+  out.push_back(plain_source(path.stem().string(), path));
   return {};
 }
 
-Result<std::vector<ModelSource>> find_named(const ModelPath& wanted, const backend::Backend& backend) {
+Result<std::vector<ModelSource>> find_named(const ModelPath& wanted, const VersionPolicy& policy,
+                                            const backend::Backend& backend) {
   std::vector<ModelSource> found;
-  BASCULE_TRY(find_at(wanted.path, backend, found));
+  BASCULE_TRY(find_at(wanted.path, policy, backend, found));
   if (wanted.name.empty()) return found;
-  if (found.size() != 1) {
+  std::set<fs::path> homes;
+  for (const ModelSource& source : found) homes.insert(source.home);
+  if (homes.size() != 1) {
     return invalid_argument(fmt::format("'{}' holds {} models; the name '{}' can only be given to one.",
-                                        wanted.path.string(), found.size(), text::shortened(wanted.name)));
+                                        wanted.path.string(), homes.size(), text::shortened(wanted.name)));
   }
-  found[0].name = wanted.name;
+  for (ModelSource& source : found) source.name = wanted.name;
   return found;
 }
 
 }  // namespace
 
-Result<std::vector<ModelSource>> find_models(const std::vector<ModelPath>& paths,
-                                             const backend::Backend& backend) {
-  std::vector<ModelSource> all;
-  std::map<std::string, fs::path> seen;
+Result<VersionPolicy> parse_version_policy(std::string_view text) {
+  const auto wrong = [&] {
+    return invalid_argument(
+        fmt::format("'{}' is no version policy; it must be latest:N, all or specific:N,N with whole numbers "
+                    "above 0.",
+                    text::shortened(text)));
+  };
+  if (text == "all") return VersionPolicy{.latest = 0};
+  const bool latest = text.starts_with("latest:");
+  if (!latest && !text.starts_with("specific:")) return wrong();
+  VersionPolicy policy;
+  std::string_view rest = text.substr(text.find(':') + 1);
+  while (true) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const auto number = text::parse_int(rest.substr(0, comma));
+    if (!number || *number <= 0) return wrong();
+    policy.specific.push_back(static_cast<std::uint64_t>(*number));
+    if (comma == rest.size()) break;
+    rest.remove_prefix(comma + 1);
+  }
+  if (!latest) return policy;
+  if (policy.specific.size() != 1) return wrong();
+  return VersionPolicy{.latest = policy.specific[0]};
+}
+
+Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& versions,
+                  const backend::Backend& backend) {
+  Found all;
+  struct Home {
+    fs::path path;
+    const ModelPath* given;
+  };
+  std::map<std::string, Home> homes;
   for (const ModelPath& path : paths) {
-    BASCULE_ASSIGN(std::vector<ModelSource> found, find_named(path, backend));
-    for (ModelSource& source : found) {
-      BASCULE_TRY(check_name(source.name));
-      const auto [it, fresh] = seen.emplace(source.name, source.file);
-      if (!fresh) {
-        return invalid_argument(
-            fmt::format("Two files would both be served as '{}': '{}' and '{}'. Rename one.", source.name,
-                        it->second.string(), source.file.string()));
+    Result<std::vector<ModelSource>> found = find_named(path, versions, backend);
+    if (!found) {
+      all.problems.push_back(std::move(found).error());
+      continue;
+    }
+    for (ModelSource& source : *found) {
+      if (auto named = check_name(source.name); !named) {
+        all.problems.push_back(std::move(named).error());
+        continue;
       }
-      all.push_back(std::move(source));
+      const auto [it, fresh] = homes.emplace(source.name, Home{.path = source.home, .given = &path});
+      if (!fresh && (it->second.path != source.home || it->second.given != &path)) {
+        all.problems.push_back(
+            invalid_argument(fmt::format("Two files would both be served as '{}': '{}' and '{}'. Rename one.",
+                                         source.name, it->second.path.string(), source.home.string())));
+        continue;
+      }
+      all.sources.push_back(std::move(source));
     }
   }
   return all;
+}
+
+Result<std::vector<ModelSource>> find_models(const std::vector<ModelPath>& paths,
+                                             const backend::Backend& backend, const VersionPolicy& versions) {
+  Found found = scan_models(paths, versions, backend);
+  if (!found.problems.empty()) return std::move(found.problems.front());
+  return std::move(found.sources);
 }
 
 }  // namespace bascule::catalog

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backend/backend.h"
@@ -9,13 +12,33 @@
 
 namespace bascule::catalog {
 
+// What tells a changed file from an unchanged one.
+// Thread-safety: a value.
+struct FileStamp {
+  std::uint64_t bytes = 0;
+  std::uint64_t inode = 0;
+  std::int64_t modified_ns = 0;  // since 1970
+  bool operator==(const FileStamp&) const = default;
+};
+
 // One model version found on disk.
 struct ModelSource {
   std::string name;
   std::string version;  // decimal, "1" for plain files
   std::filesystem::path file;
-  std::string note;  // something the user should know, e.g. a config.pbtxt that is not read; may be empty
+  std::string note;            // something the user should know, e.g. a config.pbtxt that is not read
+  FileStamp stamp = {};        // as it was found
+  std::filesystem::path home;  // the file, or the folder that holds its versions
 };
+
+// Which versions of a repository's model are served.
+// Thread-safety: a value.
+struct VersionPolicy {
+  std::size_t latest = 1;               // so many of the highest; 0: all
+  std::vector<std::uint64_t> specific;  // where not empty, these alone
+};
+// "latest:N", "all" or "specific:N,N". Errors: kInvalidArgument.
+Result<VersionPolicy> parse_version_policy(std::string_view text);
 
 // A path that was given to serve, and the name its model shall have.
 // Thread-safety: a value.
@@ -24,11 +47,20 @@ struct ModelPath {
   std::string name;  // empty: the file's or folder's own
 };
 
-// Finds the models that paths mean: a model file, a folder of model files, or a Triton-style repository
-// (NAME/VERSION/model.EXT, highest version of each name).
+// The models that paths mean, and what was wrong with some of them.
+struct Found {
+  std::vector<ModelSource> sources;
+  std::vector<Error> problems;  // as find_models gives them, at most one for each path and each name
+};
+Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& versions,
+                  const backend::Backend& backend);
+
+// Finds the models that paths mean: a model file, a folder of model files, or a repository
+// (NAME/VERSION/model.EXT). Nothing may be wrong.
 // Errors: kNotFound; kInvalidArgument where nothing fits, where a name is given to several models or two
 // models share one, and for .pt, .engine, .mar and the like with the command that turns them into ONNX.
 Result<std::vector<ModelSource>> find_models(const std::vector<ModelPath>& paths,
-                                             const backend::Backend& backend);
+                                             const backend::Backend& backend,
+                                             const VersionPolicy& versions = {});
 
 }  // namespace bascule::catalog

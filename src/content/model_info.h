@@ -38,7 +38,7 @@ struct ModelInfo {
   std::vector<Fact> facts;
 };
 
-enum class ModelState { kLoading, kReady, kFailed };
+enum class ModelState { kLoading, kReady, kFailed, kUnloaded };
 
 // Where one version of a model is in its life.
 // Thread-safety: a value.
@@ -46,7 +46,8 @@ struct ModelStatus {
   std::string name;
   std::string version;
   ModelState state = ModelState::kLoading;
-  std::string reason;  // one sentence where it failed
+  // Why it does not serve; for one that serves, why its last reload failed. One sentence, or empty.
+  std::string reason;
 };
 
 }  // namespace bascule::content

@@ -33,6 +33,7 @@ std::string_view state_name(content::ModelState state) {
     case content::ModelState::kLoading: return "loading";
     case content::ModelState::kReady: return "ready";
     case content::ModelState::kFailed: return "failed";
+    case content::ModelState::kUnloaded: return "unloaded";
   }
   return "unknown";
 }
@@ -60,6 +61,7 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
             fmt::format("Port {} answers GET /metrics only; models are served on another.", options_.port),
             Reason::kUnknownRoute)));
   }
+  if (auto refusal = refuse_control(route, head)) return std::unexpected(*std::move(refusal));
   if (!head.content_encoding.empty() && text::to_lower(head.content_encoding) != "identity") {
     return std::unexpected(refusal_of(
         route, 415,
@@ -98,6 +100,10 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
     case Endpoint::kPredict:
       admission.kind = "pictures";
       admission.limit = options_.max_binary_bytes;
+      break;
+    case Endpoint::kModelLoad:  // it may try to bring a whole model
+      admission.kind = "JSON";
+      admission.limit = options_.max_json_bytes;
       break;
     default: admission.kind = "a request that needs no body"; admission.limit = kUnusedBody;
   }
@@ -178,6 +184,9 @@ void Handlers::answer(const Admission& admission, const RequestHead& head, proto
   switch (admission.match.route->endpoint) {
     case Endpoint::kInfer: return infer(admission, head, body, started, std::move(done));
     case Endpoint::kPredict: return predict(admission, head, body, started, std::move(done));
+    case Endpoint::kModelLoad:
+    case Endpoint::kModelUnload: return control(admission, body, started, std::move(done));
+    case Endpoint::kRepositoryIndex: return done(repository_index(admission.match, body, started));
     default: return done(look_up(admission, head, started));
   }
 }

@@ -34,7 +34,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   // Called once, on the caller's thread or on one of the executor's.
   using Done = std::move_only_function<void(Reply)>;
 
-  Handlers(const ServerOptions& options, Services services) : options_(options), services_(services) {}
+  // `loopback`: whether only this machine can reach the server.
+  Handlers(const ServerOptions& options, Services services, bool loopback)
+      : options_(options), services_(services), loopback_(loopback) {}
 
   // Decides on the head alone, before any of the body is read. `length`: the body's, where it is announced.
   std::expected<Admission, Refusal> admit(const RequestHead& head, std::optional<std::uint64_t> length) const;
@@ -51,6 +53,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
              TimePoint started, Done done);
   void predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                TimePoint started, Done done);
+  void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
+  [[nodiscard]] std::optional<Refusal> refuse_control(const Route& route, const RequestHead& head) const;
+  Reply repository_index(const Match& match, const protocol::RequestBody& body, TimePoint started);
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
   Reply model_metadata(const Match& match, TimePoint started);
   Reply model_ready(const Match& match, TimePoint started);
@@ -63,6 +68,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
 
   const ServerOptions options_;
   const Services services_;
+  const bool loopback_;
 };
 
 }  // namespace bascule::http

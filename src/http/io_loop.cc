@@ -256,6 +256,7 @@ std::optional<Refusal> Connection::understand_fields() {
         host = true;
         break;
       case field::content_type: head_.content_type = value; break;
+      case field::origin: head_.origin = value; break;
       case field::content_encoding: head_.content_encoding = value; break;
       case field::transfer_encoding:
         if (text::to_lower(value) != "chunked") {

@@ -34,6 +34,9 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/v2/models/{model}/versions/{version}/ready", kModelReady, kV2, "v2"},
     {Method::kGet, "/v2/models/{model}/stats", kStatistics, kV2, "v2"},
     {Method::kGet, "/v2/models/{model}/versions/{version}/stats", kStatistics, kV2, "v2"},
+    {Method::kPost, "/v2/repository/index", kRepositoryIndex, kV2, "v2"},
+    {Method::kPost, "/v2/repository/models/{model}/load", kModelLoad, kV2, "v2"},
+    {Method::kPost, "/v2/repository/models/{model}/unload", kModelUnload, kV2, "v2"},
     {Method::kGet, "/metrics", kMetrics, kV2, "http"},
     {Method::kGet, "/", kIndex, kV2, "http"},
 };

@@ -22,6 +22,9 @@ enum class Endpoint {
   kModelReady,
   kStatistics,
   kMetrics,
+  kRepositoryIndex,
+  kModelLoad,
+  kModelUnload,
   kIndex,
 };
 

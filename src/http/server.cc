@@ -71,9 +71,10 @@ Error cannot_listen(const ServerOptions& options, const error_code& error) {
 
 class HttpServer final : public Server {
  public:
-  HttpServer(const ServerOptions& options, Services services, std::unique_ptr<AccessLog> access_log)
+  HttpServer(const ServerOptions& options, Services services, std::unique_ptr<AccessLog> access_log,
+             bool loopback)
       : open_(options.max_connections), access_log_(std::move(access_log)) {
-    const auto handlers = std::make_shared<Handlers>(options, services);
+    const auto handlers = std::make_shared<Handlers>(options, services, loopback);
     const std::size_t count = std::max<std::size_t>(options.io_threads, 1);
     for (std::size_t i = 0; i < count; ++i) {
       loops_.push_back(std::make_unique<IoLoop>(IoLoopOptions{.idle_timeout = options.idle_timeout,
@@ -87,8 +88,7 @@ class HttpServer final : public Server {
   }
   ~HttpServer() override { stop(Duration{}); }
 
-  Result<void> listen(const ServerOptions& options) {
-    BASCULE_ASSIGN(const tcp::endpoint endpoint, endpoint_of(options));
+  Result<void> listen(const tcp::endpoint& endpoint, const ServerOptions& options) {
     error_code error;
     acceptor_->open(endpoint.protocol(), error);
     if (!error) acceptor_->set_option(tcp::acceptor::reuse_address(true), error);
@@ -175,8 +175,10 @@ Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, Services s
   if (!options.access_log.empty()) {
     BASCULE_ASSIGN(access_log, AccessLog::open(options.access_log));
   }
-  auto server = std::make_unique<HttpServer>(options, services, std::move(access_log));
-  BASCULE_TRY(server->listen(options));
+  BASCULE_ASSIGN(const tcp::endpoint endpoint, endpoint_of(options));
+  auto server = std::make_unique<HttpServer>(options, services, std::move(access_log),
+                                             endpoint.address().is_loopback());
+  BASCULE_TRY(server->listen(endpoint, options));
   return Result<std::unique_ptr<Server>>(std::move(server));
 }
 

@@ -19,6 +19,13 @@ std::string v2_text(const Error& error) {
                          error.fields.got, error.message);
     case Reason::kDuplicateOutput:
       return fmt::format("output '{}' already exists in request", error.fields.name);
+    case Reason::kLoadFailed:
+      return fmt::format("failed to load '{}'{}: {}", error.fields.name,
+                         error.code == Code::kNotFound ? ", failed to poll from model repository" : "",
+                         error.message);
+    case Reason::kUnloadFailed:
+      return fmt::format("failed to unload '{}': {}", error.fields.name, error.message);
+    case Reason::kNoModelControl: return "explicit model load / unload is not allowed. " + error.message;
     default: return error.message;
   }
 }
@@ -28,6 +35,7 @@ unsigned v2_status(const Error& error) {
     case Reason::kMethodNotAllowed: return 405;
     case Reason::kBodyTooLarge: return 413;
     case Reason::kUnsupportedMedia: return 415;
+    case Reason::kAdminRefused: return 403;
     default: break;
   }
   switch (error.code) {

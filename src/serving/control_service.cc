@@ -8,6 +8,28 @@ namespace bascule::serving {
 
 using content::ModelState;
 
+namespace {
+
+Error no_model_control() {
+  return {.code = Code::kUnavailable,
+          .message =
+              "This server does not load or unload models on request; start it with "
+              "--model-control-mode explicit.",
+          .reason = Reason::kNoModelControl};
+}
+
+}  // namespace
+
+void ControlService::load(const std::string& name, Done done) {
+  if (manager_ == nullptr) return done(no_model_control());
+  manager_->load(name, std::move(done));
+}
+
+void ControlService::unload(const std::string& name, Done done) {
+  if (manager_ == nullptr) return done(no_model_control());
+  manager_->unload(name, std::move(done));
+}
+
 std::vector<std::string> ControlService::ready_versions(std::string_view name) const {
   std::vector<std::string> out;
   for (content::ModelStatus& status : catalog_.list()) {

@@ -8,16 +8,20 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
+#include "catalog/manager.h"
 #include "content/model_info.h"
 
 namespace bascule::serving {
 
-// The second entrance: what is loaded and how it does; front ends never see the catalog.
+// The second entrance: what is loaded and how it does, and changing that; front ends never see the catalog.
 // Thread-safety: thread-safe.
 class ControlService {
  public:
-  ControlService(const catalog::Catalog& catalog, const Clock& clock)
-      : catalog_(catalog), clock_(clock), started_(clock.now()) {}
+  using Done = catalog::Manager::Done;
+
+  // `manager`: null where models are not loaded and unloaded on request; else it outlives the service.
+  ControlService(const catalog::Catalog& catalog, const Clock& clock, catalog::Manager* manager = nullptr)
+      : catalog_(catalog), clock_(clock), manager_(manager), started_(clock.now()) {}
 
   // Names in order; all states.
   [[nodiscard]] std::vector<content::ModelStatus> models() const { return catalog_.list(); }
@@ -28,11 +32,16 @@ class ControlService {
                                                                         std::string_view version) const;
   // Ready: at least one model serves and none is still loading. The error says why not.
   [[nodiscard]] Result<void> ready() const;
+  // Load, or load anew; unload. They return at once; `done` comes when it is done, on another thread or
+  // before this returns. Errors: as Manager::load and unload; kUnavailable with kNoModelControl.
+  void load(const std::string& name, Done done);
+  void unload(const std::string& name, Done done);
   [[nodiscard]] Duration alive() const { return clock_.now() - started_; }
 
  private:
   const catalog::Catalog& catalog_;
   const Clock& clock_;
+  catalog::Manager* const manager_;
   const TimePoint started_;
 };
 

@@ -41,7 +41,8 @@ std::string write_server_metadata(std::string_view name, std::string_view versio
   out += R"(,"version":)";
   text::append_json_quoted(out, version);
   // Only what is there: parameters of a request are checked, but no model sees them yet.
-  out += R"(,"extensions":["binary_tensor_data","statistics"]})";
+  out += R"x(,"extensions":["binary_tensor_data","statistics","model_repository",)x";
+  out += R"x("model_repository(unload_dependents)"]})x";
   return out;
 }
 

@@ -13,7 +13,7 @@
 
 // The Open Inference Protocol, version 2, over REST, with the binary tensor extension.
 // Source: open-inference-protocol, specification/protocol/inference_rest.md; Triton,
-// extension_binary_data.md.
+// extension_binary_data.md, extension_model_repository.md.
 namespace bascule::protocol::v2 {
 
 // One requested output, or none named: all of them.
@@ -69,5 +69,15 @@ Result<ReplyBody> write_infer(const content::InferResponse& response, const Repl
 // GET /v2/models/stats and /v2/models/{m}[/versions/{v}]/stats: Triton's statistics extension
 // (extension_statistics.md). Every model here has one response per request, and there is no cache.
 [[nodiscard]] std::string write_statistics(const std::vector<content::ModelStatistics>& models);
+
+// POST /v2/repository/index: whether only models that are ready are asked for. An empty body asks for all.
+// Errors: kInvalidArgument.
+Result<bool> parse_index_request(const RequestBody& body);
+// [{"name":"m","version":"1","state":"READY"|"LOADING"|"UNAVAILABLE","reason":"…"}]
+[[nodiscard]] std::string write_index(const std::vector<content::ModelStatus>& models, bool ready_only);
+// POST /v2/repository/models/{m}/load and /unload: checks that nothing is asked for that is not done. An
+// empty body is fine, and so is the parameter "unload_dependents", since no model depends on another. Errors:
+// kInvalidArgument, for parameters that are unknown, or known but not taken yet ("config", "file:…").
+Result<void> check_control_request(const RequestBody& body);
 
 }  // namespace bascule::protocol::v2
