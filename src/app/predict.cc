@@ -238,9 +238,12 @@ int predict(config::Parsed parsed) {
   }
   Run run{.values = values, .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
   auto model = catalog::load_model(sources->front(), *backend,
-                                   {.load = {.threads = static_cast<int>(cores / width)},
-                                    .task = {.max_pixels = run.max_pixels},
-                                    .max_batch_size = 1},
+                                   {.task = {.max_pixels = run.max_pixels},
+                                    // The files are all there: none is refused for the length of the queue.
+                                    .settings = {.max_batch_size = 1,
+                                                 .max_queue_size = 0,
+                                                 .queue_budget = {},
+                                                 .threads = static_cast<int>(cores / width)}},
                                    clock);
   if (!model) return fail(model.error(), kFailed);
   catalog::Catalog catalog(sources->front().name);
@@ -254,10 +257,8 @@ int predict(config::Parsed parsed) {
   ThreadPool executor({.name = "worker", .threads = width});
   TimerThread timer(clock);
   metrics::Metrics metrics;
-  // The files are all there: none of them is refused for the length of the queue.
   serving::InferenceService service(
-      catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics},
-      {.limits = {.max_queue_size = 0, .queue_budget = {}}});
+      catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics}, {});
   const int exit_code = predict_all(service, width, run, *files);
   executor.drain();
   return exit_code;

@@ -186,10 +186,12 @@ void greet(const std::string& url, const std::string& metrics_url, const catalog
   std::fflush(stdout);
 }
 
-serving::InferenceOptions inference_options(const config::Values& values) {
-  return {.limits = {.max_queue_size = static_cast<std::size_t>(values.integer("max_queue_size")),
-                     .queue_budget = std::chrono::milliseconds(values.integer("queue_budget_ms"))},
-          .max_queue_delay = std::chrono::microseconds(values.integer("max_queue_delay_microseconds"))};
+content::ModelSettings model_settings(const config::Values& values) {
+  return {.max_batch_size = static_cast<std::size_t>(values.integer("max_batch_size")),
+          .max_queue_delay = std::chrono::microseconds(values.integer("max_queue_delay_microseconds")),
+          .max_queue_size = static_cast<std::size_t>(values.integer("max_queue_size")),
+          .queue_budget = std::chrono::milliseconds(values.integer("queue_budget_ms")),
+          .threads = static_cast<int>(values.integer("threads"))};
 }
 
 // What was asked to be served.
@@ -216,20 +218,18 @@ struct Parts {
         std::size_t threads)
       : loader({.name = "loader", .threads = 1, .max_queue = kMaxLoads}),
         catalog(values.has("default_model") ? values.text("default_model") : ""),
-        manager(manager_options(values, wanted, backend, threads), backend, clock, catalog, loader),
+        manager(manager_options(values, wanted, backend), backend, clock, catalog, loader),
         executor({.name = "worker", .threads = std::max<std::size_t>(cpu_budget() / threads, 1)}),
         timer(clock),
-        inference(catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics},
-                  inference_options(values)),
+        inference(catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics}, {}),
         control(catalog, clock, values.text("model_control_mode") == "explicit" ? &manager : nullptr) {}
 
  private:
   catalog::ManagerOptions manager_options(const config::Values& values, const Wanted& wanted,
-                                          const backend::Backend& backend, std::size_t threads) {
+                                          const backend::Backend& backend) {
     const catalog::LoaderOptions options{
-        .load = {.threads = static_cast<int>(threads)},
         .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))},
-        .max_batch_size = static_cast<std::size_t>(values.integer("max_batch_size"))};
+        .settings = model_settings(values)};
     return {.paths = wanted.paths,
             .versions = wanted.versions,
             .wanted = [names = wanted.names](

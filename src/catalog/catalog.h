@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "content/model_info.h"
+#include "content/model_settings.h"
 #include "tasks/task.h"
 
 namespace bascule::catalog {
@@ -30,6 +31,7 @@ struct LoadedModel {
   // measured.
   std::size_t max_batch_size = 1;
   Duration saved_by_sharing{};
+  content::ModelSettings settings;
 };
 using Handle = std::shared_ptr<const LoadedModel>;
 

@@ -103,7 +103,7 @@ Sharing choose_sharing(const backend::Executable& executable, content::ModelInfo
                           .origin = std::move(origin)});
     return Sharing{.max_batch_size = rows, .saved = saved};
   };
-  const std::size_t asked = options.max_batch_size;
+  const std::size_t asked = options.settings.max_batch_size;
   if (!info.batchable || asked == 1) return {};
   if (asked == 0 && run > kLongRun) {
     return decided(1, {}, "a run is so long that sharing it gains nothing");
@@ -124,7 +124,8 @@ Sharing choose_sharing(const backend::Executable& executable, content::ModelInfo
 
 Result<Handle> load_model(const ModelSource& source, const backend::Backend& backend,
                           const LoaderOptions& options, const Clock& clock) {
-  BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable, backend.load(source.file, options.load));
+  BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable,
+                 backend.load(source.file, {.threads = options.settings.threads}));
   tasks::Understanding understood = tasks::understand(executable->spec(), options.task);
   content::ModelInfo& info = understood.info;
   info.name = source.name;
@@ -161,7 +162,8 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
                   .measured_run = measured.value_or(Measured{}).run,
                   .measured_bytes = measured.value_or(Measured{}).bytes,
                   .max_batch_size = sharing.max_batch_size,
-                  .saved_by_sharing = sharing.saved});
+                  .saved_by_sharing = sharing.saved,
+                  .settings = options.settings});
 }
 
 }  // namespace bascule::catalog

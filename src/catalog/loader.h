@@ -10,11 +10,9 @@
 namespace bascule::catalog {
 
 struct LoaderOptions {
-  backend::LoadOptions load;
   tasks::TaskOptions task;
-  // Rows of one run that several requests may share; 1: none do; 0: kAutoBatch where a trial at load shows
-  // that it pays, else 1.
-  std::size_t max_batch_size = 0;
+  // Where `max_batch_size` is 0, it becomes kAutoBatch where a trial at load shows that it pays, else 1.
+  content::ModelSettings settings;
 };
 
 // Beyond this engines gain little, and the first of the batch waits for the last.

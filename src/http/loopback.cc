@@ -55,7 +55,8 @@ catalog::Handle model(const std::string& name, Duration measured_run, Run run) {
       .info = std::make_shared<const content::ModelInfo>(std::move(info)),
       .executable = std::make_shared<const FunctionModel>(std::move(spec), std::move(run)),
       .measured_run = measured_run,
-      .measured_bytes = 1ULL << 20U});
+      .measured_bytes = 1ULL << 20U,
+      .settings = {.queue_budget = {}}});
 }
 
 }  // namespace

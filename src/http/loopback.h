@@ -96,9 +96,7 @@ class Loopback {
   std::optional<ThreadPool> pool_{std::in_place, ThreadPoolOptions{.name = "cpu", .threads = 2}};
   TimerThread timer_{clock_};
   serving::InferenceService inference_{
-      catalog_,
-      {.executor = *pool_, .timer = timer_, .clock = clock_, .metrics = metrics_},
-      {.limits = {.queue_budget = {}}}};
+      catalog_, {.executor = *pool_, .timer = timer_, .clock = clock_, .metrics = metrics_}, {}};
   serving::ControlService control_{catalog_, clock_};
   std::unique_ptr<Server> server_;
 };

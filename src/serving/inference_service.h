@@ -26,10 +26,6 @@ namespace bascule::serving {
 struct InferenceOptions {
   // A tensor request whose run is expected to stay below this runs on the calling thread; 0: none does.
   Duration inline_run = std::chrono::microseconds(200);
-  // Of every model's queue.
-  batching::AdmissionLimits limits;
-  // How long a request may wait for a fuller run while an instance is idle.
-  Duration max_queue_delay{};
   batching::Sabotage sabotage = batching::Sabotage::kNone;
 };
 

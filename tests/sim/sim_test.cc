@@ -58,7 +58,7 @@ class Simulation {
         catalog_,
         serving::Runtime{
             .executor = world_.executor, .timer = world_.timer, .clock = world_.clock, .metrics = metrics_},
-        serving::InferenceOptions{.limits = limits_, .max_queue_delay = delay_, .sabotage = sabotage_});
+        serving::InferenceOptions{.sabotage = sabotage_});
   }
 
   // What was wrong first; empty: nothing.
@@ -106,7 +106,10 @@ class Simulation {
                              .measured_run = base,
                              .measured_bytes = 4,
                              .max_batch_size = max_batch_,
-                             .saved_by_sharing = microseconds(100)}));
+                             .saved_by_sharing = microseconds(100),
+                             .settings = {.max_queue_delay = delay_,
+                                          .max_queue_size = limits_.max_queue_size,
+                                          .queue_budget = limits_.queue_budget}}));
   }
 
   // y = 2x, z = 3x.

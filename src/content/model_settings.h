@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace bascule::content {
+
+// Into which shape a picture is fitted.
+enum class LetterboxShape : std::uint8_t {
+  kRect,    // padded to the next multiple of the stride, as the reference package does: least work
+  kSquare,  // padded to the model's full size: pictures of every shape fit into one run
+};
+
+// What a user may choose for one model. The names are those of the settings, and where Triton's model
+// configuration has such a field (dynamic_batching, default_queue_policy, instance_group), its name and
+// meaning. Thread-safety: a value.
+struct ModelSettings {
+  // Runs that requests share.
+  std::size_t max_batch_size = 0;  // rows of one run; 1: none share; 0: a trial at load decides
+  std::vector<std::size_t> preferred_batch_size;  // ascending
+  Duration max_queue_delay{};                     // 0: nothing waits while an instance is idle
+  bool preserve_ordering = false;                 // answers leave in the order in which requests came
+  // What may wait.
+  std::size_t max_queue_size = 1000;                // requests; 0: no limit
+  Duration queue_budget = std::chrono::seconds(1);  // of expected waiting; 0: only the length counts
+  std::uint32_t priority_levels = 0;                // 0: none; level 1 is served first
+  std::uint32_t default_priority_level = 0;         // of requests that name none; 0: the lowest
+  Duration default_timeout{};                       // of a request that names none; 0: none
+  // Who runs it.
+  std::size_t instances = 0;  // runs at the same time; 0: as many as the cores allow
+  int threads = 1;            // that compute one run
+  // Pictures.
+  LetterboxShape letterbox = LetterboxShape::kRect;
+  // Sample requests run at load, before the model serves; empty: zeros of its smallest shapes.
+  std::vector<std::filesystem::path> warm_up;
+};
+
+}  // namespace bascule::content
