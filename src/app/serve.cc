@@ -198,7 +198,7 @@ content::ModelSettings model_settings(const config::Values& values) {
 struct Wanted {
   std::vector<catalog::ModelPath> paths;
   catalog::VersionPolicy versions;
-  std::vector<catalog::ModelSource> sources;
+  catalog::Found found;
   std::set<std::string> names;  // loaded at the start; empty: all
 };
 
@@ -218,7 +218,7 @@ struct Parts {
         std::size_t threads)
       : loader({.name = "loader", .threads = 1, .max_queue = kMaxLoads}),
         catalog(values.has("default_model") ? values.text("default_model") : ""),
-        manager(manager_options(values, wanted, backend), backend, clock, catalog, loader),
+        manager(manager_options(values, wanted, backend), clock, catalog, loader),
         executor({.name = "worker", .threads = std::max<std::size_t>(cpu_budget() / threads, 1)}),
         timer(clock),
         inference(catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics}, {}),
@@ -230,8 +230,8 @@ struct Parts {
     const catalog::LoaderOptions options{
         .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))},
         .settings = model_settings(values)};
-    return {.paths = wanted.paths,
-            .versions = wanted.versions,
+    return {.scan = [paths = wanted.paths, versions = wanted.versions,
+                     &backend] { return catalog::scan_models(paths, versions, backend); },
             .wanted = [names = wanted.names](
                           const std::string& name) { return names.empty() || names.contains(name); },
             .load = [this, &backend, options](const auto& source) -> Result<catalog::Handle> {
@@ -275,12 +275,11 @@ std::string url_of(const http::ServerOptions& options, std::uint16_t port) {
 }
 
 // Returns when the models wanted at the start are loaded, or failed.
-void load_at_start(catalog::Manager& manager, const std::vector<catalog::ModelSource>& sources) {
+void load_at_start(catalog::Manager& manager, const catalog::Found& found) {
   std::promise<void> promise;
   const std::future<void> loaded = promise.get_future();
-  manager.start(sources, [promise = std::move(promise)](const Result<void>& /*logged*/) mutable {
-    promise.set_value();
-  });
+  manager.start(
+      found, [promise = std::move(promise)](const Result<void>& /*logged*/) mutable { promise.set_value(); });
   loaded.wait();
 }
 
@@ -316,7 +315,7 @@ int run(const config::Values& values, const Wanted& wanted, const backend::Backe
   }
   (*server)->start();
   if (*metrics_server) (*metrics_server)->start();
-  load_at_start(parts.manager, wanted.sources);
+  load_at_start(parts.manager, wanted.found);
   const bool none_wanted = wanted.names.contains(std::string(kNoModel));
   if (auto ready = parts.control.ready(); !ready && !none_wanted && !end_is_asked()) {
     stop(**server, parts, Duration{});
@@ -340,10 +339,11 @@ Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config:
   Wanted wanted;
   BASCULE_ASSIGN(wanted.paths, wanted_models(parsed, entries));
   BASCULE_ASSIGN(wanted.versions, catalog::parse_version_policy(parsed.values.text("version_policy")));
-  BASCULE_ASSIGN(wanted.sources, catalog::find_models(wanted.paths, backend, wanted.versions));
+  wanted.found = catalog::scan_models(wanted.paths, wanted.versions, backend);
+  if (!wanted.found.problems.empty()) return wanted.found.problems.front();
   wanted.names = names_at_start(parsed.values);
-  BASCULE_TRY(check_names(wanted.names, wanted.sources));
-  BASCULE_TRY(check_default(parsed.values, wanted.sources));
+  BASCULE_TRY(check_names(wanted.names, wanted.found.sources));
+  BASCULE_TRY(check_default(parsed.values, wanted.found.sources));
   return wanted;
 }
 

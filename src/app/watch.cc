@@ -20,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Duration kSettle = std::chrono::milliseconds(500);  // between two looks at what changes
 constexpr std::uint32_t kChanges =
     IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR;
 
@@ -70,7 +69,7 @@ void Watch::run() const {
     if (waiting[1].revents != 0) {
       drain(events_);
       // The first of many changes sets the time: a folder that never rests is looked at all the same.
-      due = std::min(due.value_or(TimePoint::max()), clock.now() + kSettle);
+      due = std::min(due.value_or(TimePoint::max()), clock.now() + options_.settle);
       // Not told of each of them meanwhile.
       pollfd stop{.fd = stop_, .events = POLLIN, .revents = 0};
       if (::poll(&stop, 1, timeout_ms(due, clock.now())) > 0) return;
@@ -81,7 +80,7 @@ void Watch::run() const {
     const bool settled = options_.look();
     due.reset();
     if (by_clock) due = clock.now() + options_.every;
-    if (!settled) due = clock.now() + kSettle;
+    if (!settled) due = clock.now() + options_.settle;
   }
 }
 

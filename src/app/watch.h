@@ -10,9 +10,10 @@
 namespace bascule::app {
 
 struct WatchOptions {
-  std::vector<std::filesystem::path> paths;  // files, or folders that are followed two levels down
-  bool events = false;                       // look again when the kernel tells of a change
-  Duration every{};                          // look again so often; 0: never unasked
+  std::vector<std::filesystem::path> paths;          // files, or folders that are followed two levels down
+  bool events = false;                               // look again when the kernel tells of a change
+  Duration every{};                                  // look again so often; 0: never unasked
+  Duration settle = std::chrono::milliseconds(500);  // between two looks at what changes
   // Looks; true where all that was seen is settled. Called on the watch's own thread.
   std::function<bool()> look;
 };

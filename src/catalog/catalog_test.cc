@@ -210,6 +210,23 @@ TEST_F(FindModels, NothingThereIsASentence) {
   EXPECT_THAT(find().error().message, HasSubstr("cannot name a model"));
 }
 
+TEST_F(FindModels, OneBadNameInAFolderIsPassedOver) {
+  touch("good.fake");
+  touch("my model.fake");
+  touch("repo x/1/model.fake");
+  touch("repo x/2/model.fake");
+  const Found found = scan_models({{.path = root_}}, {.latest = 0}, backend_);
+  ASSERT_EQ(found.sources.size(), 1U);
+  EXPECT_EQ(found.sources[0].name, "good");
+  EXPECT_TRUE(found.problems.empty());
+  ASSERT_EQ(found.skipped.size(), 2U);
+  EXPECT_THAT(found.skipped[0], HasSubstr("my model.fake' is passed over: 'my model' cannot name a model"));
+  EXPECT_THAT(found.skipped[1], HasSubstr("'repo x' cannot name a model"));
+  // Given themselves they are errors.
+  EXPECT_THAT(find("my model.fake").error().message, HasSubstr("cannot name a model"));
+  EXPECT_THAT(find("repo x").error().message, HasSubstr("cannot name a model"));
+}
+
 using LoadModel = Folder;
 
 TEST_F(LoadModel, RunsOnZerosOfTheSmallestShapes) {

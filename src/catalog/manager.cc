@@ -32,9 +32,8 @@ bool holds(const std::vector<ModelSource>& sources, const std::string& version) 
 
 }  // namespace
 
-Manager::Manager(ManagerOptions options, const backend::Backend& backend, const Clock& clock,
-                 Catalog& catalog, Executor& loader)
-    : options_(std::move(options)), backend_(backend), clock_(clock), catalog_(catalog), loader_(loader) {}
+Manager::Manager(ManagerOptions options, const Clock& clock, Catalog& catalog, Executor& loader)
+    : options_(std::move(options)), clock_(clock), catalog_(catalog), loader_(loader) {}
 
 void Manager::post(Done done, std::move_only_function<Result<void>()> work) {
   BASCULE_CHECK(loader_.width() == 1);
@@ -44,11 +43,14 @@ void Manager::post(Done done, std::move_only_function<Result<void>()> work) {
   if (!posted) (*shared)(std::move(posted));
 }
 
-void Manager::start(const Sources& sources, Done done) {
-  for (const ModelSource& source : sources) {
+void Manager::start(const Found& found, Done done) {
+  for (const ModelSource& source : found.sources) {
     if (options_.wanted(source.name)) catalog_.set_loading(source.name, source.version);
   }
-  post(std::move(done), [this, sources] { return load_all(sources); });
+  post(std::move(done), [this, found] {
+    tell(found);
+    return load_all(found.sources);
+  });
 }
 
 void Manager::load(const std::string& name, Done done) {
@@ -83,8 +85,8 @@ Result<void> Manager::load_all(const Sources& sources) {
 }
 
 Result<void> Manager::load_named(const std::string& name) {
-  Found found = scan_models(options_.paths, options_.versions, backend_);
-  tell(found.problems);
+  Found found = options_.scan();
+  tell(found);
   const auto all = by_name(std::move(found.sources));
   const auto own = all.find(name);
   if (own == all.end()) {
@@ -123,8 +125,8 @@ Result<void> Manager::unload_named(const std::string& name) {
 }
 
 bool Manager::rescan_now() {
-  Found found = scan_models(options_.paths, options_.versions, backend_);
-  tell(found.problems);
+  Found found = options_.scan();
+  tell(found);
   const auto all = by_name(std::move(found.sources));
   bool settled = true;
   for (const auto& [name, sources] : all) settled = update(name, sources) && settled;
@@ -225,12 +227,12 @@ bool Manager::drop_missing(const std::map<std::string, Sources>& found) {
   return settled;
 }
 
-void Manager::tell(const std::vector<Error>& problems) {
-  std::string all;
-  for (const Error& problem : problems) all += problem.message + '\n';
-  if (all != std::exchange(told_, all)) {
-    for (const Error& problem : problems) log::warning("{}", problem.message);
-  }
+// What is wrong with the files, when it is not what was told last.
+void Manager::tell(const Found& found) {
+  std::vector<std::string> all = found.skipped;
+  for (const Error& problem : found.problems) all.push_back(problem.message);
+  if (all == std::exchange(told_, all)) return;
+  for (const std::string& line : all) log::warning("{}", line);
 }
 
 Handle Manager::freed_by_loader(Handle model) const {

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "backend/backend.h"
 #include "base/clock.h"
 #include "base/executor.h"
 #include "base/result.h"
@@ -16,8 +15,8 @@
 namespace bascule::catalog {
 
 struct ManagerOptions {
-  std::vector<ModelPath> paths;
-  VersionPolicy versions;
+  // Looks at what there is to be served, as it is now; called on the loader.
+  std::function<Found()> scan;
   // The models that are loaded unasked, at the start and when `rescan` finds them; the others only on
   // request.
   std::function<bool(const std::string& name)> wanted = [](const std::string&) { return true; };
@@ -37,15 +36,14 @@ class Manager {
  public:
   using Done = std::move_only_function<void(Result<void>)>;
 
-  // `catalog`, `loader` and `backend` outlive the manager, `loader` the catalog too. `loader` has one thread
-  // and is drained before the manager goes.
-  Manager(ManagerOptions options, const backend::Backend& backend, const Clock& clock, Catalog& catalog,
-          Executor& loader);
+  // `catalog` and `loader` outlive the manager, `loader` the catalog too. `loader` has one thread and is
+  // drained before the manager goes.
+  Manager(ManagerOptions options, const Clock& clock, Catalog& catalog, Executor& loader);
 
-  // Lists `sources` in the catalog at once, then loads those wanted. Called once, first. `done` gets the
-  // first failure. For this and the following: called on the loader, or by the caller where the loader takes
-  // no more work, then with the errors of Executor::post.
-  void start(const std::vector<ModelSource>& sources, Done done);
+  // Lists what was found in the catalog at once, then loads what is wanted of it. Called once, first. `done`
+  // gets the first failure. For this and the following: called on the loader, or by the caller where the
+  // loader takes no more work, then with the errors of Executor::post.
+  void start(const Found& found, Done done);
 
   // Looks at the paths again and loads the model's versions anew, changed or not; versions that are not to be
   // served any more go when all of that went well.
@@ -84,17 +82,16 @@ class Manager {
   void drop_others(const std::string& name, const Sources& keep);
   void list_unloaded(const ModelSource& source);
   bool drop_missing(const std::map<std::string, Sources>& found);
-  void tell(const std::vector<Error>& problems);
+  void tell(const Found& found);
   Handle freed_by_loader(Handle model) const;
 
   const ManagerOptions options_;
-  const backend::Backend& backend_;
   const Clock& clock_;
   Catalog& catalog_;
   Executor& loader_;
   // Touched on the loader alone, which has one thread.
   std::map<std::string, Model> models_;
-  std::string told_;  // the problems that were logged last
+  std::vector<std::string> told_;  // what was logged last of what is wrong with the files
 };
 
 }  // namespace bascule::catalog

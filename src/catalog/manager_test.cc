@@ -57,7 +57,10 @@ class Managing : public testing::Test {
     std::ofstream(root_ / relative) << text << std::string(++writes_, '.');
   }
   void start(VersionPolicy versions = {}, bool wanted = true) {
-    ManagerOptions options{.paths = {{.path = root_}}, .versions = std::move(versions)};
+    ManagerOptions options;
+    options.scan = [this, versions = std::move(versions)] {
+      return scan_models({{.path = root_}}, versions, backend_);
+    };
     options.wanted = [wanted](const std::string&) { return wanted; };
     options.load = [this](const ModelSource& source) -> Result<Handle> {
       loads_.push_back(source.name + "/" + source.version);
@@ -70,9 +73,9 @@ class Managing : public testing::Test {
       return std::make_shared<LoadedModel>(LoadedModel{.info = std::move(info), .executable = nullptr});
     };
     options.freed = [this] { ++freed_; };
-    const Found found = scan_models(options.paths, options.versions, backend_);
-    manager_.emplace(std::move(options), backend_, clock_, catalog_, loader_);
-    manager_->start(found.sources, [](const Result<void>&) {});
+    const Found found = options.scan();
+    manager_.emplace(std::move(options), clock_, catalog_, loader_);
+    manager_->start(found, [](const Result<void>&) {});
     loader_.run();
   }
   Result<void> load(const std::string& name) {

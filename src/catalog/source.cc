@@ -221,6 +221,33 @@ Result<VersionPolicy> parse_version_policy(std::string_view text) {
   return VersionPolicy{.latest = policy.specific[0]};
 }
 
+namespace {
+
+// Takes those out whose names cannot be a model's. One that stands in a folder among others is passed over;
+// one that was given itself, or the only one, is an error.
+Result<void> drop_badly_named(const fs::path& given, std::vector<ModelSource>& sources,
+                              std::vector<std::string>& skipped) {
+  std::error_code code;
+  const fs::path folder = fs::canonical(given, code);
+  std::optional<Error> first;
+  std::set<fs::path> told;
+  for (const ModelSource& source : sources) {
+    Result<void> named = check_name(source.name);
+    if (named) continue;
+    if (code || source.home.parent_path() != folder) return std::move(named).error();
+    if (told.insert(source.home).second) {
+      skipped.push_back(fmt::format("'{}' is passed over: {}", text::shortened(source.home.string()),
+                                    named.error().message));
+    }
+    if (!first) first = std::move(named).error();
+  }
+  std::erase_if(sources, [](const ModelSource& source) { return !valid_model_name(source.name); });
+  if (first && sources.empty()) return *std::move(first);
+  return {};
+}
+
+}  // namespace
+
 Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& versions,
                   const backend::Backend& backend) {
   Found all;
@@ -231,15 +258,12 @@ Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& vers
   std::map<std::string, Home> homes;
   for (const ModelPath& path : paths) {
     Result<std::vector<ModelSource>> found = find_named(path, versions, backend);
-    if (!found) {
-      all.problems.push_back(std::move(found).error());
+    Result<void> named = found ? drop_badly_named(path.path, *found, all.skipped) : Error(found.error());
+    if (!named) {
+      all.problems.push_back(std::move(named).error());
       continue;
     }
     for (ModelSource& source : *found) {
-      if (auto named = check_name(source.name); !named) {
-        all.problems.push_back(std::move(named).error());
-        continue;
-      }
       const auto [it, fresh] = homes.emplace(source.name, Home{.path = source.home, .given = &path});
       if (!fresh && (it->second.path != source.home || it->second.given != &path)) {
         all.problems.push_back(

@@ -51,12 +51,14 @@ struct ModelPath {
 struct Found {
   std::vector<ModelSource> sources;
   std::vector<Error> problems;  // as find_models gives them, at most one for each path and each name
+  // Files in a folder, beside others, that cannot be served as they are called: a sentence each.
+  std::vector<std::string> skipped;
 };
 Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& versions,
                   const backend::Backend& backend);
 
 // Finds the models that paths mean: a model file, a folder of model files, or a repository
-// (NAME/VERSION/model.EXT). Nothing may be wrong.
+// (NAME/VERSION/model.EXT). Nothing may be wrong but what scan_models skips.
 // Errors: kNotFound; kInvalidArgument where nothing fits, where a name is given to several models or two
 // models share one, and for .pt, .engine, .mar and the like with the command that turns them into ONNX.
 Result<std::vector<ModelSource>> find_models(const std::vector<ModelPath>& paths,

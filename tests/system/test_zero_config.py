@@ -70,6 +70,14 @@ def test_an_ipv6_address_in_brackets_is_one():
         assert server.url == f"http://[::1]:{server.port}"
 
 
+def test_a_bad_name_in_a_folder_does_not_stop_the_others(tmp_path):
+    for name in ("good", "my model"):
+        shutil.copy(ADD_ONE, tmp_path / f"{name}.onnx")
+    with Server(tmp_path) as server:
+        adds_one(server, "good")
+        assert "my model.onnx' is passed over" in server.log()
+
+
 def test_the_only_model_that_fits_needs_no_name():
     with Server(DETECTOR, ADD_ONE) as server:
         picture = (DATA / "pictures/steel_104_0000.jpg").read_bytes()
