@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Measures the server against bare loops of the same work, in one run, and prints the ratios.
+# Measures the server against bare loops of the same work, a peer and itself, in one run, and prints the ratios.
 #
-#   bench/run.sh                     everything, about three minutes; writes build/bench.json
-#   bench/run.sh --rounds 9          longer and steadier
+#   bench/run.sh                     everything, about a quarter of an hour; writes build/bench/bench.{json,html}
+#   bench/run.sh --only overload     one part
+#   bench/run.sh --write-docs        everything, and the figures and plots of docs/benchmarks.md anew
 #   bench/run.sh --help              the other options (those of bench/run.py)
+#
+# Triton is measured where bench/peers/setup.sh has brought it; that part says so and is skipped otherwise.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -18,4 +21,4 @@ cmake --preset release -DBASCULE_BENCH=ON >build/bench-configure.log || {
   exit 1
 }
 cmake --build build/release --target bascule bare_engine bare_pipeline
-exec python3 bench/run.py "$@"
+exec .venv/bin/python bench/run.py "$@"

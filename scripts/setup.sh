@@ -235,26 +235,28 @@ bring_onnxruntime() {
   say "ONNX Runtime $ort_version is in .deps/onnxruntime."
 }
 
+# install_requirements FILE: the Python packages that it pins, into .venv
 install_requirements() {
-  local file="$root/tests/requirements.txt" wanted
-  wanted="$(sha256sum "$file" | cut -d ' ' -f 1)"
-  if [[ "$(cat "$venv/requirements.sha256" 2>/dev/null)" == "$wanted" ]]; then
-    say "the Python packages of tests/requirements.txt are in .venv."
+  local file="$1" wanted stamp
+  stamp="$venv/$(dirname "$file" | tr / -)-requirements.sha256"
+  wanted="$(sha256sum "$root/$file" | cut -d ' ' -f 1)"
+  if [[ "$(cat "$stamp" 2>/dev/null)" == "$wanted" ]]; then
+    say "the Python packages of $file are in .venv."
     return
   fi
-  say "installing the Python packages of tests/requirements.txt into .venv."
-  quietly "$venv/bin/python" -m pip install --disable-pip-version-check --only-binary=:all: -r "$file" ||
-    fail "pip could not install tests/requirements.txt; the lines above say why."
-  echo "$wanted" >"$venv/requirements.sha256"
+  say "installing the Python packages of $file into .venv."
+  quietly "$venv/bin/python" -m pip install --disable-pip-version-check --only-binary=:all: -r "$root/$file" ||
+    fail "pip could not install $file; the lines above say why."
+  echo "$wanted" >"$stamp"
 }
 
 packages=("${build_packages[@]}")
-tests=no
+requirements=()
 for option in "$@"; do
   case "$option" in
     --build) ;;
-    --tests) packages+=("${test_packages[@]}"); tests=yes ;;
-    --bench) packages+=("${bench_packages[@]}") ;;
+    --tests) packages+=("${test_packages[@]}"); requirements+=(tests/requirements.txt) ;;
+    --bench) packages+=("${bench_packages[@]}"); requirements+=(bench/requirements.txt) ;;
     --tidy) packages+=("${tidy_packages[@]}") ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) fail "'$option' is no option; there are --build, --tests, --bench and --tidy." ;;
@@ -267,5 +269,5 @@ work="$(mktemp -d "$deps/setup.XXXXXX")" || fail "a working folder in $deps coul
 install_packages "${packages[@]}"
 make_venv
 bring_onnxruntime
-if [[ "$tests" == yes ]]; then install_requirements; fi
+for file in "${requirements[@]}"; do install_requirements "$file"; done
 say "done after $SECONDS s."
