@@ -11,8 +11,9 @@ constexpr Duration kLongest = std::chrono::hours(1);
 }  // namespace
 
 Duration expected_wait(const QueueLoad& load) {
+  const std::size_t before = load.waiting - std::min(load.behind, load.waiting);
   // In floating point: a queue without a limit times a slow run must not wrap around.
-  const double wait = static_cast<double>(load.per_request.count()) * static_cast<double>(load.waiting) /
+  const double wait = static_cast<double>(load.per_request.count()) * static_cast<double>(before) /
                       static_cast<double>(std::max<std::size_t>(load.instances, 1));
   return Duration(static_cast<Duration::rep>(std::min(wait, static_cast<double>(kLongest.count()))));
 }
@@ -23,7 +24,7 @@ std::optional<QueueRefusal> admit(const QueueLoad& load, const AdmissionLimits& 
   const bool full = limits.max_queue_size > 0 && load.waiting >= limits.max_queue_size;
   const bool late = limits.queue_budget > Duration{} && wait > limits.queue_budget;
   if (!full && !late) return std::nullopt;
-  // The queue as it stands will be served by then.
+  // What stands before it will be served by then.
   return QueueRefusal{.full = full, .expected_wait = wait, .retry_after = std::max(wait, kLeastRetry)};
 }
 

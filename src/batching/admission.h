@@ -16,6 +16,7 @@ struct AdmissionLimits {
 // What is known when a request arrives. Thread-safety: a value.
 struct QueueLoad {
   std::size_t waiting = 0;
+  std::size_t behind = 0;  // of those that wait, the ones of lower priority: they are served after it
   std::size_t instances = 1;
   std::size_t idle_instances = 0;
   Duration per_request{};  // an instance is taken up by one request, as measured; 0: not known yet
@@ -28,10 +29,11 @@ struct QueueRefusal {
   Duration retry_after{};
 };
 
-// How long the last of the waiting requests will wait, from the measured rate.
+// How long the request would wait for those that are served before it, from the measured rate.
 [[nodiscard]] Duration expected_wait(const QueueLoad& load);
 
-// Nothing: the request may wait. A request that meets an idle instance is always let in.
+// Nothing: the request may wait. A request that meets an idle instance is always let in. A full queue refuses
+// whoever comes next, as Triton's does: no one who was let in has to leave for a request of higher priority.
 [[nodiscard]] std::optional<QueueRefusal> admit(const QueueLoad& load, const AdmissionLimits& limits);
 
 }  // namespace bascule::batching

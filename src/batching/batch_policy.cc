@@ -27,14 +27,17 @@ Action decide(std::span<const Waiting> queue, const BatchPolicy& policy, TimePoi
     run.take.push_back(at);
     if (is_preferred(rows)) preferred = run.take.size();
   }
+  const TimePoint until = oldest + policy.max_queue_delay;
+  const bool over = now >= until;
   if (preferred > 0) {
-    run.take.resize(preferred);
+    // One that has waited for as long as it may does not leave others behind for the sake of a round number.
+    if (!over || policy.max_queue_delay == Duration{}) run.take.resize(preferred);
     return run;
   }
-  const std::size_t wanted =
-      policy.preferred_batch_size.empty() ? policy.max_batch_size : policy.preferred_batch_size.back();
-  const TimePoint until = oldest + policy.max_queue_delay;
-  if (closed || rows >= wanted || now >= until) return run;
+  const std::size_t wanted = policy.preferred_batch_size.empty()
+                                 ? policy.max_batch_size
+                                 : std::min(policy.preferred_batch_size.back(), policy.max_batch_size);
+  if (closed || rows >= wanted || over) return run;
   return {.kind = Action::Kind::kWait, .take = {}, .until = until};
 }
 

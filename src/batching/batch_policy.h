@@ -12,8 +12,10 @@ namespace bascule::batching {
 // How waiting requests become runs; names and meanings are Triton's (model configuration, dynamic_batching).
 // Thread-safety: a value.
 struct BatchPolicy {
-  std::size_t max_batch_size = 1;                 // rows of one run; a larger request runs alone
-  std::vector<std::size_t> preferred_batch_size;  // ascending; the largest that can be formed is run at once
+  std::size_t max_batch_size = 1;  // rows of one run; a larger request runs alone
+  // Ascending. The largest that can be formed is run at once; where none can, what there is, up to
+  // max_batch_size, once the delay is over.
+  std::vector<std::size_t> preferred_batch_size;
   // How long the oldest request may wait for a full (or a preferred) batch. 0: nothing waits while an
   // instance is idle.
   Duration max_queue_delay{};
@@ -37,9 +39,9 @@ struct Action {
   TimePoint until;                // with kWait
 };
 
-// What to do with `queue` (in the order in which it is served) while an instance is idle. The oldest request
-// is always served first, with those behind it that fit; a request that does not fit is stepped over, and
-// ends the wait for a fuller batch, as it does in Triton.
+// What to do with `queue` (in the order in which it is served: by priority, then by arrival) while an
+// instance is idle. The first request is always served first, with those behind it that fit; a request that
+// does not fit is stepped over, and ends the wait for a fuller batch, as it does in Triton.
 [[nodiscard]] Action decide(std::span<const Waiting> queue, const BatchPolicy& policy, TimePoint now);
 
 }  // namespace bascule::batching

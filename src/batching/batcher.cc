@@ -11,6 +11,8 @@ namespace {
 
 // How far into the queue requests that fit together are looked for.
 constexpr std::size_t kWindow = 64;
+// A full queue is looked through for requests that no one wants any more, but not for every newcomer.
+constexpr Duration kCleanEvery = std::chrono::milliseconds(5);
 constexpr int kSmoothing = 8;  // the measured rate follows the last this many runs, roughly
 
 bool cancelled(const Item& item) {
@@ -39,9 +41,12 @@ Batcher::Batcher(BatcherOptions options, Driver driver, Run run)
 }
 
 Batcher::~Batcher() {
-  const Error why{.code = Code::kUnavailable, .message = "The server is shutting down."};
-  MutexLock lock(mutex_);  // no one else is left; the analysis asks for it
-  for (auto& item : queue_) item->refuse(why);
+  Batch left;
+  {
+    MutexLock lock(mutex_);  // no one else is left; the analysis asks for it
+    left = all_of_it();
+  }
+  refuse_all(std::move(left), {.code = Code::kUnavailable, .message = "The server is shutting down."});
 }
 
 Error Batcher::queue_full(const QueueRefusal& why, std::size_t waiting) const {
@@ -57,20 +62,39 @@ Error Batcher::queue_full(const QueueRefusal& why, std::size_t waiting) const {
           .fields = {.name = options_.model, .limit = std::move(limit), .retry_after = why.retry_after}};
 }
 
+std::size_t Batcher::counted_rows(const Item& item) const {
+  return std::clamp<std::size_t>(item.rows, 1, std::max<std::size_t>(options_.policy.max_batch_size, 1));
+}
+
+// How many are served after all of `level`.
+std::size_t Batcher::behind(std::uint32_t level) const {
+  if (queue_.empty() || queue_.back()->level <= level) return 0;  // always, without levels
+  const auto first =
+      std::upper_bound(queue_.begin(), queue_.end(), level,
+                       [](std::uint32_t wanted, const auto& item) { return wanted < item->level; });
+  return static_cast<std::size_t>(queue_.end() - first);
+}
+
+QueueLoad Batcher::load_for(std::uint32_t level) const {
+  return {.waiting = queue_.size(),
+          .behind = behind(level),
+          .instances = options_.instances,
+          .idle_instances = options_.instances - std::min(claims_, options_.instances),
+          .per_request = per_request_};
+}
+
 // The item back where it may not wait, and why.
 std::unique_ptr<Item> Batcher::let_in(std::unique_ptr<Item> item, TimePoint now,
                                       std::optional<QueueRefusal>& why) {
-  why = admit({.waiting = queue_.size(),
-               .instances = options_.instances,
-               .idle_instances = options_.instances - std::min(claims_, options_.instances),
-               .per_request = per_request_},
-              options_.limits);
+  why = admit(load_for(item->level), options_.limits);
   if (why && options_.sabotage != Sabotage::kExceedQueue) return item;
   why.reset();
   item->since = now;
+  item->number = ++let_in_;
   if (item->deadline) first_deadline_ = std::min(first_deadline_, *item->deadline);
-  rows_ += item->rows;
-  queue_.push_back(std::move(item));
+  rows_ += counted_rows(*item);
+  const std::size_t after = options_.sabotage == Sabotage::kIgnorePriority ? 0 : behind(item->level);
+  queue_.insert(queue_.end() - static_cast<std::ptrdiff_t>(after), std::move(item));
   return nullptr;
 }
 
@@ -78,20 +102,27 @@ void Batcher::submit(std::unique_ptr<Item> item) {
   const TimePoint now = driver_.clock.now();
   std::optional<QueueRefusal> why;
   std::size_t waiting = 0;
+  Dropped dropped;
   {
     MutexLock lock(mutex_);
-    waiting = queue_.size();
     item = let_in(std::move(item), now, why);
+    if (why && now >= next_clean_) {
+      next_clean_ = now + kCleanEvery;
+      dropped = sweep(now, queue_.size());
+      item = let_in(std::move(item), now, why);
+    }
+    waiting = queue_.size();
   }
+  refuse(std::move(dropped));
   if (item != nullptr) return item->refuse(queue_full(*why, waiting));
-  if (options_.sabotage == Sabotage::kLoseWakeUpOnArrival && waiting == 3) return;
+  if (options_.sabotage == Sabotage::kLoseWakeUpOnArrival && waiting == 4) return;
   advance();
 }
 
 // How many runs the queue would make now, at least.
 std::size_t Batcher::batches_waiting() const {
   const std::size_t most = std::max<std::size_t>(options_.policy.max_batch_size, 1);
-  return std::min((rows_ + most - 1) / most + (rows_ == 0 && !queue_.empty() ? 1 : 0), queue_.size());
+  return (rows_ + most - 1) / most;
 }
 
 Action Batcher::next(TimePoint now) const {
@@ -144,9 +175,7 @@ void Batcher::advance() {
       --claims_;
       if (claims_ > 0) return;  // those at work come back to the queue
       if (options_.sabotage == Sabotage::kDropOnFullExecutor) return;
-      stranded.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.end()));
-      queue_.clear();
-      rows_ = 0;
+      stranded = all_of_it();
     }
     return refuse_all(std::move(stranded), posted.error());
   }
@@ -175,7 +204,7 @@ bool Batcher::run_one(TimePoint posted) {
     MutexLock lock(mutex_);
     --posted_;
     const TimePoint now = driver_.clock.now();
-    dropped = sweep(now);
+    dropped = sweep(now, kWindow);
     const Action action = next(now);
     if (action.kind == Action::Kind::kRun) {
       batch = take(action.take);
@@ -217,7 +246,7 @@ Batch Batcher::take(const std::vector<std::size_t>& places) {
   Batch batch;
   batch.reserve(places.size());
   for (const std::size_t place : places) {
-    rows_ -= queue_[place]->rows;
+    rows_ -= counted_rows(*queue_[place]);
     batch.push_back(std::move(queue_[place]));
   }
   if (places.size() == 1) {
@@ -229,12 +258,19 @@ Batch Batcher::take(const std::vector<std::size_t>& places) {
   return batch;
 }
 
-// What must not run any more. Looks at all of the queue once a deadline is over, else at the part that may be
-// taken next.
-Batcher::Dropped Batcher::sweep(TimePoint now) {
+Batch Batcher::all_of_it() {
+  Batch all(std::make_move_iterator(queue_.begin()), std::make_move_iterator(queue_.end()));
+  queue_.clear();
+  rows_ = 0;
+  return all;
+}
+
+// What must not run any more. Looks at all of the queue once a deadline is over, else at the first `most`:
+// the part that may be taken next.
+Batcher::Dropped Batcher::sweep(TimePoint now, std::size_t most) {
   Dropped dropped;
   const bool due = first_deadline_ <= now;
-  const std::size_t count = due ? queue_.size() : std::min(queue_.size(), kWindow);
+  const std::size_t count = due ? queue_.size() : std::min(queue_.size(), most);
   bool any = false;
   for (std::size_t i = 0; i < count; ++i) {
     auto& item = queue_[i];
@@ -242,7 +278,7 @@ Batcher::Dropped Batcher::sweep(TimePoint now) {
         due && item->deadline && *item->deadline <= now && options_.sabotage != Sabotage::kRunExpired;
     const bool gone = cancelled(*item) && options_.sabotage != Sabotage::kRunCancelled;
     if (!late && !gone) continue;
-    rows_ -= item->rows;
+    rows_ -= counted_rows(*item);
     (late ? dropped.expired : dropped.cancelled).push_back(std::move(item));
     any = true;
   }
@@ -270,7 +306,7 @@ void Batcher::on_timer(TimePoint armed) {
     MutexLock lock(mutex_);
     if (armed != armed_) return;  // an earlier call has taken its place since
     armed_ = TimePoint::max();
-    dropped = sweep(driver_.clock.now());
+    dropped = sweep(driver_.clock.now(), kWindow);
   }
   refuse(std::move(dropped));
   advance();
@@ -289,6 +325,22 @@ void Batcher::refuse(Dropped dropped) {
 bool Batcher::idle() const {
   MutexLock lock(mutex_);
   return claims_ == 0 && queue_.empty();
+}
+
+bool Batcher::try_begin() {
+  MutexLock lock(mutex_);
+  if (!queue_.empty() || claims_ >= options_.instances) return false;
+  ++claims_;
+  return true;
+}
+
+void Batcher::end() {
+  {
+    MutexLock lock(mutex_);
+    --claims_;
+    if (queue_.empty()) return;
+  }
+  if (options_.sabotage != Sabotage::kLoseWakeUpAfterRun) advance();
 }
 
 std::size_t Batcher::waiting() const {

@@ -32,11 +32,14 @@ class Item {
   // Answers with why it was not run. On any thread that drives the batcher, never under a lock.
   virtual void refuse(Error why) = 0;
 
-  std::string key;       // requests of equal keys fit into one run; empty: fits with none
-  std::size_t rows = 1;  // that it adds to a run
+  std::string key;          // requests of equal keys fit into one run; empty: fits with none
+  std::size_t rows = 1;     // that it adds to a run
+  std::uint32_t level = 0;  // the lowest is served first; within a level in the order of arrival
   std::optional<TimePoint> deadline;
   CancelToken cancelled;  // may be null
-  TimePoint since;        // when it was let in; set by the batcher
+  // Set by the batcher when it is let in: when, and as which of all, from 1; 0: it was not.
+  TimePoint since;
+  std::uint64_t number = 0;
 };
 using Batch = std::vector<std::unique_ptr<Item>>;
 
@@ -72,12 +75,17 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   Batcher(const Batcher&) = delete;
   Batcher& operator=(const Batcher&) = delete;
 
-  // Refusals: kResourceExhausted with kQueueFull and a time to come back; kDeadlineExceeded, at once or
-  // later; kCancelled; what the executor says when it takes no more work.
+  // Lets in or refuses. Refusals: kResourceExhausted with kQueueFull and a time to come back;
+  // kDeadlineExceeded, at once or later; kCancelled; what the executor says when it takes no more work.
   void submit(std::unique_ptr<Item> item);
 
   // True where nothing waits and nothing runs.
   [[nodiscard]] bool idle() const;
+  // For a caller that would rather run its request itself, at once, than hand it over: true where nothing
+  // waits and an instance is idle, which is the caller's until it calls `end`.
+  [[nodiscard]] bool try_begin();
+  void end();
+
   [[nodiscard]] std::size_t waiting() const;
 
  private:
@@ -99,23 +107,30 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
       BASCULE_REQUIRES(mutex_);
   Action next(TimePoint now) const BASCULE_REQUIRES(mutex_);
   Batch take(const std::vector<std::size_t>& places) BASCULE_REQUIRES(mutex_);
-  Dropped sweep(TimePoint now) BASCULE_REQUIRES(mutex_);
+  Dropped sweep(TimePoint now, std::size_t most) BASCULE_REQUIRES(mutex_);
+  Batch all_of_it() BASCULE_REQUIRES(mutex_);
   // The time to arm the timer for; nothing where it is already set for then or earlier.
   std::optional<TimePoint> to_arm(const Action& action) BASCULE_REQUIRES(mutex_);
   [[nodiscard]] std::size_t batches_waiting() const BASCULE_REQUIRES(mutex_);
+  [[nodiscard]] std::size_t behind(std::uint32_t level) const BASCULE_REQUIRES(mutex_);
+  [[nodiscard]] QueueLoad load_for(std::uint32_t level) const BASCULE_REQUIRES(mutex_);
+  // What the item adds to the sum below: a larger one fills a run as well, and the sum cannot wrap around.
+  [[nodiscard]] std::size_t counted_rows(const Item& item) const;
   [[nodiscard]] Error queue_full(const QueueRefusal& why, std::size_t waiting) const;
 
   const BatcherOptions options_;
   const Driver driver_;
   const Run run_;
   mutable Mutex mutex_;
-  std::deque<std::unique_ptr<Item>> queue_ BASCULE_GUARDED_BY(mutex_);  // in the order of arrival
-  std::size_t rows_ BASCULE_GUARDED_BY(mutex_) = 0;                     // of the queue
+  std::deque<std::unique_ptr<Item>> queue_ BASCULE_GUARDED_BY(mutex_);  // by level, then by arrival
+  std::size_t rows_ BASCULE_GUARDED_BY(mutex_) = 0;                     // of the queue, counted
+  std::uint64_t let_in_ BASCULE_GUARDED_BY(mutex_) = 0;                 // so far
   std::size_t claims_ BASCULE_GUARDED_BY(mutex_) = 0;                   // instances at work, or about to be
   std::size_t posted_ BASCULE_GUARDED_BY(mutex_) = 0;                   // of them, those that have not begun
   Duration per_request_ BASCULE_GUARDED_BY(mutex_){};
   TimePoint first_deadline_ BASCULE_GUARDED_BY(mutex_) = TimePoint::max();  // or earlier
   TimePoint armed_ BASCULE_GUARDED_BY(mutex_) = TimePoint::max();
+  TimePoint next_clean_ BASCULE_GUARDED_BY(mutex_){};  // when a full queue is looked through again
 };
 
 }  // namespace bascule::batching

@@ -23,7 +23,9 @@ enum class Sabotage : std::uint8_t {
   kSwapAnswers,
   kAnswerTwice,
   kForgetAnswer,
+  kIgnorePriority,
+  kBreakOrder,
 };
-inline constexpr Sabotage kLastSabotage = Sabotage::kForgetAnswer;
+inline constexpr Sabotage kLastSabotage = Sabotage::kBreakOrder;
 
 }  // namespace bascule::batching

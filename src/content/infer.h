@@ -28,6 +28,7 @@ struct InferRequest {
   PredictOptions options;                   // with a picture
   std::vector<std::string> outputs;         // names wanted; empty: all
   std::optional<TimePoint> deadline;        // it is not run once this is over
+  std::uint64_t priority = 0;               // 1 is served first; 0: the model's default level
   // Set once no one waits for the answer any more; may be null.
   std::shared_ptr<const std::atomic<bool>> cancelled;
   std::uint64_t caller = 0;  // equal for requests that cannot overlap (one connection's)

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "backend/backend.h"
+#include "batching/priority.h"
 #include "serving/joining.h"
 
 namespace bascule::serving {
@@ -21,6 +22,10 @@ std::size_t total_bytes(std::span<const tensor::NamedTensor> tensors) {
   return total;
 }
 
+std::size_t instances_of(const content::ModelSettings& settings, std::size_t width) {
+  return settings.instances > 0 ? settings.instances : std::max<std::size_t>(width, 1);
+}
+
 Error takes_no_pictures(const content::ModelInfo& model) {
   return invalid_argument(fmt::format(
       "Model '{}' takes tensors, not pictures{}; send its inputs to /v2/models/{}/infer.", model.name,
@@ -32,11 +37,20 @@ Error takes_no_pictures(const content::ModelInfo& model) {
 
 // A request on its way: what waits, and what becomes part of a run.
 struct InferenceService::Ask final : batching::Item {
-  void refuse(Error why) override { sink(std::move(why), true); }
+  void refuse(Error why) override { answer(std::move(why)); }
+
+  void answer(Result<content::InferResponse> result) {
+    // What was never let in has no place in the order.
+    if (order == nullptr || number == 0) return sink(std::move(result), true);
+    order->deliver(number, [sink = std::move(sink), result = std::move(result)]() mutable {
+      sink(std::move(result), true);
+    });
+  }
 
   RunPart part;
   Sink sink;
   catalog::Handle model;
+  std::shared_ptr<batching::AnswerOrder> order;  // null: answers leave as they come
 };
 
 InferenceService::InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options)
@@ -46,7 +60,14 @@ void InferenceService::infer(content::InferRequest request, Sink sink) {
   const bool picture = request.picture.has_value();
   Result<catalog::Handle> model = catalog_.pin(request.model, request.version, picture);
   if (!model) return sink(std::move(model).error(), true);
+  const content::ModelSettings& settings = (*model)->settings;
+  if (!request.deadline && settings.default_timeout > Duration{}) {
+    request.deadline = runtime_.clock.now() + settings.default_timeout;
+  }
   auto ask = std::make_unique<Ask>();
+  ask->level =
+      batching::level_of(request.priority, {.priority_levels = settings.priority_levels,
+                                            .default_priority_level = settings.default_priority_level});
   ask->deadline = request.deadline;
   ask->cancelled = request.cancelled;
   ask->part.request = std::move(request);
@@ -69,28 +90,46 @@ void InferenceService::infer_tensors(std::unique_ptr<Ask> ask) {
   if (auto checked = backend::check_outputs(spec, request.outputs); !checked) {
     return ask->sink(std::move(checked).error(), true);
   }
-  InlineSituation situation{.measured_run = model.measured_run,
-                            .measured_bytes = model.measured_bytes,
-                            .request_bytes = total_bytes(request.inputs),
-                            .limit = options_.inline_run,
-                            .saved_by_sharing = model.saved_by_sharing};
-  std::shared_ptr<Queue> queue;
-  if (shares(situation)) {
-    queue = queue_of(ask->model);
-    const std::uint64_t last = queue->last_caller.exchange(request.caller, std::memory_order_relaxed);
-    situation.alone = last == request.caller && queue->batcher->idle();
+  if (auto checked = check_rows(model, request.inputs); !checked) {
+    return ask->sink(std::move(checked).error(), true);
   }
-  const bool late = ask->deadline && *ask->deadline <= runtime_.clock.now();
-  if (runs_inline(situation) && !late) {
-    RunPart* const part = &ask->part;
-    runner_.run(model, {&part, 1});
-    return ask->sink(std::move(part->answer), true);
-  }
+  if (ran_here(*ask)) return ask->sink(std::move(ask->part.answer), true);
   if (model.max_batch_size > 1) {
     ask->key = join_key(request.inputs, request.outputs);
     if (!ask->key.empty()) ask->rows = static_cast<std::size_t>(request.inputs[0].tensor.shape[0]);
   }
-  if (queue == nullptr) queue = queue_of(ask->model);
+  submit(std::move(ask));
+}
+
+// Runs the request on the calling thread where that is best. False: it was not run.
+bool InferenceService::ran_here(Ask& ask) {
+  const catalog::LoadedModel& model = *ask.model;
+  InlineSituation situation{.measured_run = model.measured_run,
+                            .measured_bytes = model.measured_bytes,
+                            .request_bytes = total_bytes(ask.part.request.inputs),
+                            .limit = options_.inline_run,
+                            .saved_by_sharing = model.saved_by_sharing,
+                            .ordered = model.settings.preserve_ordering};
+  // Whether the queue has a say: where runs are shared or some go first, and where instances are counted. A
+  // run here is not counted where there are as many as the cores allow.
+  const bool counted = model.settings.instances > 0;
+  std::shared_ptr<Queue> queue;
+  if (shares(situation) || counted || model.settings.priority_levels > 0) {
+    queue = queue_of(ask.model);
+    const std::uint64_t caller = ask.part.request.caller;
+    situation.alone = queue->last_caller.exchange(caller, std::memory_order_relaxed) == caller;
+  }
+  if (!runs_inline(situation) || (ask.deadline && *ask.deadline <= runtime_.clock.now())) return false;
+  if (queue != nullptr && !(counted ? queue->batcher->try_begin() : queue->batcher->idle())) return false;
+  RunPart* const part = &ask.part;
+  runner_.run(model, {&part, 1});
+  if (counted) queue->batcher->end();
+  return true;
+}
+
+void InferenceService::submit(std::unique_ptr<Ask> ask) {
+  const std::shared_ptr<Queue> queue = queue_of(ask->model);
+  if (options_.sabotage != batching::Sabotage::kBreakOrder) ask->order = queue->order;
   queue->batcher->submit(std::move(ask));
 }
 
@@ -101,8 +140,7 @@ void InferenceService::infer_picture(std::unique_ptr<Ask> ask) {
   if (!plan) return ask->sink(std::move(plan).error(), true);
   ask->part.plan = *std::move(plan);
   if (model.max_batch_size > 1) ask->key = "picture " + tensor::to_string(ask->part.plan.input_shape);
-  const auto queue = queue_of(ask->model);
-  queue->batcher->submit(std::move(ask));
+  submit(std::move(ask));
 }
 
 void InferenceService::run(batching::Batch batch) {
@@ -126,7 +164,7 @@ void InferenceService::run(batching::Batch batch) {
   for (const auto& item : batch) {
     Ask& ask = static_cast<Ask&>(*item);
     if (options_.sabotage == batching::Sabotage::kAnswerTwice) ask.sink(ask.part.answer, true);
-    ask.sink(std::move(ask.part.answer), true);
+    ask.answer(std::move(ask.part.answer));
   }
 }
 
@@ -138,6 +176,7 @@ std::shared_ptr<InferenceService::Queue> InferenceService::queue_of(const catalo
     auto made = std::make_shared<Queue>();
     made->model = model;
     made->batcher = make_queue(*model);
+    if (model->settings.preserve_ordering) made->order = std::make_shared<batching::AnswerOrder>();
     queues.insert_or_assign(model.get(), made);
     return made;
   });
@@ -147,7 +186,7 @@ std::shared_ptr<batching::Batcher> InferenceService::make_queue(const catalog::L
   const bool measured = model.measured_run < kLongestExpected;
   return std::make_shared<batching::Batcher>(
       batching::BatcherOptions{.model = model.info->name,
-                               .instances = std::max<std::size_t>(runtime_.executor.width(), 1),
+                               .instances = instances_of(model.settings, runtime_.executor.width()),
                                .policy = {.max_batch_size = model.max_batch_size,
                                           .preferred_batch_size = model.settings.preferred_batch_size,
                                           .max_queue_delay = model.settings.max_queue_delay},

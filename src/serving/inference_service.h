@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/timer.h"
+#include "batching/answer_order.h"
 #include "batching/batcher.h"
 #include "catalog/catalog.h"
 #include "content/infer.h"
@@ -71,6 +72,7 @@ class InferenceService {
     std::shared_ptr<batching::Batcher> batcher;
     // InferRequest::caller of the last request that could share a run: whether there is anyone to share with.
     std::atomic<std::uint64_t> last_caller = 0;
+    std::shared_ptr<batching::AnswerOrder> order;  // where the model's answers keep the order of its requests
   };
   // By the model's address, which is taken again only by a model whose predecessor has gone: the weak pointer
   // tells.
@@ -78,6 +80,8 @@ class InferenceService {
 
   void infer_tensors(std::unique_ptr<Ask> ask);
   void infer_picture(std::unique_ptr<Ask> ask);
+  bool ran_here(Ask& ask);
+  void submit(std::unique_ptr<Ask> ask);
   std::shared_ptr<Queue> queue_of(const catalog::Handle& model);
   std::shared_ptr<batching::Batcher> make_queue(const catalog::LoadedModel& model);
   void run(batching::Batch batch);

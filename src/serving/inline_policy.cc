@@ -14,7 +14,7 @@ constexpr Duration kHandOver = std::chrono::microseconds(20);
 bool shares(const InlineSituation& situation) { return situation.saved_by_sharing > kHandOver; }
 
 bool runs_inline(const InlineSituation& situation) {
-  if (shares(situation) && !situation.alone) return false;
+  if (situation.ordered || (shares(situation) && !situation.alone)) return false;
   const std::size_t base = std::max<std::size_t>(situation.measured_bytes, 1);
   const std::size_t scale = std::max<std::size_t>((situation.request_bytes + base - 1) / base, 1);
   const Duration room = situation.limit / static_cast<Duration::rep>(std::min<std::size_t>(scale, 1U << 30U));

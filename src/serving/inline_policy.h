@@ -14,7 +14,8 @@ struct InlineSituation {
   std::size_t request_bytes = 0;
   Duration limit{};             // 0: never
   Duration saved_by_sharing{};  // of a request's run, when it shares it
-  bool alone = true;            // no other caller asks, nothing waits and nothing runs
+  bool alone = true;            // no other caller asks
+  bool ordered = false;         // answers keep the order of the requests, which is that of the queue
 };
 
 // Whether sharing a run saves more than handing the request to a worker costs.

@@ -4,6 +4,10 @@
 #include <charconv>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/text.h"
+
 namespace bascule::serving {
 namespace {
 
@@ -17,6 +21,26 @@ void append_number(std::string& out, std::int64_t value) {
 }
 
 }  // namespace
+
+Result<void> check_rows(const catalog::LoadedModel& model, std::span<const NamedTensor> inputs) {
+  const std::size_t limit = model.settings.max_batch_size;
+  // Where a trial at load showed that the first dimension is no batch, it has no limit.
+  if (limit == 0 || !model.info->batchable || (limit > 1 && model.max_batch_size == 1)) return {};
+  for (const auto& [name, tensor] : inputs) {
+    if (tensor.shape.empty() || tensor.shape[0] <= static_cast<std::int64_t>(limit)) continue;
+    return Error{
+        .code = Code::kInvalidArgument,
+        .message = fmt::format(
+            "Input '{}' has {} rows; max_batch_size of model '{}' is {}. Send at most {} rows in a request.",
+            text::shortened(text::escape_controls(name)), tensor.shape[0], model.info->name, limit, limit),
+        .reason = Reason::kShapeMismatch,
+        .fields = {.name = name,
+                   .expected = fmt::format("at most {}", limit),
+                   .got = fmt::format("{}", tensor.shape[0]),
+                   .limit = fmt::format("{}", limit)}};
+  }
+  return {};
+}
 
 std::string join_key(std::span<const NamedTensor> inputs, std::span<const std::string> outputs) {
   std::string key;

@@ -7,9 +7,14 @@
 #include <vector>
 
 #include "base/result.h"
+#include "catalog/catalog.h"
 #include "tensor/tensor.h"
 
 namespace bascule::serving {
+
+// Refuses a request of more rows than the model's settings allow in one run. A limit that no one asked for
+// refuses nothing: such a request runs alone. Errors: kInvalidArgument with kShapeMismatch.
+Result<void> check_rows(const catalog::LoadedModel& model, std::span<const tensor::NamedTensor> inputs);
 
 // Requests with equal keys fit into one run: the same inputs in the same order, with equal datatypes and
 // dimensions but for the first, and the same outputs wanted. Empty where the tensors cannot be laid end to

@@ -31,6 +31,7 @@ class HeldExecutor final : public Executor {
   }
   [[nodiscard]] std::size_t width() const override { return 1; }
   void run_all() {
+    if (before) before();
     while (!queue.empty()) {
       Work work = std::move(queue.front());
       queue.pop_front();
@@ -38,6 +39,7 @@ class HeldExecutor final : public Executor {
     }
   }
   bool full = false;
+  std::function<void()> before;
   std::deque<Work> queue;
 };
 
@@ -104,6 +106,7 @@ class Serving : public testing::Test {
     auto info = std::make_shared<content::ModelInfo>();
     info->name = "m";
     info->version = "1";
+    info->batchable = true;
     task_ = pictures ? std::make_shared<FirstByteTask>() : nullptr;
     catalog_.set_ready(std::make_shared<catalog::LoadedModel>(
         catalog::LoadedModel{.info = std::move(info),
@@ -112,17 +115,17 @@ class Serving : public testing::Test {
                              .measured_run = measured,
                              .measured_bytes = 4,
                              .max_batch_size = max_batch,
-                             .saved_by_sharing = saved}));
+                             .saved_by_sharing = saved,
+                             .settings = settings_}));
   }
 
-  static content::InferRequest tensors(float value) {
+  static content::InferRequest tensors(float value, std::int64_t rows = 1) {
     content::InferRequest request;
     request.model = "m";
     request.id = "id-1";
-    const float values[] = {value};
-    request.inputs.push_back({.name = "x",
-                              .tensor = *tensor::copy_tensor<float>(tensor::DataType::kFp32, {1, 1},
-                                                                    std::span<const float>(values))});
+    const std::vector<float> values(static_cast<std::size_t>(rows), value);
+    request.inputs.push_back(
+        {.name = "x", .tensor = *tensor::copy_tensor<float>(tensor::DataType::kFp32, {rows, 1}, values)});
     return request;
   }
 
@@ -170,6 +173,7 @@ class Serving : public testing::Test {
     return out;
   }
 
+  content::ModelSettings settings_;
   std::vector<std::int64_t> runs_;  // the rows of each
   bool inline_ = false;
 };
@@ -293,6 +297,57 @@ TEST_F(Serving, BeyondTheBudgetIsRefusedWithATimeToComeBack) {
   EXPECT_EQ(answers[5].error().reason, Reason::kQueueFull);
   EXPECT_EQ(answers[5].error().fields.retry_after, std::chrono::milliseconds(1200));
   EXPECT_THAT(answers[5].error().message, HasSubstr("limit is 1000 ms of work"));
+}
+
+TEST_F(Serving, MoreRowsThanTheSettingsAllowAreRefusedWithBothNumbers) {
+  settings_.max_batch_size = 4;
+  serve(std::chrono::microseconds(5), false, 4);
+  EXPECT_TRUE(ask(tensors(1, 4)));
+  const auto answer = ask(tensors(1, 5));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Code::kInvalidArgument);
+  EXPECT_THAT(answer.error().message, HasSubstr("has 5 rows; max_batch_size of model 'm' is 4"));
+  EXPECT_EQ(answer.error().fields.got, "5");
+}
+
+TEST_F(Serving, MoreRowsThanWeWouldShareRunAlone) {
+  serve(std::chrono::microseconds(5), false, 4);
+  const auto answer = ask(tensors(1, 5));
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{5}));
+}
+
+TEST_F(Serving, HigherPrioritiesAreRunFirst) {
+  settings_.priority_levels = 3;
+  settings_.default_priority_level = 2;
+  serve(std::chrono::milliseconds(5), false);
+  std::vector<content::InferRequest> requests;
+  for (const std::int64_t rows : {1, 2, 3, 4}) requests.push_back(tensors(1, rows));
+  requests[0].priority = 3;
+  requests[2].priority = 1;
+  requests[3].priority = 7;  // above the levels: the default
+  for (const auto& answer : ask_all(std::move(requests))) EXPECT_TRUE(answer);
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{3, 2, 4, 1}));
+}
+
+TEST_F(Serving, ARequestThatNamesNoTimeHasThatOfTheSettings) {
+  settings_.default_timeout = std::chrono::milliseconds(3);
+  serve(std::chrono::milliseconds(5), false);
+  std::vector<content::InferRequest> requests;
+  for (int i = 0; i < 2; ++i) requests.push_back(tensors(1));
+  requests[1].deadline = clock_.time + std::chrono::milliseconds(10);
+  executor_.before = [this] { clock_.time += std::chrono::milliseconds(3); };
+  const auto answers = ask_all(std::move(requests));
+  ASSERT_FALSE(answers[0]);
+  EXPECT_EQ(answers[0].error().code, Code::kDeadlineExceeded);
+  EXPECT_TRUE(answers[1]);
+}
+
+TEST_F(Serving, WhatKeepsTheOrderWaitsInTheQueue) {
+  settings_.preserve_ordering = true;
+  serve(std::chrono::microseconds(5), false);
+  EXPECT_TRUE(ask(tensors(1)));
+  EXPECT_FALSE(inline_);
 }
 
 TEST_F(Serving, AFullQueueIsAnAnswer) {

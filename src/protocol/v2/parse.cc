@@ -57,11 +57,12 @@ class Parser {
   bool text_value(std::string& out, std::string_view member, std::string_view where);
   bool bool_value(bool& out, std::string_view member, std::string_view where);
   bool size_value(std::size_t& out, std::string_view member, std::string_view where,
-                  std::string_view unit = "bytes");
+                  std::string_view what = "number of bytes");
 
   bool request_member(std::string_view key);
   bool request_parameters();
   bool timeout_value();
+  bool priority_value();
   bool parameter_value(std::string_view key, std::string_view where);
   bool input();
   bool input_member(InputHead& head, std::string_view key);
@@ -81,7 +82,7 @@ class Parser {
   std::vector<std::optional<std::size_t>> binary_sizes_;
   std::vector<bool> binary_named_;  // outputs that chose for themselves
   bool id_ = false, parameters_ = false, inputs_ = false, outputs_ = false;
-  bool binary_outputs_named_ = false, timeout_ = false;
+  bool binary_outputs_named_ = false, timeout_ = false, priority_ = false;
 };
 
 template <class Member>
@@ -145,7 +146,7 @@ bool Parser::bool_value(bool& out, std::string_view member, std::string_view whe
 }
 
 bool Parser::size_value(std::size_t& out, std::string_view member, std::string_view where,
-                        std::string_view unit) {
+                        std::string_view what) {
   Kind kind{};
   if (!json_.peek(kind)) return false;
   std::string_view token;
@@ -155,10 +156,9 @@ bool Parser::size_value(std::size_t& out, std::string_view member, std::string_v
     const auto [end, code] = std::from_chars(token.data(), token.data() + token.size(), out);
     if (integer && code == std::errc() && end == token.data() + token.size()) return true;
   }
-  return refuse(
-      fmt::format("\"{}\" of {} must be a number of {}, 0 or more; {} is not (byte {}).", member, where, unit,
-                  token.empty() ? "its value" : text::shortened(token, 40), json_.offset()),
-      Reason::kDataSizeMismatch);
+  return refuse(fmt::format("\"{}\" of {} must be a {}, 0 or more; {} is not (byte {}).", member, where, what,
+                            token.empty() ? "its value" : text::shortened(token, 40), json_.offset()),
+                Reason::kDataSizeMismatch);
 }
 
 bool Parser::request() {
@@ -189,6 +189,7 @@ bool Parser::request_member(std::string_view key) {
 bool Parser::request_parameters() {
   return object([&](std::string_view key) {
     if (key == "timeout") return once(timeout_, "timeout", "the request's parameters") && timeout_value();
+    if (key == "priority") return once(priority_, "priority", "the request's parameters") && priority_value();
     if (key != "binary_data_output") return parameter_value(key, "the request");
     return once(binary_outputs_named_, "binary_data_output", "the request's parameters") &&
            bool_value(call_.binary_outputs, "binary_data_output", "the request's parameters");
@@ -197,9 +198,18 @@ bool Parser::request_parameters() {
 
 bool Parser::timeout_value() {
   std::size_t microseconds = 0;
-  if (!size_value(microseconds, "timeout", "the request's parameters", "microseconds")) return false;
+  if (!size_value(microseconds, "timeout", "the request's parameters", "number of microseconds")) {
+    return false;
+  }
   constexpr std::size_t kLongest = 86'400'000'000;  // a day
   if (microseconds > 0) call_.timeout = std::chrono::microseconds(std::min(microseconds, kLongest));
+  return true;
+}
+
+bool Parser::priority_value() {
+  std::size_t level = 0;
+  if (!size_value(level, "priority", "the request's parameters", "whole number")) return false;
+  call_.request.priority = level;
   return true;
 }
 

@@ -47,6 +47,7 @@ TEST(ParseInfer, ReadsEveryPartOfARequest) {
   ASSERT_TRUE(call) << call.error().message;
   EXPECT_EQ(call->request.id, "42");
   EXPECT_EQ(call->request.dialect, "v2");
+  EXPECT_EQ(call->request.priority, 1U);
   EXPECT_TRUE(call->binary_outputs);
   ASSERT_EQ(call->request.inputs.size(), 2U);
   EXPECT_EQ(call->request.inputs[0].name, "x");
@@ -136,6 +137,10 @@ TEST(ParseInfer, RefusesWithPlaceAndValue) {
        "shared memory"},
       {R"({"inputs":[],"parameters":{"a":{}}})", Reason::kNone, "Parameter 'a'"},
       {R"({"inputs":[],"parameters":{"binary_data_output":1}})", Reason::kNone, "true or false"},
+      {R"({"inputs":[],"parameters":{"priority":-1}})", Reason::kDataSizeMismatch,
+       "whole number, 0 or more; -1"},
+      {R"({"inputs":[],"parameters":{"priority":"1"}})", Reason::kDataSizeMismatch, "whole number"},
+      {R"({"inputs":[],"parameters":{"priority":1,"priority":2}})", Reason::kJsonSyntax, "stands twice"},
       {R"({"inputs":[],"id":7})", Reason::kNone, "\"id\" of the request must be a string"},
       {"{\"inputs\":[],\"a\":\"\xFF\"}", Reason::kJsonSyntax, "UTF-8"},
       {R"({"inputs":[],"deep":)" + std::string(100, '[') + std::string(100, ']') + "}", Reason::kJsonDepth,
