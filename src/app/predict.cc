@@ -254,7 +254,7 @@ int predict(config::Parsed parsed) {
     const int size = static_cast<int>(values.integer("imgsz"));
     run.options.size = {.height = size, .width = size};
   }
-  ThreadPool executor({.name = "worker", .threads = width});
+  ThreadPool executor({.name = "worker", .threads = cores});
   TimerThread timer(clock);
   metrics::Metrics metrics;
   serving::InferenceService service(

@@ -214,12 +214,11 @@ struct Parts {
   serving::InferenceService inference;
   serving::ControlService control;
 
-  Parts(const config::Values& values, const Wanted& wanted, const backend::Backend& backend,
-        std::size_t threads)
+  Parts(const config::Values& values, const Wanted& wanted, const backend::Backend& backend)
       : loader({.name = "loader", .threads = 1, .max_queue = kMaxLoads}),
         catalog(values.has("default_model") ? values.text("default_model") : ""),
         manager(manager_options(values, wanted, backend), clock, catalog, loader),
-        executor({.name = "worker", .threads = std::max<std::size_t>(cpu_budget() / threads, 1)}),
+        executor({.name = "worker", .threads = cpu_budget()}),
         timer(clock),
         inference(catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics}, {}),
         control(catalog, clock, values.text("model_control_mode") == "explicit" ? &manager : nullptr) {}
@@ -301,7 +300,7 @@ std::unique_ptr<Watch> watch(const config::Values& values, const Wanted& wanted,
 }
 
 int run(const config::Values& values, const Wanted& wanted, const backend::Backend& backend) {
-  Parts parts(values, wanted, backend, static_cast<std::size_t>(values.integer("threads")));
+  Parts parts(values, wanted, backend);
   parts.metrics.set_build_info(kVersion);
   const http::ServerOptions options = http_options(values);
   const http::Services services{

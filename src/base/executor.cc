@@ -14,7 +14,7 @@ void set_thread_name(const std::string& name) {
 }
 
 ThreadPool::ThreadPool(ThreadPoolOptions options)
-    : options_(std::move(options)), width_(std::max<std::size_t>(options_.threads, 1)) {
+    : options_(std::move(options)), width_(std::max<std::size_t>(options_.threads, 1)), free_(width_) {
   threads_.reserve(width_);
   for (std::size_t i = 0; i < width_; ++i) {
     threads_.emplace_back([this, i] { run(i); });
@@ -32,7 +32,8 @@ void ThreadPool::drain() {
   threads_.clear();
 }
 
-Result<void> ThreadPool::post(Work work) {
+Result<void> ThreadPool::post(Work work, std::size_t cost) {
+  bool wake = false;
   {
     MutexLock lock(mutex_);
     if (stopping_) {
@@ -45,24 +46,38 @@ Result<void> ThreadPool::post(Work work) {
                                           options_.max_queue),
                    .reason = Reason::kQueueFull};
     }
-    queue_.push_back(std::move(work));
+    queue_.push_back({.work = std::move(work), .cost = std::clamp<std::size_t>(cost, 1, width_)});
+    wake = can_begin();
+    if (!wake) ++untold_;
   }
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
   return {};
 }
 
 void ThreadPool::run(std::size_t index) {
   set_thread_name(fmt::format("{}-{}", options_.name, index));
+  Entry entry{.work = nullptr, .cost = 0};
   while (true) {
-    Work work;
+    bool wake = false;
+    bool last = false;
     {
       MutexLock lock(mutex_);
-      wake_.wait(mutex_, [this]() BASCULE_REQUIRES(mutex_) { return stopping_ || !queue_.empty(); });
+      free_ += entry.cost;
+      wake_.wait(mutex_,
+                 [this]() BASCULE_REQUIRES(mutex_) { return can_begin() || (stopping_ && queue_.empty()); });
       if (queue_.empty()) return;
-      work = std::move(queue_.front());
+      entry = std::move(queue_.front());
       queue_.pop_front();
+      free_ -= entry.cost;
+      if (queue_.empty()) untold_ = 0;
+      wake = untold_ > 0 && can_begin();
+      if (wake) --untold_;
+      last = stopping_ && queue_.empty();
     }
-    work();
+    if (wake) wake_.notify_one();
+    if (last) wake_.notify_all();
+    entry.work();
+    entry.work = nullptr;  // what it holds goes before its tokens do
   }
 }
 

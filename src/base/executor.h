@@ -20,10 +20,11 @@ class Executor {
   using Work = std::move_only_function<void()>;
   virtual ~Executor() = default;
 
-  // Runs `work` soon, once. Errors: kResourceExhausted when the queue is at its bound, kUnavailable once
-  // stopping; `work` is then destroyed unrun.
-  virtual Result<void> post(Work work) = 0;
-  // How many pieces of work run at the same time.
+  // Runs `work` soon, once, in the order of posting. `cost`: the CPU tokens that it holds while it runs, one
+  // for each core that it keeps busy; at most `width()` of them are taken. Errors: kResourceExhausted when
+  // the queue is at its bound, kUnavailable once stopping; `work` is then destroyed unrun.
+  virtual Result<void> post(Work work, std::size_t cost = 1) = 0;
+  // How many tokens there are: so many pieces of work of one token run at the same time.
   [[nodiscard]] virtual std::size_t width() const = 0;
 };
 
@@ -33,7 +34,8 @@ struct ThreadPoolOptions {
   std::size_t max_queue = 4096;  // work waiting beyond this is refused
 };
 
-// A fixed set of threads and one bounded queue. The destructor drains.
+// A fixed set of threads, as many tokens, and one bounded queue. Strictly first come, first served: work of
+// many tokens is waited for, and nothing that came later overtakes it. The destructor drains.
 // Thread-safety: thread-safe.
 class ThreadPool final : public Executor {
  public:
@@ -42,20 +44,30 @@ class ThreadPool final : public Executor {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  Result<void> post(Work work) override;
+  Result<void> post(Work work, std::size_t cost = 1) override;
   [[nodiscard]] std::size_t width() const override { return width_; }
   // Finishes what was accepted, refuses what comes later, and joins. Called by one thread, not one of the
   // pool's.
   void drain();
 
  private:
+  struct Entry {
+    Work work;
+    std::size_t cost;
+  };
+
   void run(std::size_t index);
+  [[nodiscard]] bool can_begin() const BASCULE_REQUIRES(mutex_) {
+    return !queue_.empty() && queue_.front().cost <= free_;
+  }
 
   const ThreadPoolOptions options_;
   const std::size_t width_;
   Mutex mutex_;
   ConditionVariable wake_;
-  std::deque<Work> queue_ BASCULE_GUARDED_BY(mutex_);
+  std::deque<Entry> queue_ BASCULE_GUARDED_BY(mutex_);
+  std::size_t free_ BASCULE_GUARDED_BY(mutex_);        // tokens
+  std::size_t untold_ BASCULE_GUARDED_BY(mutex_) = 0;  // posts that woke no thread, since none could begin
   bool stopping_ BASCULE_GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> threads_;
 };

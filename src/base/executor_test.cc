@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -90,6 +91,90 @@ TEST(ThreadPool, RunsAsManyPiecesAtOnceAsItIsWide) {
     for (int i = 0; i < 4; ++i) ASSERT_TRUE(pool.post([&] { all.arrive_and_wait(); }));
   }
   EXPECT_TRUE(all.try_wait());
+}
+
+// What runs now, and the most tokens that ever were in use.
+struct InUse {
+  void begin(std::size_t cost) {
+    const std::size_t now = tokens += cost;
+    std::size_t before = most;
+    while (before < now && !most.compare_exchange_weak(before, now)) {
+    }
+  }
+  void end(std::size_t cost) { tokens -= cost; }
+  std::atomic<std::size_t> tokens = 0;
+  std::atomic<std::size_t> most = 0;
+};
+
+TEST(ThreadPool, NeverHasMoreTokensInUseThanItIsWide) {
+  InUse in_use;
+  std::atomic<int> ran = 0;
+  {
+    ThreadPool pool({.threads = 4});
+    for (std::size_t i = 0; i < 3000; ++i) {
+      const std::size_t cost = 1 + i * 7 % 4;
+      ASSERT_TRUE(pool.post(
+          [&, cost] {
+            in_use.begin(cost);
+            std::this_thread::yield();
+            in_use.end(cost);
+            ++ran;
+          },
+          cost));
+    }
+  }
+  EXPECT_EQ(ran, 3000);
+  EXPECT_LE(in_use.most, 4U);
+  EXPECT_GT(in_use.most, 1U);
+}
+
+TEST(ThreadPool, WhatNeedsMoreTokensThanThereAreTakesAll) {
+  ThreadPool pool({.threads = 2});
+  std::promise<void> done;
+  ASSERT_TRUE(pool.post([&] { done.set_value(); }, 100));
+  done.get_future().wait();
+}
+
+TEST(ThreadPool, NothingOvertakesWideWork) {
+  std::latch started(1);
+  std::latch release(1);
+  Guarded<std::vector<int>> order;
+  {
+    ThreadPool pool({.threads = 2});
+    const auto note = [&](int number) {
+      return [&order, number] { order.with([&](auto& all) { all.push_back(number); }); };
+    };
+    ASSERT_TRUE(pool.post([&] {
+      started.count_down();
+      release.wait();
+    }));
+    started.wait();
+    ASSERT_TRUE(pool.post(note(1), 2));  // waits for the one that runs, though a thread is idle
+    for (int i = 2; i < 20; ++i) ASSERT_TRUE(pool.post(note(i)));
+    release.count_down();
+  }
+  const auto all = std::as_const(order).with([](const auto& done) { return done; });
+  ASSERT_EQ(all.size(), 19U);
+  EXPECT_EQ(all[0], 1);
+}
+
+TEST(ThreadPool, AllOfItIsUsedAgainAfterWideWork) {
+  std::latch started(1);
+  std::latch release(1);
+  std::latch all(4);  // passes only when four pieces run at the same time
+  {
+    ThreadPool pool({.threads = 4});
+    ASSERT_TRUE(pool.post(
+        [&] {
+          started.count_down();
+          release.wait();
+        },
+        4));
+    started.wait();
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(pool.post([&] { all.arrive_and_wait(); }));
+    release.count_down();
+    all.wait();  // not the destructor's doing
+  }
 }
 
 TEST(ThreadPool, HasAtLeastOneThread) {

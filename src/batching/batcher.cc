@@ -183,7 +183,8 @@ void Batcher::advance() {
 
 Result<void> Batcher::post_pull() {
   return driver_.executor.post(
-      [self = shared_from_this(), posted = driver_.clock.now()] { self->pull(posted); });
+      [self = shared_from_this(), posted = driver_.clock.now()] { self->pull(posted); },
+      options_.sabotage == Sabotage::kIgnoreCost ? 1 : options_.cost);
 }
 
 // One turn of an instance. What is left goes to the end of the executor's queue, so that other models get
@@ -229,7 +230,8 @@ bool Batcher::run_one(TimePoint posted) {
     const TimePoint now = driver_.clock.now();
     const Duration each = (now - posted) / count;
     per_request_ += per_request_ == Duration{} ? each : (each - per_request_) / kSmoothing;
-    const Action action = next(now);
+    // What another instance is about to take needs no second one.
+    const Action action = posted_ < batches_waiting() ? next(now) : Action{};
     more = action.kind == Action::Kind::kRun && options_.sabotage != Sabotage::kLoseWakeUpAfterRun;
     if (more) {
       ++posted_;

@@ -46,6 +46,7 @@ using Batch = std::vector<std::unique_ptr<Item>>;
 struct BatcherOptions {
   std::string model;  // for messages
   std::size_t instances = 1;
+  std::size_t cost = 1;  // CPU tokens that a run takes
   BatchPolicy policy;
   AdmissionLimits limits;
   Duration expected_run{};  // what one request is taken to cost until one was measured; 0: nothing is known

@@ -25,7 +25,8 @@ enum class Sabotage : std::uint8_t {
   kForgetAnswer,
   kIgnorePriority,
   kBreakOrder,
+  kIgnoreCost,
 };
-inline constexpr Sabotage kLastSabotage = Sabotage::kBreakOrder;
+inline constexpr Sabotage kLastSabotage = Sabotage::kIgnoreCost;
 
 }  // namespace bascule::batching

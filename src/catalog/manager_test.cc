@@ -22,7 +22,7 @@ using testing::IsEmpty;
 // Runs work when told to, on the thread that tells.
 class StepExecutor final : public Executor {
  public:
-  Result<void> post(Work work) override {
+  Result<void> post(Work work, std::size_t /*cost*/) override {
     if (stopped) return Error{.code = Code::kUnavailable, .message = "Stopped."};
     queue.push_back(std::move(work));
     return {};

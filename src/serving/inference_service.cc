@@ -22,8 +22,14 @@ std::size_t total_bytes(std::span<const tensor::NamedTensor> tensors) {
   return total;
 }
 
+// Of a run.
+std::size_t threads_of(const content::ModelSettings& settings) {
+  return static_cast<std::size_t>(std::max(settings.threads, 1));
+}
+
 std::size_t instances_of(const content::ModelSettings& settings, std::size_t width) {
-  return settings.instances > 0 ? settings.instances : std::max<std::size_t>(width, 1);
+  if (settings.instances > 0) return settings.instances;
+  return std::max<std::size_t>(width / threads_of(settings), 1);
 }
 
 Error takes_no_pictures(const content::ModelInfo& model) {
@@ -187,6 +193,7 @@ std::shared_ptr<batching::Batcher> InferenceService::make_queue(const catalog::L
   return std::make_shared<batching::Batcher>(
       batching::BatcherOptions{.model = model.info->name,
                                .instances = instances_of(model.settings, runtime_.executor.width()),
+                               .cost = threads_of(model.settings),
                                .policy = {.max_batch_size = model.max_batch_size,
                                           .preferred_batch_size = model.settings.preferred_batch_size,
                                           .max_queue_delay = model.settings.max_queue_delay},

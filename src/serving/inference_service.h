@@ -41,8 +41,8 @@ struct Runtime {
 
 // The single door: every front end asks through it. Pictures are planned from their header and refused before
 // any work is queued. What is let in waits in its model's queue (batching/batcher.h) and is prepared, run and
-// finished on the executor, together with what fits. Each model has as many instances as the executor has
-// threads.
+// finished on the executor, together with what fits. A run takes a CPU token for each thread that the model's
+// settings give it; instances are as many as they say, or as the tokens are enough for.
 // Thread-safety: thread-safe.
 class InferenceService {
  public:

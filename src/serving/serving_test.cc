@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <filesystem>
@@ -23,13 +24,15 @@ using testing::HasSubstr;
 // An executor whose hand the test holds.
 class HeldExecutor final : public Executor {
  public:
-  Result<void> post(Work work) override {
+  Result<void> post(Work work, std::size_t cost) override {
+    costs.push_back(cost);
     if (full)
       return Error{.code = Code::kResourceExhausted, .message = "Full.", .reason = Reason::kQueueFull};
     queue.push_back(std::move(work));
+    most_posted = std::max(most_posted, queue.size());
     return {};
   }
-  [[nodiscard]] std::size_t width() const override { return 1; }
+  [[nodiscard]] std::size_t width() const override { return cores; }
   void run_all() {
     if (before) before();
     while (!queue.empty()) {
@@ -39,8 +42,11 @@ class HeldExecutor final : public Executor {
     }
   }
   bool full = false;
+  std::size_t cores = 1;
+  std::vector<std::size_t> costs;
   std::function<void()> before;
   std::deque<Work> queue;
+  std::size_t most_posted = 0;
 };
 
 // No test here lets time pass.
@@ -341,6 +347,26 @@ TEST_F(Serving, ARequestThatNamesNoTimeHasThatOfTheSettings) {
   ASSERT_FALSE(answers[0]);
   EXPECT_EQ(answers[0].error().code, Code::kDeadlineExceeded);
   EXPECT_TRUE(answers[1]);
+}
+
+TEST_F(Serving, ARunTakesATokenForEachOfItsThreads) {
+  settings_.threads = 2;
+  executor_.cores = 5;
+  serve(std::chrono::milliseconds(5), false);
+  std::vector<content::InferRequest> requests;
+  for (int i = 0; i < 4; ++i) requests.push_back(tensors(1));
+  for (const auto& answer : ask_all(std::move(requests))) EXPECT_TRUE(answer);
+  EXPECT_EQ(executor_.costs, (std::vector<std::size_t>{2, 2, 2, 2}));
+  EXPECT_EQ(executor_.most_posted, 2U) << "instances for five cores";
+}
+
+TEST_F(Serving, InstancesAreAsManyAsAskedFor) {
+  settings_.instances = 3;
+  serve(std::chrono::milliseconds(5), false);
+  std::vector<content::InferRequest> requests;
+  for (int i = 0; i < 5; ++i) requests.push_back(tensors(1));
+  for (const auto& answer : ask_all(std::move(requests))) EXPECT_TRUE(answer);
+  EXPECT_EQ(executor_.most_posted, 3U);
 }
 
 TEST_F(Serving, WhatKeepsTheOrderWaitsInTheQueue) {

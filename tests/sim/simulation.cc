@@ -63,6 +63,7 @@ content::ModelSettings Simulation::draw_settings(std::size_t max_batch) {
   }
   if (world_.chance(20)) settings.default_timeout = microseconds(1 + world_.upto(3000));
   if (world_.chance(30)) settings.instances = 1 + world_.upto(2);
+  if (world_.chance(40)) settings.threads = static_cast<int>(1 + world_.upto(3));
   return settings;
 }
 
@@ -70,7 +71,11 @@ void Simulation::load(const std::string& name) {
   Model& model = models_[name];
   model.max_batch = 1 + world_.upto(5);
   model.settings = draw_settings(model.max_batch);
-  model.instances = model.settings.instances > 0 ? model.settings.instances : world_.executor.width();
+  const std::size_t width = world_.executor.width();
+  const auto threads = static_cast<std::size_t>(model.settings.threads);
+  model.cost = std::min(threads, width);
+  model.instances =
+      model.settings.instances > 0 ? model.settings.instances : std::max<std::size_t>(width / threads, 1);
 
   backend::FakeModel fake;
   fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {-1, -1}}};
@@ -105,12 +110,17 @@ Result<Simulation::Outputs> Simulation::engine(const std::string& name, std::spa
   const tensor::Tensor& x = inputs[0].tensor;
   const auto values = x.elements<float>();
   check_run(name, values, static_cast<std::size_t>(x.shape[0]));
+  const bool here = asking_ && std::ranges::find(values, callers_[*asking_].value) != values.end();
+  const std::size_t cost = here ? 0 : model.cost;
   ++model.running;
+  tokens_ += cost;
+  if (tokens_ > world_.executor.width()) wrong(fmt::format("runs of {} tokens at once", tokens_));
   if (model.settings.instances > 0 && model.running > model.instances) {
     wrong(fmt::format("{} runs of {} at once, more than {}", model.running, name, model.instances));
   }
   world_.busy(took);
   --model.running;
+  tokens_ -= cost;
   if (fails && world_.chance(10)) {
     failed_.insert(values.begin(), values.end());
     rerun_.insert(values.begin(), values.end());
@@ -193,7 +203,7 @@ void Simulation::check_no_idle_wait() {
       wrong(fmt::format("{} requests wait, more than {}", count, model.settings.max_queue_size));
     }
     if (count > 0 && model.settings.max_queue_delay == Duration{} && !tight_executor_ &&
-        executor.waiting() == 0 && executor.running() < executor.width() && model.running < model.instances) {
+        executor.waiting() == 0 && model.cost <= executor.free_tokens() && model.running < model.instances) {
       wrong(fmt::format("{} requests wait while an instance is idle", count));
     }
   }

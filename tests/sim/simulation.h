@@ -46,6 +46,7 @@ struct Model {
   std::size_t max_batch = 1;
   std::size_t instances = 1;
   std::size_t running = 0;
+  std::size_t cost = 1;            // tokens of a run
   std::deque<std::size_t> let_in;  // callers without an answer, in their order
 };
 
@@ -97,6 +98,7 @@ class Simulation {
   std::optional<serving::InferenceService> service_;
   std::vector<Caller> callers_;
   std::optional<std::size_t> asking_;  // whose request is on its way through the door
+  std::size_t tokens_ = 0;             // of runs, those on the callers' threads left out
   std::set<float> failed_;             // values of runs that failed by chance
   std::set<float> rerun_;              // values of runs that failed: they are run again by themselves, later
   std::size_t shared_runs_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,8 +17,8 @@
 namespace bascule::sim {
 
 // Time, threads and chance of one simulated server, all on the calling thread and all out of one seed.
-// Work on the executor takes simulated time: it begins when a worker is free, in the order of posting, and
-// `busy(d)` inside it lets other events happen before it ends.
+// Work on the executor takes simulated time: it begins when there are tokens for it, in the order of posting,
+// and `busy(d)` inside it lets other events happen before it ends.
 // Thread-safety: external (one thread).
 class World {
  public:
@@ -53,35 +54,39 @@ class World {
   class Workers final : public Executor {
    public:
     Workers(World& world, std::size_t width) : world_(world), width_(width) {}
-    Result<void> post(Work work) override {
-      if (waiting_ >= max_waiting) {
+    Result<void> post(Work work, std::size_t cost) override {
+      if (queue_.size() >= max_waiting) {
         return Error{.code = Code::kResourceExhausted, .message = "The executor is full."};
       }
-      ++waiting_;
-      auto shared = std::make_shared<Work>(std::move(work));
-      begin_soon(shared);
+      queue_.emplace_back(std::move(work), std::clamp<std::size_t>(cost, 1, width_));
+      begin_soon();
       return {};
     }
     [[nodiscard]] std::size_t width() const override { return width_; }
-    [[nodiscard]] std::size_t waiting() const { return waiting_; }
+    [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
     [[nodiscard]] std::size_t running() const { return running_; }
+    [[nodiscard]] std::size_t free_tokens() const { return width_ - tokens_; }
     std::size_t max_waiting = 1000;
 
    private:
-    // A worker wakes up some time after it was told; where none is free, it is tried again.
-    void begin_soon(const std::shared_ptr<Work>& work) {
-      world_.at(world_.clock.time + std::chrono::microseconds(world_.upto(20)), [this, work] {
-        if (running_ >= width_) return begin_soon(work);
-        --waiting_;
+    // A worker wakes up some time after it was told; where what came first does not fit, it is tried again.
+    void begin_soon() {
+      world_.at(world_.clock.time + std::chrono::microseconds(world_.upto(20)), [this] {
+        if (tokens_ + queue_.front().second > width_) return begin_soon();
+        auto [work, cost] = std::move(queue_.front());
+        queue_.pop_front();
         ++running_;
-        (*work)();
+        tokens_ += cost;
+        work();
+        tokens_ -= cost;
         --running_;
       });
     }
     World& world_;
     const std::size_t width_;
-    std::size_t waiting_ = 0;
+    std::deque<std::pair<Work, std::size_t>> queue_;
     std::size_t running_ = 0;
+    std::size_t tokens_ = 0;
   };
 
   class HeldTimer final : public Timer {
