@@ -104,6 +104,14 @@ const Option kQueueBudget = {
     .unit = "ms",
     .min = 0,
     .max = 3.6e6};
+const Option kCompat = {
+    .name = "compat",
+    .type = Type::kChoice,
+    .fallback = "none",
+    .text =
+        "triton: what clients of Triton look for by the letter: the server's name, and 503 "
+        "instead of 429 for a full queue.",
+    .choices = {"none", "triton"}};
 const Option kLogLevel = {.name = "log_level",
                           .type = Type::kChoice,
                           .fallback = "info",
@@ -198,6 +206,7 @@ config::Command serve_command() {
                    .unit = "ms",
                    .min = 10,
                    .max = 1e9},
+                  kCompat,
                   kAccessLog,
                   kLogLevel,
                   kLogFormat,

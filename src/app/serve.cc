@@ -256,6 +256,7 @@ void stop(http::Server& server, Parts& parts, Duration grace) {
 }
 
 http::ServerOptions http_options(const config::Values& values) {
+  const bool triton = values.text("compat") == "triton";
   return {.host = values.text("host"),
           .port = static_cast<std::uint16_t>(values.integer("http_port")),
           .io_threads = std::max<std::size_t>(cpu_budget() / 4, 1),
@@ -265,6 +266,8 @@ http::ServerOptions http_options(const config::Values& values) {
           .idle_timeout = std::chrono::milliseconds(values.integer("idle_timeout_ms")),
           .read_timeout = std::chrono::milliseconds(values.integer("read_timeout_ms")),
           .access_log = values.has("access_log") ? values.text("access_log") : "",
+          .server_name = triton ? "triton" : "bascule",
+          .triton_statuses = triton,
           .server_version = std::string(kVersion)};
 }
 

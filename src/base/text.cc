@@ -10,6 +10,8 @@
 namespace bascule::text {
 namespace {
 
+char small_letter(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 // Length of the valid UTF-8 sequence at the start of `s`, 0 where there is none (Unicode 15, table 3-7).
@@ -143,9 +145,12 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 
 std::string to_lower(std::string_view value) {
   std::string out(value);
-  std::ranges::transform(out, out.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::ranges::transform(out, out.begin(), small_letter);
   return out;
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, {}, small_letter, small_letter);
 }
 
 std::string_view trimmed(std::string_view value) {

@@ -87,6 +87,13 @@ TEST(Trimmed, RemovesWhiteSpaceAtBothEnds) {
   EXPECT_EQ(trimmed(""), "");
 }
 
+TEST(EqualsIgnoringCase, OnlyAsciiLettersAreAlike) {
+  EXPECT_TRUE(equals_ignoring_case("Content-Type", "content-TYPE"));
+  EXPECT_FALSE(equals_ignoring_case("Ä", "ä"));
+  EXPECT_FALSE(equals_ignoring_case("host", "hosts"));
+  EXPECT_FALSE(equals_ignoring_case("[", "{"));
+}
+
 TEST(ToLower, LeavesBytesBeyondAsciiAlone) { EXPECT_EQ(to_lower("AbZ-Ä9"), "abz-Ä9"); }
 
 TEST(ParseInt, TakesTheWholeTextOrNothing) {

@@ -12,6 +12,7 @@ namespace {
 // How far into the queue requests that fit together are looked for.
 constexpr std::size_t kWindow = 64;
 // A full queue is looked through for requests that no one wants any more, but not for every newcomer.
+constexpr std::uint32_t kMostUrgent = 1;  // with levels; without, all are at 0
 constexpr Duration kCleanEvery = std::chrono::milliseconds(5);
 constexpr int kSmoothing = 8;  // the measured rate follows the last this many runs, roughly
 
@@ -83,6 +84,31 @@ QueueLoad Batcher::load_for(std::uint32_t level) const {
           .per_request = per_request_};
 }
 
+std::optional<Error> Batcher::would_refuse() {
+  const TimePoint now = driver_.clock.now();
+  std::optional<QueueRefusal> why;
+  std::size_t waiting = 0;
+  Dropped dropped;
+  {
+    MutexLock lock(mutex_);
+    why = admit(load_for(kMostUrgent), options_.limits);
+    if (why && now >= next_clean_) {
+      dropped = clean(now);
+      why = admit(load_for(kMostUrgent), options_.limits);
+    }
+    waiting = queue_.size();
+  }
+  refuse(std::move(dropped));
+  if (!why) return std::nullopt;
+  return queue_full(*why, waiting);
+}
+
+// Before anyone is refused: drops, now and then, what no one waits for.
+Batcher::Dropped Batcher::clean(TimePoint now) {
+  next_clean_ = now + kCleanEvery;
+  return sweep(now, queue_.size());
+}
+
 // The item back where it may not wait, and why.
 std::unique_ptr<Item> Batcher::let_in(std::unique_ptr<Item> item, TimePoint now,
                                       std::optional<QueueRefusal>& why) {
@@ -107,8 +133,7 @@ void Batcher::submit(std::unique_ptr<Item> item) {
     MutexLock lock(mutex_);
     item = let_in(std::move(item), now, why);
     if (why && now >= next_clean_) {
-      next_clean_ = now + kCleanEvery;
-      dropped = sweep(now, queue_.size());
+      dropped = clean(now);
       item = let_in(std::move(item), now, why);
     }
     waiting = queue_.size();

@@ -79,6 +79,9 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   // Lets in or refuses. Refusals: kResourceExhausted with kQueueFull and a time to come back;
   // kDeadlineExceeded, at once or later; kCancelled; what the executor says when it takes no more work.
   void submit(std::unique_ptr<Item> item);
+  // Why a request that came now would not be let in, whatever its level; nothing where one might be. For
+  // those who want to know before they have read all of it.
+  [[nodiscard]] std::optional<Error> would_refuse();
 
   // True where nothing waits and nothing runs.
   [[nodiscard]] bool idle() const;
@@ -106,6 +109,7 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
 
   std::unique_ptr<Item> let_in(std::unique_ptr<Item> item, TimePoint now, std::optional<QueueRefusal>& why)
       BASCULE_REQUIRES(mutex_);
+  Dropped clean(TimePoint now) BASCULE_REQUIRES(mutex_);
   Action next(TimePoint now) const BASCULE_REQUIRES(mutex_);
   Batch take(const std::vector<std::size_t>& places) BASCULE_REQUIRES(mutex_);
   Dropped sweep(TimePoint now, std::size_t most) BASCULE_REQUIRES(mutex_);

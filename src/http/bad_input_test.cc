@@ -137,6 +137,17 @@ TEST(BadInput, BrokenChunksAreRefused) {
               HasSubstr("longer than the limit of 65536 bytes"));
 }
 
+TEST(BadInput, AChunkThatAnnouncesTooMuchIsNotWaitedFor) {
+  const Loopback loopback({.max_json_bytes = 1000});
+  const std::string head =
+      "POST /v2/models/add_one/infer HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const char* const size : {"ffffffffffffffff", "7fffffffffffffff", "3e9"}) {
+    const WireReply reply = answer_to(loopback, head + "1\r\n{\r\n" + size + "\r\nab");
+    EXPECT_EQ(reply.status, 413) << size;
+    EXPECT_THAT(reply.body, HasSubstr("the limit for JSON is 1000")) << size;
+  }
+}
+
 TEST(BadInput, AMillionChunksOfOneByteAreReadInLinearTime) {
   const Loopback loopback;
   Client client = loopback.connect();

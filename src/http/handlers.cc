@@ -24,10 +24,6 @@ Reply text_reply(std::string text, std::string_view content_type = kJson, unsign
   return {.status = status, .content_type = content_type, .body = {.head = std::move(text)}};
 }
 
-Refusal refusal_of(const Route& route, unsigned status, Error error) {
-  return {.status = status, .error = std::move(error), .dialect = route.dialect, .label = route.label};
-}
-
 std::string_view state_name(content::ModelState state) {
   switch (state) {
     case content::ModelState::kLoading: return "loading";
@@ -47,6 +43,32 @@ std::uint64_t rows_of(const content::InferResponse& answer) {
 }
 
 }  // namespace
+
+protocol::Dialect Handlers::dialect_of(const Route& route) const {
+  const bool triton = options_.triton_statuses && route.dialect == protocol::Dialect::kV2;
+  return triton ? protocol::Dialect::kTriton : route.dialect;
+}
+
+Refusal Handlers::refusal_of(const Route& route, unsigned status, Error error) const {
+  return {.status = status, .error = std::move(error), .dialect = dialect_of(route), .label = route.label};
+}
+
+// A request whose model has more to do than it may: told now, its body need not come.
+std::optional<Refusal> Handlers::refuse_for_queue(const Match& match) const {
+  const Route& route = *match.route;
+  const bool picture = route.endpoint == Endpoint::kPredict;
+  if (!picture && route.endpoint != Endpoint::kInfer) return std::nullopt;
+  std::optional<Error> error = services_.inference.would_refuse(match.model, match.version, picture);
+  if (!error) return std::nullopt;
+  const auto model = services_.control.model(error->fields.name, match.version);
+  const unsigned status = protocol::http_status(*error, dialect_of(route));
+  Refusal refusal = refusal_of(route, status, *std::move(error));
+  if (model) {
+    refusal.model = (*model)->name;
+    refusal.version = (*model)->version;
+  }
+  return refusal;
+}
 
 std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
                                                   std::optional<std::uint64_t> length) const {
@@ -108,6 +130,7 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
     default: admission.kind = "a request that needs no body"; admission.limit = kUnusedBody;
   }
   if (length && *length > admission.limit) return std::unexpected(too_large(admission, length));
+  if (auto refusal = refuse_for_queue(admission.match)) return std::unexpected(*std::move(refusal));
   return admission;
 }
 
@@ -129,9 +152,15 @@ Refusal Handlers::too_large(const Admission& admission, std::optional<std::uint6
 }
 
 Reply Handlers::refuse(const Refusal& refusal) {
-  services_.metrics.request_refused({.model = {}, .version = {}, .dialect = refusal.label}, refusal.error);
+  const metrics::Asked labels{.model = refusal.model, .version = refusal.version, .dialect = refusal.label};
+  if (refusal.model.empty()) {
+    services_.metrics.request_refused(labels, refusal.error);
+  } else {
+    services_.metrics.request_failed(labels, refusal.error, Duration{}, services_.clock.now());
+  }
   Reply reply = text_reply(protocol::error_body(refusal.error, refusal.dialect), kJson, refusal.status);
   if (refusal.status == 405) reply.allow = refusal.error.fields.expected;
+  reply.retry_after = refusal.error.fields.retry_after;
   return reply;
 }
 
@@ -153,8 +182,8 @@ Reply Handlers::fail(const Match& match, const Error& error, TimePoint started) 
                                        .dialect = route.label},
                                       error);
   }
-  Reply reply = text_reply(protocol::error_body(error, route.dialect), kJson,
-                           protocol::http_status(error, route.dialect));
+  Reply reply = text_reply(protocol::error_body(error, dialect_of(route)), kJson,
+                           protocol::http_status(error, dialect_of(route)));
   reply.retry_after = error.fields.retry_after;
   return reply;
 }

@@ -54,7 +54,10 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                TimePoint started, Done done);
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
+  [[nodiscard]] protocol::Dialect dialect_of(const Route& route) const;
+  [[nodiscard]] Refusal refusal_of(const Route& route, unsigned status, Error error) const;
   [[nodiscard]] std::optional<Refusal> refuse_control(const Route& route, const RequestHead& head) const;
+  [[nodiscard]] std::optional<Refusal> refuse_for_queue(const Match& match) const;
   Reply repository_index(const Match& match, const protocol::RequestBody& body, TimePoint started);
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
   Reply model_metadata(const Match& match, TimePoint started);

@@ -99,6 +99,7 @@ class Connection {
   Task<bool> read_head();
   Task<bool> exchange();
   Task<bool> refuse(Refusal why, bool keep_alive);
+  Task<bool> refuse_unread(Refusal why);
   Task<std::optional<Refusal>> read_sized_body();
   Task<std::optional<Refusal>> read_chunked_body(const Admission& admission);
   Task<bool> send(Reply reply, bool keep_alive);
@@ -237,62 +238,18 @@ std::optional<Refusal> Connection::understand_head() {
 }
 
 std::optional<Refusal> Connection::understand_fields() {
-  using beast::http::field;
-  bool host = false;
-  for (const auto& item : parser_->get()) {
-    const std::string_view value = item.value();
-    if (item.name_string().size() + value.size() > kMaxLine) {
-      return refusal(431, Code::kPayloadTooLarge,
-                     fmt::format("The header field '{}' has {} bytes; the limit is {}.",
-                                 text::shortened(item.name_string(), 40), value.size(), kMaxLine));
-    }
-    switch (item.name()) {
-      case field::host:
-        if (host) {
-          return refusal(400, Code::kInvalidArgument,
-                         "The request has two Host header fields; exactly one is allowed.");
-        }
-        head_.host = value;
-        host = true;
-        break;
-      case field::content_type: head_.content_type = value; break;
-      case field::origin: head_.origin = value; break;
-      case field::content_encoding: head_.content_encoding = value; break;
-      case field::transfer_encoding:
-        if (text::to_lower(value) != "chunked") {
-          return refusal(501, Code::kUnsupported,
-                         fmt::format("Transfer-Encoding '{}' is not read; use chunked or Content-Length.",
-                                     text::shortened(value, 40)));
-        }
-        break;
-      case field::expect:
-        if (text::to_lower(value) != "100-continue") {
-          return refusal(
-              417, Code::kUnsupported,
-              fmt::format("Expect: '{}' cannot be met; only 100-continue can.", text::shortened(value, 40)));
-        }
-        body_form_.expects_continue = parser_->get().version() >= 11;
-        break;
-      case field::unknown: take_field(head_, item.name_string(), value); break;
-      default: break;
-    }
+  FieldReader reader(head_, body_form_, parser_->get().version() >= 11);
+  for (const auto& field : parser_->get()) {
+    if (auto refused = reader.take(field.name_string(), field.value())) return refused;
   }
-  if (!host && parser_->get().version() >= 11) {
-    return refusal(400, Code::kInvalidArgument, "An HTTP/1.1 request must have a Host header field.");
-  }
-  return std::nullopt;
+  return reader.finish();
 }
 
 // One request whose head was read, to the end of its answer. False: the connection is over.
 Task<bool> Connection::exchange() {
   if (auto bad = understand_head()) co_return co_await refuse(std::move(*bad), false);
   auto admission = shared_.handlers->admit(head_, body_form_.length);
-  if (!admission) {
-    if (!body_form_.any()) co_return co_await refuse(std::move(admission).error(), true);
-    if (body_form_.chunked || body_form_.expects_continue || *body_form_.length > kSkippable) {
-      co_return co_await refuse(std::move(admission).error(), false);
-    }
-  }
+  if (!admission) co_return co_await refuse_unread(std::move(admission).error());
   if (body_form_.expects_continue && body_form_.any() && buffer_.size() == 0) {
     out_parts_.assign(1, asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25));
     out_next_ = 0;
@@ -304,9 +261,8 @@ Task<bool> Connection::exchange() {
     bad = co_await read_chunked_body(*admission);
   } else {
     body_length_ = static_cast<std::size_t>(body_form_.length.value_or(0));
-    prepare_body({.aligned_at = admission ? admission->json_length.value_or(0) : 0,
-                  .announced = body_length_,
-                  .limit = body_length_});
+    prepare_body(
+        {.aligned_at = admission->json_length.value_or(0), .announced = body_length_, .limit = body_length_});
     if (buffer_.size() >= body_length_) {
       if (auto taken = take_buffered(body_length_); !taken)
         bad = Refusal{.status = 503, .error = taken.error()};
@@ -316,7 +272,6 @@ Task<bool> Connection::exchange() {
   }
   body_bytes_ = body_->size();
   if (bad) co_return co_await refuse(std::move(*bad), false);
-  if (!admission) co_return co_await refuse(std::move(admission).error(), true);
 
   phase_ = Phase::kAnswering;
   deadline_ = TimePoint::max();
@@ -348,9 +303,30 @@ void Connection::watch_for_leaving() {
 
 Task<bool> Connection::refuse(Refusal why, bool keep_alive) {
   Reply reply = shared_.handlers->refuse(why);
-  unread_ = !keep_alive;
   keep_alive = keep_alive && may_keep_alive();
+  unread_ = !keep_alive;
   co_return co_await send(std::move(reply), keep_alive);
+}
+
+// Answers before any of the body was read. What is announced and short is then dropped as it comes, so that
+// the connection can go on; who was told to wait for `100 Continue` may send it or not.
+Task<bool> Connection::refuse_unread(Refusal why) {
+  const std::uint64_t length = body_form_.length.value_or(0);
+  const bool goes_on =
+      !body_form_.chunked && length <= kSkippable && !(body_form_.expects_continue && length > 0);
+  if (!co_await refuse(std::move(why), goes_on)) co_return false;
+  std::uint64_t left = length;
+  deadline_ = now() + shared_.options.read_timeout;
+  while (true) {
+    const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.size()));
+    buffer_.consume(taken);
+    left -= taken;
+    if (left == 0) co_return true;
+    const auto [error, count] =
+        co_await socket_.async_read_some(buffer_.prepare(kReadSize), asio::as_tuple(kAwait));
+    if (error) co_return false;
+    buffer_.commit(count);
+  }
 }
 
 // An empty body with this layout; the memory of the last one where no one else holds it.
@@ -394,6 +370,13 @@ Task<std::optional<Refusal>> Connection::read_sized_body() {
 
 Task<std::optional<Refusal>> Connection::read_chunked_body(const Admission& admission) {
   auto& part = parser_->get().body();
+  // A chunk that announces more than is allowed is not waited for.
+  auto on_chunk = [&](std::uint64_t size, std::string_view, error_code& error) {
+    if (size > admission.limit || body_->size() + size > admission.limit) {
+      error = beast::http::error::body_limit;
+    }
+  };
+  parser_->on_chunk_header(on_chunk);
   while (!parser_->is_done()) {
     error_code error = beast::http::error::need_more;
     if (buffer_.size() > 0) {
@@ -405,7 +388,9 @@ Task<std::optional<Refusal>> Connection::read_chunked_body(const Admission& admi
       error = {};
       buffer_.consume(parser_->put(buffer_.data(), error));
       body_->commit(room->size() - part.size);
-      if (body_->size() > admission.limit) co_return shared_.handlers->too_large(admission, std::nullopt);
+      if (error == beast::http::error::body_limit) {
+        co_return shared_.handlers->too_large(admission, std::nullopt);
+      }
     }
     if (!error || error == beast::http::error::need_buffer) continue;
     if (error == beast::http::error::need_more && buffer_.size() >= kMaxHead) {

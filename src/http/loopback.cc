@@ -85,6 +85,13 @@ Loopback::Loopback(ServerOptions options) : gate_(std::make_shared<Gate>()) {
     gate->pass();
     return add_one(inputs);
   }));
+  auto narrow = std::make_shared<catalog::LoadedModel>(
+      *model("narrow", std::chrono::seconds(1), [gate = gate_](auto inputs) {
+        gate->pass();
+        return add_one(inputs);
+      }));
+  narrow->settings.max_queue_size = 1;
+  catalog_.set_ready(std::move(narrow));
   catalog_.set_loading("loading", "1");
   options.port = 0;
   options.server_version = "1.2.3";

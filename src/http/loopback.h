@@ -66,6 +66,7 @@ class Client {
 // A server with these models:
 //   add_one   FP32 [-1] -> FP32 [-1], on the thread that reads
 //   slow      the same, on a worker, after `let_slow_run`
+//   narrow    the same, and one request may wait for it
 //   loading   not ready
 // Thread-safety: external (one thread), but for the models, which are called by any.
 class Loopback {

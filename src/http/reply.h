@@ -34,6 +34,8 @@ struct Refusal {
   Error error;
   protocol::Dialect dialect = protocol::Dialect::kV2;
   std::string_view label = "http";  // of the dialect, for metrics
+  std::string model = {};           // of an inference that its queue refused; else empty
+  std::string version = {};
 };
 
 // How the connection goes on after a reply.

@@ -1,21 +1,77 @@
 #include "http/request.h"
 
+#include <fmt/format.h>
+
 #include "base/text.h"
+#include "http/reply.h"
 #include "http/trace_context.h"
+#include "http/wire_limits.h"
 
 namespace bascule::http {
 
-void take_field(RequestHead& head, std::string_view name, std::string_view value) {
-  const std::string small = text::to_lower(name);
-  if (small == "inference-header-content-length") {
-    head.json_length = value;
-  } else if (small == "request-timeout-ms") {
-    head.timeout_ms = value;
-  } else if (small == "traceparent") {
-    head.traceparent = is_traceparent(value) ? value : std::string_view{};
-  } else if (small == "bascule-debug") {
-    head.wants_timing = text::to_lower(value) == "timing";
+std::optional<Refusal> FieldReader::take_host(std::string_view value) {
+  if (host_) {
+    return refusal(400, Code::kInvalidArgument,
+                   "The request has two Host header fields; exactly one is allowed.");
   }
+  head_.host = value;
+  host_ = true;
+  return std::nullopt;
+}
+
+std::optional<Refusal> FieldReader::take_expect(std::string_view value) {
+  if (!text::equals_ignoring_case(value, "100-continue")) {
+    return refusal(
+        417, Code::kUnsupported,
+        fmt::format("Expect: '{}' cannot be met; only 100-continue can.", text::shortened(value, 40)));
+  }
+  body_.expects_continue = http11_;
+  return std::nullopt;
+}
+
+// Fields that HTTP itself does not know.
+void FieldReader::take_own(std::string_view name, std::string_view value) {
+  const auto is = [name](std::string_view other) { return text::equals_ignoring_case(name, other); };
+  if (is("inference-header-content-length")) {
+    head_.json_length = value;
+  } else if (is("request-timeout-ms")) {
+    head_.timeout_ms = value;
+  } else if (is("traceparent")) {
+    head_.traceparent = is_traceparent(value) ? value : std::string_view{};
+  } else if (is("bascule-debug")) {
+    head_.wants_timing = text::equals_ignoring_case(value, "timing");
+  }
+}
+
+std::optional<Refusal> FieldReader::take(std::string_view name, std::string_view value) {
+  if (name.size() + value.size() > kMaxLine) {
+    return refusal(431, Code::kPayloadTooLarge,
+                   fmt::format("The header field '{}' has {} bytes; the limit is {}.",
+                               text::shortened(name, 40), value.size(), kMaxLine));
+  }
+  const auto is = [name](std::string_view other) { return text::equals_ignoring_case(name, other); };
+  if (is("host")) return take_host(value);
+  if (is("expect")) return take_expect(value);
+  if (is("transfer-encoding") && !text::equals_ignoring_case(value, "chunked")) {
+    return refusal(501, Code::kUnsupported,
+                   fmt::format("Transfer-Encoding '{}' is not read; use chunked or Content-Length.",
+                               text::shortened(value, 40)));
+  }
+  if (is("content-type")) {
+    head_.content_type = value;
+  } else if (is("origin")) {
+    head_.origin = value;
+  } else if (is("content-encoding")) {
+    head_.content_encoding = value;
+  } else {
+    take_own(name, value);
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> FieldReader::finish() const {
+  if (host_ || !http11_) return std::nullopt;
+  return refusal(400, Code::kInvalidArgument, "An HTTP/1.1 request must have a Host header field.");
 }
 
 }  // namespace bascule::http

@@ -39,9 +39,30 @@ struct BodyForm {
   [[nodiscard]] bool any() const { return chunked || length.value_or(0) > 0; }
 };
 
-// Takes a header field that HTTP itself does not know, where it is one of those above. `value` outlives
-// `head`.
-void take_field(RequestHead& head, std::string_view name, std::string_view value);
+struct Refusal;
+
+// Takes what is needed out of a request's header fields, and refuses what HTTP itself forbids (RFC 9110 and
+// 9112). The views that are taken outlive `head`.
+// Thread-safety: external (one owner).
+class FieldReader {
+ public:
+  FieldReader(RequestHead& head, BodyForm& body, bool http11) : head_(head), body_(body), http11_(http11) {}
+
+  // One field. A refusal: the rest is not looked at.
+  std::optional<Refusal> take(std::string_view name, std::string_view value);
+  // After the last.
+  [[nodiscard]] std::optional<Refusal> finish() const;
+
+ private:
+  std::optional<Refusal> take_host(std::string_view value);
+  std::optional<Refusal> take_expect(std::string_view value);
+  void take_own(std::string_view name, std::string_view value);
+
+  RequestHead& head_;
+  BodyForm& body_;
+  const bool http11_;
+  bool host_ = false;
+};
 
 // Splits a request target (RFC 9112, section 3.2) into path and query; a scheme and authority in front are
 // dropped.

@@ -26,6 +26,7 @@ struct ServerOptions {
   Duration read_timeout = std::chrono::seconds(30);  // without a byte inside a request
   std::string access_log;  // file of answered requests as JSON lines; "-": standard output; empty: none
   std::string server_name = "bascule";
+  bool triton_statuses = false;  // v2 answers with Triton's statuses where they differ
   std::string server_version;
 };
 

@@ -53,7 +53,7 @@ TEST(Server, AnswersHealthAndMetadata) {
   EXPECT_EQ(client.ask(get("/v2/models/loading/ready"))->status, 503);
   EXPECT_EQ(client.ask(get("/v2/models/nothing/ready"))->status, 404);
   EXPECT_EQ(client.ask(get("/v2/models/add_one/versions/2"))->status, 404);
-  EXPECT_EQ(client.ask(get("/v2/models"))->body, R"({"models":["add_one","loading","slow"]})");
+  EXPECT_EQ(client.ask(get("/v2/models"))->body, R"({"models":["add_one","loading","narrow","slow"]})");
 }
 
 TEST(Server, InfersFromJsonOverOneConnection) {
@@ -212,7 +212,7 @@ TEST(Server, ShowsWhatItServesAndCounts) {
   const auto metrics = client.ask(get("/metrics"));
   ASSERT_TRUE(metrics);
   EXPECT_EQ(metrics->fields.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-  EXPECT_THAT(metrics->body, HasSubstr(R"(bascule_models{state="ready"} 2)"));
+  EXPECT_THAT(metrics->body, HasSubstr(R"(bascule_models{state="ready"} 3)"));
   EXPECT_THAT(metrics->body, HasSubstr(R"(bascule_models{state="loading"} 1)"));
 }
 

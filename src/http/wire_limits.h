@@ -15,7 +15,7 @@ inline constexpr std::size_t kMaxLine = 8ULL << 10U;    // the target, or one he
 inline constexpr std::size_t kMaxHead = 64ULL << 10U;   // all of them
 inline constexpr std::size_t kReadSize = 16ULL << 10U;  // asked of the socket at once
 inline constexpr std::size_t kSkippable =
-    64ULL << 10U;  // an unwanted body this small is read to keep the connection
+    1ULL << 20U;  // an unwanted body this small is dropped as it comes, to keep the connection
 inline constexpr std::size_t kKeptBody = 1ULL << 20U;  // body memory a connection keeps for its next request
 inline constexpr std::size_t kJoinedBody = 16ULL << 10U;  // a reply this small is sent as one piece
 inline constexpr std::size_t kDrainBytes = 64ULL

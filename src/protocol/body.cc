@@ -55,6 +55,12 @@ unsigned v2_status(const Error& error) {
   return 500;
 }
 
+// Triton tells all clients to come back later by the same status, whether a queue is full or it cannot serve.
+unsigned triton_status(const Error& error) {
+  const unsigned status = v2_status(error);
+  return status == 429 ? 503 : status;
+}
+
 // The platform's OpenAPI file lists 400, 401, 404, 413, 429, 503 (and 500 in its pages): nothing else, but
 // for the method, which HTTP itself wants.
 unsigned ultralytics_status(const Error& error) {
@@ -72,13 +78,18 @@ unsigned ultralytics_status(const Error& error) {
 
 std::string error_body(const Error& error, Dialect dialect) {
   std::string out = R"({"error":)";
-  text::append_json_quoted(out, dialect == Dialect::kV2 ? v2_text(error) : error.message);
+  text::append_json_quoted(out, dialect == Dialect::kUltralytics ? error.message : v2_text(error));
   out += '}';
   return out;
 }
 
 unsigned http_status(const Error& error, Dialect dialect) {
-  return dialect == Dialect::kV2 ? v2_status(error) : ultralytics_status(error);
+  switch (dialect) {
+    case Dialect::kV2: return v2_status(error);
+    case Dialect::kTriton: return triton_status(error);
+    case Dialect::kUltralytics: return ultralytics_status(error);
+  }
+  return 500;
 }
 
 }  // namespace bascule::protocol

@@ -32,7 +32,11 @@ struct ReplyBody {
 };
 
 // What a client speaks: statuses and the texts it looks for differ.
-enum class Dialect { kV2, kUltralytics };
+enum class Dialect {
+  kV2,
+  kTriton,  // v2 with the statuses of its first server, where they differ
+  kUltralytics
+};
 
 // {"error":"…"}, with the dialect's own text where its clients look for one (from Reason and fields), else
 // the error's message.

@@ -86,6 +86,17 @@ void InferenceService::infer(content::InferRequest request, Sink sink) {
   }
 }
 
+std::optional<Error> InferenceService::would_refuse(std::string_view model, std::string_view version,
+                                                    bool picture) const {
+  const Result<catalog::Handle> pinned = catalog_.pin(model, version, picture);
+  if (!pinned) return std::nullopt;
+  const auto queue = queues_.with([&](const Queues& queues) -> std::shared_ptr<Queue> {
+    const auto found = queues.find(pinned->get());
+    return found != queues.end() && !found->second->model.expired() ? found->second : nullptr;
+  });
+  return queue != nullptr ? queue->batcher->would_refuse() : std::nullopt;
+}
+
 void InferenceService::infer_tensors(std::unique_ptr<Ask> ask) {
   const catalog::LoadedModel& model = *ask->model;
   const backend::ModelSpec& spec = model.executable->spec();

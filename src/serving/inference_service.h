@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -57,6 +59,11 @@ class InferenceService {
   // Errors: of Catalog::pin, backend::check_inputs and check_outputs, Task::plan and prepare,
   // Executable::run; of Batcher::submit.
   void infer(content::InferRequest request, Sink sink);
+
+  // Why a request for this model would be refused now for the length of its queue, whatever it holds; nothing
+  // where it would not, or where something else is wrong with it. A front end asks before it reads a body.
+  [[nodiscard]] std::optional<Error> would_refuse(std::string_view model, std::string_view version,
+                                                  bool picture) const;
 
   // Waits for the answer: for the CLI. Not to be called on a thread of the executor.
   Result<content::InferResponse> infer_and_wait(content::InferRequest request);
