@@ -1,12 +1,18 @@
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iterator>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "app/commands.h"
+#include "app/model_settings.h"
+#include "app/options.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
 #include "base/text.h"
@@ -30,6 +36,43 @@ std::vector<content::Fact> facts_of(const content::ModelInfo& model) {
   return facts;
 }
 
+// How the model would be served.
+std::vector<content::Fact> facts_of(const ReadSettings& read) {
+  std::vector<content::Fact> facts;
+  for (const config::Option& option : tables().model) {
+    std::string value = fmt::format("{}", fmt::join(read.values.items(option.name), ", "));
+    if (option.name == "threads" && value == "auto") value = fmt::format("auto: {}", read.settings.threads);
+    facts.push_back({.name = option.name,
+                     .value = value.empty() ? "none" : std::move(value),
+                     .origin = read.values.source(option.name).place});
+  }
+  return facts;
+}
+
+// The models that were named, as the server would find them: one that stands in the `models:` list of
+// --config has its name and its entry there. All of that list where none was named.
+Result<std::vector<catalog::ModelSource>> sources_of(const std::vector<std::string>& named,
+                                                     const std::vector<catalog::ModelPath>& listed,
+                                                     const backend::Backend& backend) {
+  if (named.empty()) return catalog::find_models(listed, backend);
+  std::vector<catalog::ModelPath> paths;
+  for (const std::string& path : named) paths.push_back({.path = path});
+  BASCULE_ASSIGN(std::vector<catalog::ModelSource> sources, catalog::find_models(paths, backend));
+  const catalog::Found in_list = catalog::scan_models(listed, {.latest = 0}, backend);
+  for (catalog::ModelSource& source : sources) {
+    const auto found = std::ranges::find_if(in_list.sources, [&](const catalog::ModelSource& other) {
+      std::error_code code;
+      return std::filesystem::equivalent(source.file, other.file, code);
+    });
+    if (found == in_list.sources.end()) {
+      source.given = listed.size();
+    } else {
+      source = *found;
+    }
+  }
+  return sources;
+}
+
 void print_table(const std::vector<content::Fact>& facts) {
   std::size_t name_width = 0;
   for (const content::Fact& fact : facts) name_width = std::max(name_width, fact.name.size());
@@ -49,31 +92,50 @@ void print_json(const std::vector<content::Fact>& facts) {
   fmt::print("{}\n]\n", out);
 }
 
+Result<std::vector<content::Fact>> inspect_one(const catalog::ModelSource& source,
+                                               const SettingsReader& reader, const backend::Backend& backend,
+                                               const Clock& clock) {
+  BASCULE_ASSIGN(const ReadSettings read, reader.read(source));
+  BASCULE_ASSIGN(
+      const catalog::Handle model,
+      catalog::load_model(source, backend, {.settings = read.settings, .read_sample = read_sample}, clock));
+  std::vector<content::Fact> facts = facts_of(*model->info);
+  if (!source.note.empty()) facts.push_back({.name = "note", .value = source.note, .origin = "disk"});
+  std::ranges::move(facts_of(read), std::back_inserter(facts));
+  return facts;
+}
+
 }  // namespace
 
 int inspect(config::Parsed parsed) {
-  if (auto completed = complete_values(command("inspect"), parsed.values); !completed) {
-    return fail(completed.error(), kUsage);
+  const auto entries = complete_values(command("inspect"), parsed.values);
+  if (!entries) return fail(entries.error(), kUsage);
+  std::vector<catalog::ModelPath> listed;
+  std::vector<config::Values> said;
+  const std::filesystem::path folder = config_folder(parsed.values);
+  for (const config::ModelEntry& entry : *entries) {
+    listed.push_back({.path = folder / entry.path, .name = entry.name});
+    said.push_back(entry.values);
+  }
+  if (listed.empty() && parsed.positionals.empty()) {
+    return fail(invalid_argument("No model was given. Try: bascule inspect MODEL.onnx"), kUsage);
   }
   const auto backend = backend::make_onnxruntime_backend();
-  std::vector<catalog::ModelPath> paths;
-  for (const std::string& path : parsed.positionals) paths.push_back({.path = path});
-  const auto sources = catalog::find_models(paths, *backend);
+  const auto sources = sources_of(parsed.positionals, listed, *backend);
   if (!sources) return fail(sources.error(), kFailed);
+  const SettingsReader reader(parsed.values, std::move(said), folder);
   int exit_code = kOk;
   const SteadyClock clock;
   for (const catalog::ModelSource& source : *sources) {
-    const auto model = catalog::load_model(source, *backend, {}, clock);
-    if (!model) {
-      exit_code = fail(model.error(), kFailed);
+    const auto facts = inspect_one(source, reader, *backend, clock);
+    if (!facts) {
+      exit_code = fail(facts.error(), kFailed);
       continue;
     }
-    std::vector<content::Fact> facts = facts_of(*(*model)->info);
-    if (!source.note.empty()) facts.push_back({.name = "note", .value = source.note, .origin = "disk"});
     if (parsed.values.flag("json")) {
-      print_json(facts);
+      print_json(*facts);
     } else {
-      print_table(facts);
+      print_table(*facts);
     }
     if (&source != &sources->back()) fmt::print("\n");
   }

@@ -15,6 +15,8 @@
 
 #include "app/annotate.h"
 #include "app/commands.h"
+#include "app/model_settings.h"
+#include "app/options.h"
 #include "app/pictures.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
@@ -209,6 +211,19 @@ int predict_all(serving::InferenceService& service, std::size_t width, Run& run,
   return run.failed ? kFailed : kOk;
 }
 
+// Of the model's own settings only that counts which changes its answers. The files are all there: none is
+// refused for the length of the queue.
+Result<content::ModelSettings> settings_here(const catalog::ModelSource& source, int threads) {
+  config::Values values;
+  BASCULE_TRY(config::apply_defaults(tables().model, values));
+  BASCULE_ASSIGN(const ReadSettings read, SettingsReader(std::move(values), {}, {}).read(source));
+  return content::ModelSettings{.max_batch_size = 1,
+                                .max_queue_size = 0,
+                                .queue_budget = {},
+                                .threads = threads,
+                                .letterbox = read.settings.letterbox};
+}
+
 }  // namespace
 
 int predict(config::Parsed parsed) {
@@ -224,8 +239,8 @@ int predict(config::Parsed parsed) {
   if (!files) return fail(files.error(), kFailed);
 
   // One picture: all cores on it. Many: a core each.
-  const std::size_t cores =
-      values.has("threads") ? static_cast<std::size_t>(values.integer("threads")) : cpu_budget();
+  const auto asked = values.integer_or_word("threads");
+  const std::size_t cores = asked ? static_cast<std::size_t>(*asked) : cpu_budget();
   const std::size_t width = std::min(files->size(), cores);
   const SteadyClock clock;
   const auto backend = backend::make_onnxruntime_backend();
@@ -237,14 +252,10 @@ int predict(config::Parsed parsed) {
                 kUsage);
   }
   Run run{.values = values, .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
+  const auto settings = settings_here(sources->front(), static_cast<int>(cores / width));
+  if (!settings) return fail(settings.error(), kFailed);
   auto model = catalog::load_model(sources->front(), *backend,
-                                   {.task = {.max_pixels = run.max_pixels},
-                                    // The files are all there: none is refused for the length of the queue.
-                                    .settings = {.max_batch_size = 1,
-                                                 .max_queue_size = 0,
-                                                 .queue_budget = {},
-                                                 .threads = static_cast<int>(cores / width)}},
-                                   clock);
+                                   {.task = {.max_pixels = run.max_pixels}, .settings = *settings}, clock);
   if (!model) return fail(model.error(), kFailed);
   catalog::Catalog catalog(sources->front().name);
   catalog.set_ready(*std::move(model));

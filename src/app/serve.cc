@@ -19,6 +19,7 @@
 
 #include "app/commands.h"
 #include "app/metrics_listener.h"
+#include "app/model_settings.h"
 #include "app/watch.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
@@ -76,13 +77,13 @@ int wait_for_end() {
 }
 
 // What was asked for: paths on the command line, then the file's, which are relative to its folder.
+// `settings_reader` goes by this order.
 Result<std::vector<catalog::ModelPath>> wanted_models(const config::Parsed& parsed,
                                                       const std::vector<config::ModelEntry>& entries) {
   std::vector<catalog::ModelPath> paths;
   for (const std::string& path : parsed.positionals) paths.push_back({.path = path});
   for (const config::ModelEntry& entry : entries) {
-    const auto folder = std::filesystem::path(parsed.values.text("config")).parent_path();
-    paths.push_back({.path = folder / entry.path, .name = entry.name});
+    paths.push_back({.path = config_folder(parsed.values) / entry.path, .name = entry.name});
   }
   if (paths.empty()) {
     return invalid_argument("No model was given. Try: bascule serve MODEL.onnx (see: bascule serve --help)");
@@ -186,20 +187,13 @@ void greet(const std::string& url, const std::string& metrics_url, const catalog
   std::fflush(stdout);
 }
 
-content::ModelSettings model_settings(const config::Values& values) {
-  return {.max_batch_size = static_cast<std::size_t>(values.integer("max_batch_size")),
-          .max_queue_delay = std::chrono::microseconds(values.integer("max_queue_delay_microseconds")),
-          .max_queue_size = static_cast<std::size_t>(values.integer("max_queue_size")),
-          .queue_budget = std::chrono::milliseconds(values.integer("queue_budget_ms")),
-          .threads = static_cast<int>(values.integer("threads"))};
-}
-
 // What was asked to be served.
 struct Wanted {
   std::vector<catalog::ModelPath> paths;
   catalog::VersionPolicy versions;
   catalog::Found found;
   std::set<std::string> names;  // loaded at the start; empty: all
+  SettingsReader settings;
 };
 
 // In the order in which each needs those above it.
@@ -226,18 +220,20 @@ struct Parts {
  private:
   catalog::ManagerOptions manager_options(const config::Values& values, const Wanted& wanted,
                                           const backend::Backend& backend) {
-    const catalog::LoaderOptions options{
-        .task = {.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))},
-        .settings = model_settings(values)};
+    const tasks::TaskOptions task{.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
     return {.scan = [paths = wanted.paths, versions = wanted.versions,
                      &backend] { return catalog::scan_models(paths, versions, backend); },
             .wanted = [names = wanted.names](
                           const std::string& name) { return names.empty() || names.contains(name); },
-            .load = [this, &backend, options](const auto& source) -> Result<catalog::Handle> {
+            .load = [this, &backend, task,
+                     settings = wanted.settings](const auto& source) -> Result<catalog::Handle> {
               if (end_is_asked()) {
                 return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
               }
-              return catalog::load_model(source, backend, options, clock);
+              BASCULE_ASSIGN(ReadSettings read, settings.read(source));
+              return catalog::load_model(
+                  source, backend,
+                  {.task = task, .settings = std::move(read.settings), .read_sample = read_sample}, clock);
             },
             .loaded = [this](const auto& source, const auto& model,
                              Duration took) { report(source, model, took, catalog, metrics); },
@@ -336,9 +332,15 @@ int run(const config::Values& values, const Wanted& wanted, const backend::Backe
   return kOk;
 }
 
+SettingsReader settings_reader(const config::Parsed& parsed, const std::vector<config::ModelEntry>& entries) {
+  std::vector<config::Values> said(parsed.positionals.size());
+  for (const config::ModelEntry& entry : entries) said.push_back(entry.values);
+  return {parsed.values, std::move(said), config_folder(parsed.values)};
+}
+
 Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config::ModelEntry>& entries,
                          const backend::Backend& backend) {
-  Wanted wanted;
+  Wanted wanted{.settings = settings_reader(parsed, entries)};
   BASCULE_ASSIGN(wanted.paths, wanted_models(parsed, entries));
   BASCULE_ASSIGN(wanted.versions, catalog::parse_version_policy(parsed.values.text("version_policy")));
   wanted.found = catalog::scan_models(wanted.paths, wanted.versions, backend);

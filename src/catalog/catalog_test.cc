@@ -1,14 +1,19 @@
 #include "catalog/catalog.h"
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "backend/fake/fake_backend.h"
+#include "base/text.h"
 #include "catalog/loader.h"
 #include "catalog/source.h"
 
@@ -159,6 +164,17 @@ TEST_F(FindModels, ARepositoryGivesTheHighestVersionAndNotesItsConfiguration) {
   EXPECT_TRUE(found->at(1).note.empty());
 }
 
+TEST_F(FindModels, TellsWhereAModelsOwnSettingsLieAndWhichPathLedToIt) {
+  touch("repo/m/3/model.fake");
+  touch("a.b.fake");
+  const auto found = find_models({{.path = root_ / "a.b.fake"}, {.path = root_ / "repo"}}, backend_);
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->at(0).settings, root_ / "a.b.yaml");
+  EXPECT_EQ(found->at(0).given, 0U);
+  EXPECT_EQ(found->at(1).settings, fs::canonical(root_) / "repo/m/model.yaml");
+  EXPECT_EQ(found->at(1).given, 1U);
+}
+
 TEST_F(FindModels, OneModelOfARepository) {
   touch("repo/m/3/model.fake");
   const auto found = find("repo/m");
@@ -245,6 +261,55 @@ TEST_F(LoadModel, RunsOnZerosOfTheSmallestShapes) {
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_GT(runs.load(), 1);
   EXPECT_EQ((*loaded)->measured_bytes, 64U);
+}
+
+// A model of any number of columns, on which zeros of its smallest shape fail.
+backend::FakeModel wide_only(std::vector<tensor::Shape>& shapes) {
+  backend::FakeModel fake;
+  fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {-1, -1}}};
+  fake.run = [&](std::span<const tensor::NamedTensor> inputs) -> Result<std::vector<tensor::NamedTensor>> {
+    if (inputs[0].tensor.shape[1] < 4) return internal_error("Too short.");
+    if (shapes.empty() || shapes.back() != inputs[0].tensor.shape) shapes.push_back(inputs[0].tensor.shape);
+    return std::vector<tensor::NamedTensor>{};
+  };
+  return fake;
+}
+
+// The file's stem is the number of columns.
+Result<content::InferRequest> sample_of(const fs::path& file) {
+  content::InferRequest request;
+  const auto columns = text::parse_int(file.stem().string());
+  if (!columns) return invalid_argument("This is no sample.");
+  auto slot = tensor::make_tensor(tensor::DataType::kFp32, {1, *columns});
+  std::ranges::fill(slot->bytes, std::byte{0});
+  request.inputs.push_back({.name = "x", .tensor = slot->tensor});
+  return request;
+}
+
+TEST_F(LoadModel, RunsEverySampleInPlaceOfZerosAndMeasuresWithTheFirst) {
+  std::vector<tensor::Shape> shapes;
+  backend_.add("m", wide_only(shapes));
+  const SteadyClock clock;
+  const auto loaded =
+      load_model({.name = "m", .version = "1", .file = root_ / "m.fake"}, backend_,
+                 {.settings = {.warm_up = {"8.json", "5.json"}}, .read_sample = sample_of}, clock);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(shapes, (std::vector<tensor::Shape>{{1, 8}, {1, 5}, {1, 8}}));
+  EXPECT_EQ((*loaded)->measured_bytes, 32U);
+}
+
+TEST_F(LoadModel, ASampleThatFailsIsNamedAndTheModelDoesNotServe) {
+  for (const auto& [file, cause] : std::vector<std::pair<std::string, std::string>>{
+           {"none.json", "This is no sample."}, {"2.json", "Too short."}}) {
+    std::vector<tensor::Shape> shapes;
+    backend_.add("m", wide_only(shapes));
+    const SteadyClock clock;
+    const auto loaded =
+        load_model({.name = "m", .version = "1", .file = root_ / "m.fake"}, backend_,
+                   {.settings = {.warm_up = {"8.json", file}}, .read_sample = sample_of}, clock);
+    ASSERT_FALSE(loaded) << file;
+    EXPECT_THAT(loaded.error().message, HasSubstr("The sample '" + file + "' of warm_up failed: " + cause));
+  }
 }
 
 TEST_F(LoadModel, AModelThatCannotRunIsNotServed) {

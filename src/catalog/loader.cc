@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -16,11 +15,6 @@
 namespace bascule::catalog {
 namespace {
 
-constexpr int kMeasuredRuns = 20;
-constexpr Duration kMeasureBudget = std::chrono::milliseconds(50);
-// A run is never taken for short before it was measured.
-constexpr Duration kUnmeasured = std::chrono::hours(1);
-
 // True where every open dimension of the input is one that warm-up knows how to fill: the batch, or the
 // height and width of a picture.
 bool fully_known(const tensor::TensorSpec& spec, const content::ModelInfo& info) {
@@ -28,60 +22,6 @@ bool fully_known(const tensor::TensorSpec& spec, const content::ModelInfo& info)
   if (open == 0) return true;
   if (info.picture_size && spec.shape.size() == 4) return true;
   return open == 1 && spec.shape[0] == tensor::kDynamic;
-}
-
-tensor::Shape warm_up_shape(const tensor::TensorSpec& spec, const content::ModelInfo& info) {
-  tensor::Shape shape = spec.shape;
-  if (info.picture_size && shape.size() == 4) {
-    if (shape[2] == tensor::kDynamic) shape[2] = info.picture_size->height;
-    if (shape[3] == tensor::kDynamic) shape[3] = info.picture_size->width;
-  }
-  std::ranges::replace(shape, tensor::kDynamic, std::int64_t{1});
-  return shape;
-}
-
-Result<tensor::Tensor> zeros(const tensor::TensorSpec& spec, const content::ModelInfo& info) {
-  tensor::Shape shape = warm_up_shape(spec, info);
-  if (spec.type == tensor::DataType::kString) {
-    BASCULE_ASSIGN(const std::size_t count, tensor::element_count(shape));
-    const std::vector<std::string_view> empty(count);
-    return tensor::make_string_tensor(std::move(shape), empty);
-  }
-  BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(spec.type, std::move(shape)));
-  std::ranges::fill(slot.bytes, std::byte{0});
-  return std::move(slot.tensor);
-}
-
-struct Measured {
-  Duration run = kUnmeasured;
-  Duration fastest = kUnmeasured;
-  std::size_t bytes = 0;
-};
-
-// Runs on zeros until the budget is used; the slowest run after the first stands for the 99th percentile.
-Result<Measured> warm_up(const backend::Executable& executable, const content::ModelInfo& info,
-                         const Clock& clock) {
-  std::vector<tensor::NamedTensor> inputs;
-  std::size_t bytes = 0;
-  for (const tensor::TensorSpec& spec : executable.spec().inputs) {
-    if (spec.optional) continue;
-    BASCULE_ASSIGN(tensor::Tensor tensor, zeros(spec, info));
-    bytes += tensor.bytes.size();
-    inputs.push_back({.name = spec.name, .tensor = std::move(tensor)});
-  }
-  BASCULE_TRY(executable.run(inputs, {}));
-  const TimePoint begin = clock.now();
-  Duration slowest{};
-  Duration fastest = kUnmeasured;
-  for (int i = 0; i < kMeasuredRuns; ++i) {
-    const TimePoint start = clock.now();
-    BASCULE_TRY(executable.run(inputs, {}));
-    const Duration took = clock.now() - start;
-    slowest = std::max(slowest, took);
-    fastest = std::min(fastest, took);
-    if (clock.now() - begin > kMeasureBudget) break;
-  }
-  return Measured{.run = slowest, .fastest = fastest, .bytes = bytes};
 }
 
 // A run this long keeps a core busy by itself: sharing it gains nothing that could be measured, and a trial
@@ -120,13 +60,46 @@ Sharing choose_sharing(const backend::Executable& executable, content::ModelInfo
   return decided(worth ? std::max(asked, rows) : 1, trial->alone - trial->each, std::move(origin));
 }
 
+// Runs the model before it serves. Nothing where no input could be made up for it.
+Result<std::optional<Measured>> first_runs(const ColdModel& model, content::ModelInfo& info,
+                                           const LoaderOptions& options, const Clock& clock) {
+  const std::vector<std::filesystem::path>& samples = options.settings.warm_up;
+  if (!samples.empty()) {
+    BASCULE_ASSIGN(const Measured measured, run_on_samples(model, samples, options.read_sample, clock));
+    info.facts.push_back(
+        {.name = "run on samples",
+         .value = fmt::format("{:.3f} ms", to_ms(measured.run)),
+         .origin = fmt::format("measured at load with '{}'", samples.front().filename().string())});
+    return measured;
+  }
+  const Result<Measured> measured = run_on_zeros(model, clock);
+  if (measured) {
+    info.facts.push_back({.name = "run on zeros",
+                          .value = fmt::format("{:.3f} ms", to_ms(measured->run)),
+                          .origin = "measured at load"});
+    return *measured;
+  }
+  const auto& inputs = model.executable.spec().inputs;
+  if (std::ranges::all_of(inputs, [&](const auto& spec) { return fully_known(spec, info); })) {
+    return invalid_argument(fmt::format("'{}' was loaded, but a first run on zeros failed: {}", info.file,
+                                        measured.error().message));
+  }
+  info.facts.push_back(
+      {.name = "warm-up", .value = "none", .origin = "no input shape could be guessed that it runs on"});
+  log::info("{}: no warm-up, since no shape of its open dimensions could be guessed that it runs on",
+            info.name);
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Handle> load_model(const ModelSource& source, const backend::Backend& backend,
                           const LoaderOptions& options, const Clock& clock) {
   BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable,
                  backend.load(source.file, {.threads = options.settings.threads}));
-  tasks::Understanding understood = tasks::understand(executable->spec(), options.task);
+  tasks::TaskOptions task_options = options.task;
+  task_options.letterbox = options.settings.letterbox;
+  tasks::Understanding understood = tasks::understand(executable->spec(), task_options);
   content::ModelInfo& info = understood.info;
   info.name = source.name;
   info.version = source.version;
@@ -136,23 +109,8 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   const std::uintmax_t bytes = std::filesystem::file_size(source.file, code);
   info.file_bytes = code ? 0 : bytes;
 
-  const Result<Measured> measured = warm_up(*executable, info, clock);
-  if (!measured) {
-    const auto& inputs = executable->spec().inputs;
-    if (std::ranges::all_of(inputs, [&](const auto& spec) { return fully_known(spec, info); })) {
-      return Error{.code = Code::kInvalidArgument,
-                   .message = fmt::format("'{}' was loaded, but a first run on zeros failed: {}", info.file,
-                                          measured.error().message)};
-    }
-    info.facts.push_back(
-        {.name = "warm-up", .value = "none", .origin = "no input shape could be guessed that it runs on"});
-    log::info("{}: no warm-up, since no shape of its open dimensions could be guessed that it runs on",
-              info.name);
-  } else {
-    info.facts.push_back({.name = "run on zeros",
-                          .value = fmt::format("{:.3f} ms", to_ms(measured->run)),
-                          .origin = "measured at load"});
-  }
+  const ColdModel cold{.executable = *executable, .task = understood.task.get(), .info = info};
+  BASCULE_ASSIGN(const std::optional<Measured> measured, first_runs(cold, info, options, clock));
   const Sharing sharing =
       measured ? choose_sharing(*executable, info, options, measured->fastest, clock) : Sharing{};
   return std::make_shared<const LoadedModel>(

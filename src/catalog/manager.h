@@ -60,8 +60,8 @@ class Manager {
 
  private:
   struct Version {
-    FileStamp loaded;  // of the file when it was last loaded, well or not
-    FileStamp seen;    // at the last scan
+    SourceStamp loaded;  // of the files when it was last loaded, well or not
+    SourceStamp seen;    // at the last scan
     std::filesystem::path file;
   };
   struct Model {

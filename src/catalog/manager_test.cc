@@ -126,6 +126,27 @@ TEST_F(Managing, LoadsAtTheStartWhatIsWanted) {
   EXPECT_THAT(index(), ElementsAre("a/1 ready", "b/1 failed"));
 }
 
+TEST_F(Managing, AChangeOfItsOwnSettingsReloadsAModelAndNoOther) {
+  write("plain.fake", "");
+  write("repository/1/model.fake", "");
+  start();
+  EXPECT_THAT(loads(), ElementsAre("plain/1", "repository/1"));
+  EXPECT_TRUE(rescan());
+  EXPECT_THAT(loads(), IsEmpty());
+  write("plain.yaml", "max_batch_size: 1");
+  EXPECT_FALSE(rescan());  // not believed before it rests
+  EXPECT_TRUE(rescan());
+  EXPECT_THAT(loads(), ElementsAre("plain/1"));
+  write("repository/model.yaml", "max_batch_size: 1");
+  EXPECT_FALSE(rescan());
+  EXPECT_TRUE(rescan());
+  EXPECT_THAT(loads(), ElementsAre("repository/1"));
+  fs::remove(root_ / "plain.yaml");
+  EXPECT_FALSE(rescan());
+  EXPECT_TRUE(rescan());
+  EXPECT_THAT(loads(), ElementsAre("plain/1"));
+}
+
 TEST_F(Managing, ListsWhatIsNotWantedAndLoadsItOnRequest) {
   write("a.fake", "");
   start({}, false);

@@ -87,18 +87,22 @@ FileStamp stamp_of(const fs::path& file) {
 }
 
 ModelSource plain_source(std::string name, const fs::path& file) {
+  fs::path settings = file;
+  settings.replace_extension(".yaml");
   return {.name = std::move(name),
           .version = "1",
           .file = file,
           .note = {},
-          .stamp = stamp_of(file),
-          .home = file};
+          .stamp = {.model = stamp_of(file), .settings = stamp_of(settings)},
+          .home = file,
+          .settings = settings};
 }
 
 // NAME/VERSION/model.EXT for every decimal VERSION that holds one.
 std::vector<ModelSource> versions_in(const fs::path& folder, const backend::Backend& backend) {
   std::vector<ModelSource> found;
   std::error_code code;
+  const fs::path settings = folder / "model.yaml";
   for (const fs::path& child : sorted_children(folder)) {
     const auto number = text::parse_int(child.filename().string());
     if (!number || *number <= 0 || !fs::is_directory(child, code)) continue;
@@ -108,8 +112,9 @@ std::vector<ModelSource> versions_in(const fs::path& folder, const backend::Back
                        .version = fmt::format("{}", *number),
                        .file = file,
                        .note = {},
-                       .stamp = stamp_of(file),
-                       .home = folder});
+                       .stamp = {.model = stamp_of(file), .settings = stamp_of(settings)},
+                       .home = folder,
+                       .settings = settings});
       break;
     }
   }
@@ -271,6 +276,7 @@ Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& vers
                                          source.name, it->second.path.string(), source.home.string())));
         continue;
       }
+      source.given = static_cast<std::size_t>(&path - paths.data());
       all.sources.push_back(std::move(source));
     }
   }

@@ -21,14 +21,25 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 
+// Of all that a load reads.
+// Thread-safety: a value.
+struct SourceStamp {
+  FileStamp model;
+  FileStamp settings;  // all zeros where there is no such file
+  bool operator==(const SourceStamp&) const = default;
+};
+
 // One model version found on disk.
 struct ModelSource {
   std::string name;
   std::string version;  // decimal, "1" for plain files
   std::filesystem::path file;
   std::string note;            // something the user should know, e.g. a config.pbtxt that is not read
-  FileStamp stamp = {};        // as it was found
+  SourceStamp stamp = {};      // as it was found
   std::filesystem::path home;  // the file, or the folder that holds its versions
+  // Where the model's own settings would lie: NAME/model.yaml, or yolo.yaml beside yolo.onnx.
+  std::filesystem::path settings = {};
+  std::size_t given = 0;  // which of the paths led to it
 };
 
 // Which versions of a repository's model are served.

@@ -1,5 +1,7 @@
 #include "config/command_line.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <sstream>
 #include <utility>
@@ -17,7 +19,7 @@ std::string help_text(const Option& option) {
   std::string out = option.text;
   if (option.type == Type::kChoice) out += fmt::format(" One of {}.", fmt::join(option.choices, ", "));
   if (option.type == Type::kInteger || option.type == Type::kNumber) {
-    out += fmt::format(" {} to {}{}{}.", option.min, option.max, option.unit.empty() ? "" : " ", option.unit);
+    out += fmt::format(" {}.", values_text(option));
   }
   if (!option.fallback.empty()) out += fmt::format(" Default: {}.", option.fallback);
   return out;
@@ -32,6 +34,30 @@ struct Bound {
   std::vector<std::string> positionals;
 };
 
+std::string type_name(const Option& option) {
+  if (option.type == Type::kChoice) return "CHOICE";
+  if (option.type == Type::kText) return "TEXT";
+  return option.max_items > 0 ? "N,N" : "N";
+}
+
+void add(const Option& option, const std::string& group, Bound& bound) {
+  if (option.type == Type::kFlag) {
+    bound.app->add_flag(flag_name(option), bound.flags[option.name], help_text(option))->group(group);
+  } else {
+    bound.app->add_option(flag_name(option), bound.texts[option.name], help_text(option))
+        ->type_name(type_name(option))
+        ->group(group);
+  }
+}
+
+// Both tables, in order.
+std::vector<Option> all_options(const Command& command) {
+  std::vector<Option> out = command.options;
+  std::ranges::copy_if(command.model_options, std::back_inserter(out),
+                       [](const Option& option) { return !option.one_model_only; });
+  return out;
+}
+
 void bind(CLI::App& root, const Command& command, Bound& bound) {
   CLI::App* app = root.add_subcommand(command.name, command.text);
   bound.command = &command;
@@ -42,26 +68,20 @@ void bind(CLI::App& root, const Command& command, Bound& bound) {
     positional->type_name("");
     if (command.positional_needed) positional->required();
   }
-  for (const Option& option : command.options) {
-    if (option.type == Type::kFlag) {
-      app->add_flag(flag_name(option), bound.flags[option.name], help_text(option));
-    } else {
-      const std::string unit =
-          option.unit.empty() ? (option.type == Type::kText ? "TEXT" : "N") : option.unit;
-      app->add_option(flag_name(option), bound.texts[option.name], help_text(option))
-          ->type_name(option.type == Type::kChoice   ? "CHOICE"
-                      : text::to_lower(unit) == unit ? "N"
-                                                     : unit);
-    }
+  for (const Option& option : command.options) add(option, "Options", bound);
+  for (const Option& option : command.model_options) {
+    if (!option.one_model_only) add(option, "For every model", bound);
   }
 }
 
 Result<void> collect(const Bound& bound, Values& values) {
-  for (const Option& option : bound.command->options) {
+  for (const Option& option : all_options(*bound.command)) {
     const std::string flag = flag_name(option);
     if (bound.app->count(flag) == 0) continue;
-    const bool is_flag = option.type == Type::kFlag;
-    BASCULE_TRY(values.set(option, is_flag ? "true" : bound.texts.at(option.name), Origin::kFlag, flag));
+    const std::string value = option.type != Type::kFlag    ? bound.texts.at(option.name)
+                              : bound.flags.at(option.name) ? "true"
+                                                            : "false";
+    BASCULE_TRY(values.set(option, value, {.origin = Origin::kFlag, .place = flag}));
   }
   return {};
 }
@@ -82,7 +102,7 @@ std::string hint_for(const std::string& message, const std::vector<Bound>& bound
     if (argc > 1 && bound.command->name == argv[1]) {
       command = " " + bound.command->name;
       std::vector<std::string> known;
-      for (const Option& option : bound.command->options) known.push_back(flag_name(option));
+      for (const Option& option : all_options(*bound.command)) known.push_back(flag_name(option));
       for (int i = 2; i < argc; ++i) {
         const std::string_view word =
             std::string_view(argv[i]).substr(0, std::string_view(argv[i]).find('='));

@@ -18,7 +18,8 @@ struct Command {
   std::string positional_text;
   bool positional_needed = true;
   std::vector<Option> options;
-  std::string examples;  // printed at the end of --help
+  std::vector<Option> model_options;  // under a heading of their own: for every model
+  std::string examples;               // printed at the end of --help
 };
 
 // What the user asked for.

@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "base/result.h"
 #include "content/model_info.h"
+#include "content/model_settings.h"
 #include "content/picture.h"
 #include "content/prediction.h"
 #include "image/bitmap.h"
@@ -58,6 +59,7 @@ class Task {
 struct TaskOptions {
   std::uint64_t max_pixels = 100'000'000;  // of a picture, height times width, read from its header
   int max_input_side = 2048;               // of a size asked for; a model's own may be larger
+  content::LetterboxShape letterbox = content::LetterboxShape::kRect;  // where the model takes any size
 };
 
 // What was understood about a model file.

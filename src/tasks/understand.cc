@@ -111,7 +111,8 @@ class Understander {
   }
 
   void serve_detector() {
-    Result<vision::RecognisedDetector> detector = vision::recognise_detector(spec_, metadata_);
+    Result<vision::RecognisedDetector> detector =
+        vision::recognise_detector(spec_, metadata_, options_.letterbox);
     if (!detector) {
       return fact("pictures", "not served, tensors are: " + detector.error().message, "shapes and datatypes");
     }

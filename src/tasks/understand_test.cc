@@ -42,6 +42,14 @@ std::string fact(const Understanding& understanding, std::string_view name) {
   return "no such fact";
 }
 
+TEST(Understand, ASquareLetterboxIsAChoiceOfModelsThatTakeAnySize) {
+  const TaskOptions square{.letterbox = content::LetterboxShape::kSquare};
+  const auto any_size = understand(model({-1, 3, -1, -1}, {-1, 6, -1}, exported()), square);
+  EXPECT_EQ(fact(any_size, "padding"), "to the full picture size <- the setting letterbox");
+  const auto fixed = understand(model({1, 3, 320, 416}, {1, 6, -1}, exported()), square);
+  EXPECT_THAT(fact(fixed, "padding"), testing::StartsWith("to the full picture size <- input shape"));
+}
+
 TEST(Understand, ReadsAnExportedDetector) {
   const auto got = understand(model({-1, 3, -1, -1}, {-1, 6, -1}, exported()), {});
   EXPECT_NE(got.task, nullptr);

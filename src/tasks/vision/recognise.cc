@@ -124,7 +124,8 @@ content::PictureSize choose_size(const tensor::Shape& input, const ModelMetadata
 
 }  // namespace
 
-Result<RecognisedDetector> recognise_detector(const backend::ModelSpec& spec, const ModelMetadata& metadata) {
+Result<RecognisedDetector> recognise_detector(const backend::ModelSpec& spec, const ModelMetadata& metadata,
+                                              content::LetterboxShape letterbox) {
   BASCULE_TRY(check_input(spec));
   if (spec.outputs.empty()) return unsupported("it has no output.");
   const tensor::TensorSpec& output = spec.outputs.front();
@@ -142,12 +143,17 @@ Result<RecognisedDetector> recognise_detector(const backend::ModelSpec& spec, co
   if (input[2] != tensor::kDynamic) out.spec.fixed.height = out.spec.size.height;
   if (input[3] != tensor::kDynamic) out.spec.fixed.width = out.spec.size.width;
   // The reference package asks whether the output's batch dimension is dynamic.
-  out.spec.rectangular = any_size && output.shape[0] == tensor::kDynamic;
-  out.facts.push_back({.name = "padding",
-                       .value = out.spec.rectangular ? "only up to the next multiple of the stride"
-                                                     : "to the full picture size",
-                       .origin = fmt::format("input shape {}, output shape {}", tensor::to_string(input),
-                                             tensor::to_string(output.shape))});
+  const bool may_be_rectangular = any_size && output.shape[0] == tensor::kDynamic;
+  const bool square = letterbox == content::LetterboxShape::kSquare;
+  out.spec.rectangular = may_be_rectangular && !square;
+  out.facts.push_back(
+      {.name = "padding",
+       .value =
+           out.spec.rectangular ? "only up to the next multiple of the stride" : "to the full picture size",
+       .origin = may_be_rectangular && square
+                     ? std::string("the setting letterbox")
+                     : fmt::format("input shape {}, output shape {}", tensor::to_string(input),
+                                   tensor::to_string(output.shape))});
   if (out.spec.layout == DetectionLayout::kRaw && output.shape[1] > 4) {
     out.classes = static_cast<int>(std::min<std::int64_t>(output.shape[1] - 4, 1'000'000));
   }

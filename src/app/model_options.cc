@@ -1,0 +1,177 @@
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "app/options.h"
+#include "base/cpu.h"
+#include "base/text.h"
+
+namespace bascule::app {
+namespace {
+
+using config::Option;
+using config::Type;
+
+constexpr double kMaxRows = 1024;
+constexpr double kHourInMicroseconds = 3.6e9;
+const std::string kAuto = "auto";
+
+const Option kMaxBatchSize = {.name = "max_batch_size",
+                              .type = Type::kInteger,
+                              .fallback = "0",
+                              .text =
+                                  "Rows of one run that requests may share; 1: none do; 0: decided for each "
+                                  "model by a trial when it is loaded.",
+                              .min = 0,
+                              .max = kMaxRows};
+const Option kPreferredBatchSize = {
+    .name = "preferred_batch_size",
+    .type = Type::kInteger,
+    .text = "Rows of a run that need not wait for more while max_queue_delay_microseconds is not over.",
+    .min = 1,
+    .max = kMaxRows,
+    .max_items = 16};
+const Option kMaxQueueDelay = {
+    .name = "max_queue_delay_microseconds",
+    .type = Type::kInteger,
+    .fallback = "0",
+    .text = "How long a request may wait for others to share its run while the model is idle.",
+    .unit = "us",
+    .min = 0,
+    .max = 10e6};
+const Option kPreserveOrdering = {.name = "preserve_ordering",
+                                  .type = Type::kFlag,
+                                  .fallback = "false",
+                                  .text = "Answers leave in the order in which their requests came."};
+const Option kMaxQueueSize = {
+    .name = "max_queue_size",
+    .type = Type::kInteger,
+    .fallback = "1000",
+    .text = "Requests that may wait for one model; more are answered with 429. 0: no limit.",
+    .min = 0,
+    .max = 1e6};
+const Option kQueueBudget = {
+    .name = "queue_budget_ms",
+    .type = Type::kInteger,
+    .fallback = "1000",
+    .text =
+        "Requests that would wait longer than this for their model are answered with 429 and the time "
+        "to come back. 0: only max_queue_size counts.",
+    .unit = "ms",
+    .min = 0,
+    .max = 3.6e6};
+const Option kPriorityLevels = {
+    .name = "priority_levels",
+    .type = Type::kInteger,
+    .fallback = "0",
+    .text = "Levels of priority that a request may name; 1 is served first. 0: requests have none.",
+    .min = 0,
+    .max = 100};
+const Option kDefaultPriorityLevel = {.name = "default_priority_level",
+                                      .type = Type::kInteger,
+                                      .fallback = "0",
+                                      .text = "The level of requests that name none. 0: the lowest.",
+                                      .min = 0,
+                                      .max = 100};
+const Option kDefaultTimeout = {
+    .name = "default_timeout_microseconds",
+    .type = Type::kInteger,
+    .fallback = "0",
+    .text = "A request that names no timeout of its own and waits longer is answered with 504. 0: it waits.",
+    .unit = "us",
+    .min = 0,
+    .max = kHourInMicroseconds};
+const Option kInstances = {.name = "instances",
+                           .type = Type::kInteger,
+                           .fallback = kAuto,
+                           .text = "Runs of the model at the same time; auto: as many as the cores allow.",
+                           .min = 1,
+                           .max = 256,
+                           .choices = {kAuto}};
+const Option kThreads = {
+    .name = "threads",
+    .type = Type::kInteger,
+    .fallback = kAuto,
+    .text =
+        "Threads that compute one run of the model. More than one lowers the latency of a lone request and "
+        "the throughput of many. auto: the cores divided by instances; 1 where that is auto, too.",
+    .min = 1,
+    .max = 256,
+    .choices = {kAuto}};
+const Option kLetterbox = {
+    .name = "letterbox",
+    .type = Type::kChoice,
+    .fallback = "rect",
+    .text =
+        "How pictures fill a model that takes any size: rect pads to the next multiple of the stride, as the "
+        "reference package does; square to the full size, so that pictures of every shape share runs.",
+    .choices = {"rect", "square"}};
+const Option kWarmUp = {
+    .name = "warm_up",
+    .type = Type::kText,
+    .text =
+        "Sample files to run before the model serves, below the folder of the file that names them: v2 "
+        "requests (.json) or pictures. None: zeros of the smallest shapes.",
+    .max_items = 64,
+    .one_model_only = true};
+
+// "bascule.yaml:3: default_priority_level is 4, but ".
+Error contradiction(const config::Values& values, const std::string& name, const std::string& value,
+                    const std::string& other) {
+  return invalid_argument(fmt::format("{} is {} ({}), but {} is {} ({}); make one fit the other.", name,
+                                      value, values.source(name).place, other, values.text(other),
+                                      values.source(other).place));
+}
+
+std::size_t count_or_zero(const config::Values& values, std::string_view name) {
+  return static_cast<std::size_t>(values.integer_or_word(name).value_or(0));
+}
+
+int threads_of(const config::Values& values, std::size_t instances) {
+  if (const auto threads = values.integer_or_word("threads")) return static_cast<int>(*threads);
+  return instances == 0 ? 1 : static_cast<int>(std::max<std::size_t>(cpu_budget() / instances, 1));
+}
+
+}  // namespace
+
+std::vector<Option> model_options() {
+  return {kMaxBatchSize,   kPreferredBatchSize, kMaxQueueDelay,  kPreserveOrdering,
+          kMaxQueueSize,   kQueueBudget,        kPriorityLevels, kDefaultPriorityLevel,
+          kDefaultTimeout, kInstances,          kThreads,        kLetterbox,
+          kWarmUp};
+}
+
+Result<content::ModelSettings> to_settings(const config::Values& values) {
+  content::ModelSettings out;
+  out.max_batch_size = static_cast<std::size_t>(values.integer("max_batch_size"));
+  for (const std::string& item : values.items("preferred_batch_size")) {
+    out.preferred_batch_size.push_back(static_cast<std::size_t>(*text::parse_int(item)));
+  }
+  std::ranges::sort(out.preferred_batch_size);
+  if (!out.preferred_batch_size.empty() && out.max_batch_size > 0 &&
+      out.preferred_batch_size.back() > out.max_batch_size) {
+    return contradiction(values, "preferred_batch_size", std::to_string(out.preferred_batch_size.back()),
+                         "max_batch_size");
+  }
+  out.max_queue_delay = std::chrono::microseconds(values.integer("max_queue_delay_microseconds"));
+  out.preserve_ordering = values.flag("preserve_ordering");
+  out.max_queue_size = static_cast<std::size_t>(values.integer("max_queue_size"));
+  out.queue_budget = std::chrono::milliseconds(values.integer("queue_budget_ms"));
+  out.priority_levels = static_cast<std::uint32_t>(values.integer("priority_levels"));
+  out.default_priority_level = static_cast<std::uint32_t>(values.integer("default_priority_level"));
+  if (out.default_priority_level > out.priority_levels) {
+    return contradiction(values, "default_priority_level", values.text("default_priority_level"),
+                         "priority_levels");
+  }
+  out.default_timeout = std::chrono::microseconds(values.integer("default_timeout_microseconds"));
+  out.instances = count_or_zero(values, "instances");
+  out.threads = threads_of(values, out.instances);
+  out.letterbox = values.text("letterbox") == "square" ? content::LetterboxShape::kSquare
+                                                       : content::LetterboxShape::kRect;
+  return out;
+}
+
+}  // namespace bascule::app

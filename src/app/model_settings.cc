@@ -1,0 +1,79 @@
+#include "app/model_settings.h"
+
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "app/options.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "protocol/v2/v2.h"
+
+namespace bascule::app {
+namespace {
+
+constexpr std::uint64_t kMaxYamlBytes = 1U << 20U;
+constexpr std::uint64_t kMaxSampleBytes = 256ULL << 20U;
+
+// What a model's own file says. Anything may lie there: data sets and other tools have YAML files, too.
+Result<void> read_own_file(const std::filesystem::path& file, config::Values& values) {
+  std::error_code code;
+  if (file.empty() || !std::filesystem::exists(file, code)) return {};
+  BASCULE_ASSIGN(const std::string yaml, read_yaml(file));
+  Result<void> read = config::apply_model_yaml(tables().model, yaml, file.string(), values);
+  if (read) return {};
+  return invalid_argument(
+      fmt::format("{} '{}' is read as the settings of the model beside it; give it another "
+                  "name where it is something else.",
+                  read.error().message, file.filename().string()));
+}
+
+}  // namespace
+
+Result<std::string> read_yaml(const std::filesystem::path& file) {
+  BASCULE_ASSIGN(const std::vector<std::byte> bytes, read_file(file, kMaxYamlBytes));
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+std::filesystem::path config_folder(const config::Values& values) {
+  return values.has("config") ? std::filesystem::path(values.text("config")).parent_path()
+                              : std::filesystem::path();
+}
+
+Result<ReadSettings> SettingsReader::read(const catalog::ModelSource& source) const {
+  ReadSettings out{.values = all_, .settings = {}};
+  BASCULE_TRY(read_own_file(source.settings, out.values));
+  if (source.given < entries_.size()) out.values.merge(entries_[source.given]);
+  BASCULE_ASSIGN(out.settings, to_settings(out.values));
+  BASCULE_TRY(add_samples(source, out));
+  return out;
+}
+
+Result<void> SettingsReader::add_samples(const catalog::ModelSource& source, ReadSettings& out) const {
+  const config::Source said = out.values.source("warm_up");
+  const std::filesystem::path folder =
+      said.origin == config::Origin::kModelFile ? source.settings.parent_path() : entry_folder_;
+  for (const std::string& name : out.values.items("warm_up")) {
+    auto file = safe_join(folder.empty() ? "." : folder, name);
+    if (!file) return invalid_argument(fmt::format("{}: warm_up: {}", said.place, file.error().message));
+    out.settings.warm_up.push_back(*std::move(file));
+  }
+  return {};
+}
+
+Result<content::InferRequest> read_sample(const std::filesystem::path& file) {
+  BASCULE_ASSIGN(std::vector<std::byte> read, read_file(file, kMaxSampleBytes));
+  const auto bytes = std::make_shared<const std::vector<std::byte>>(std::move(read));
+  if (text::to_lower(file.extension().string()) == ".json") {
+    BASCULE_ASSIGN(protocol::v2::InferCall call,
+                   protocol::v2::parse_infer({.bytes = *bytes, .owner = bytes}, std::nullopt));
+    return std::move(call.request);
+  }
+  content::InferRequest request;
+  request.picture = {.bytes = *bytes, .owner = bytes, .name = file.filename().string()};
+  return request;
+}
+
+}  // namespace bascule::app

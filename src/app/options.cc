@@ -1,0 +1,171 @@
+#include "app/options.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace bascule::app {
+namespace {
+
+using config::Option;
+using config::Type;
+
+const Option kMaxConnections = {.name = "max_connections",
+                                .type = Type::kInteger,
+                                .fallback = "4096",
+                                .text = "Open connections beyond this are answered with 503.",
+                                .min = 1,
+                                .max = 1e6};
+const Option kModelControlMode = {
+    .name = "model_control_mode",
+    .type = Type::kChoice,
+    .fallback = "explicit",
+    .text =
+        "explicit: models may be loaded, reloaded and unloaded over HTTP, on a loopback address; poll: what "
+        "changes is loaded every --repository-poll-secs; none: neither.",
+    .choices = {"none", "explicit", "poll"}};
+const Option kPollSecs = {.name = "repository_poll_secs",
+                          .type = Type::kInteger,
+                          .fallback = "15",
+                          .text = "How often the paths are looked at under --model-control-mode poll.",
+                          .unit = "s",
+                          .min = 1,
+                          .max = 86400};
+const Option kWatch = {
+    .name = "watch",
+    .type = Type::kFlag,
+    .text =
+        "Load models and versions that are new or changed as soon as their files rest, drop those removed."};
+const Option kLoadModel = {
+    .name = "load_model",
+    .type = Type::kText,
+    .fallback = "*",
+    .text =
+        "Names of the models to load at the start, with commas between them; `*` for all, `none` for none."};
+const Option kVersionPolicy = {
+    .name = "version_policy",
+    .type = Type::kText,
+    .fallback = "latest:1",
+    .text = "Which versions of a repository's models are served: latest:N, all or specific:N,N."};
+const Option kMaxPixels = {.name = "max_pixels",
+                           .type = Type::kInteger,
+                           .fallback = "100000000",
+                           .text = "Pictures with more pixels are refused from their header.",
+                           .unit = "pixels",
+                           .min = 1,
+                           .max = 4e9};
+const Option kCompat = {
+    .name = "compat",
+    .type = Type::kChoice,
+    .fallback = "none",
+    .text =
+        "triton: what clients of Triton look for by the letter: the server's name, and 503 "
+        "instead of 429 for a full queue.",
+    .choices = {"none", "triton"}};
+const Option kLogLevel = {.name = "log_level",
+                          .type = Type::kChoice,
+                          .fallback = "info",
+                          .text = "How much is logged to standard error.",
+                          .choices = {"debug", "info", "warning", "error", "off"}};
+const Option kLogFormat = {.name = "log_format",
+                           .type = Type::kChoice,
+                           .fallback = "text",
+                           .text = "How log lines are written.",
+                           .choices = {"text", "json"}};
+const Option kConfig = {
+    .name = "config",
+    .type = Type::kText,
+    .text = "A YAML file with these settings and a `models:` list, whose paths are relative to the file.",
+    .command_line_only = true};
+
+const Option kHost = {.name = "host",
+                      .type = Type::kText,
+                      .fallback = "127.0.0.1",
+                      .text = "Address to listen on; 0.0.0.0 serves every network this machine is in."};
+const Option kHttpPort = {.name = "http_port",
+                          .type = Type::kInteger,
+                          .fallback = "8000",
+                          .text = "Port for HTTP; 0 takes any free one and prints it.",
+                          .min = 0,
+                          .max = 65535};
+
+const Option kMetricsPort = {
+    .name = "metrics_port",
+    .type = Type::kInteger,
+    .fallback = "8002",
+    .text =
+        "Second port for GET /metrics, and nothing else; 0 takes any free one and prints it, off "
+        "closes it. The default port is left out when it is taken.",
+    .min = 0,
+    .max = 65535,
+    .choices = {"off"}};
+
+const Option kAccessLog = {
+    .name = "access_log",
+    .type = Type::kText,
+    .text = "Append one JSON line for each request to this file; - is standard output."};
+
+std::vector<Option> server_options() {
+  return {
+      kHost,
+      kHttpPort,
+      kMetricsPort,
+      {.name = "default_model", .type = Type::kText, .text = "The model that routes without a name mean."},
+      {.name = "name", .type = Type::kText, .text = "Serve the one model given under this name."},
+      kModelControlMode,
+      kPollSecs,
+      kWatch,
+      kLoadModel,
+      kVersionPolicy,
+      {.name = "max_json_bytes",
+       .type = Type::kInteger,
+       .fallback = "16777216",
+       .text = "Largest JSON body that is read.",
+       .unit = "bytes",
+       .min = 1024,
+       .max = 1e12},
+      {.name = "max_binary_bytes",
+       .type = Type::kInteger,
+       .fallback = "67108864",
+       .text = "Largest picture or binary body that is read.",
+       .unit = "bytes",
+       .min = 1024,
+       .max = 1e12},
+      kMaxPixels,
+      kMaxConnections,
+      {.name = "idle_timeout_ms",
+       .type = Type::kInteger,
+       .fallback = "75000",
+       .text = "A connection without a request for this long is closed.",
+       .unit = "ms",
+       .min = 10,
+       .max = 1e9},
+      {.name = "read_timeout_ms",
+       .type = Type::kInteger,
+       .fallback = "30000",
+       .text = "A request of which nothing came for this long is given up.",
+       .unit = "ms",
+       .min = 10,
+       .max = 1e9},
+      kCompat,
+      kAccessLog,
+      kLogLevel,
+      kLogFormat,
+      kConfig};
+}
+
+}  // namespace
+
+const config::Tables& tables() {
+  static const config::Tables both{.server = server_options(), .model = model_options()};
+  return both;
+}
+
+const Option& server_option(std::string_view name) {
+  const auto& options = tables().server;
+  const auto found = std::ranges::find(options, name, &Option::name);
+  BASCULE_CHECK(found != options.end());
+  return *found;
+}
+
+}  // namespace bascule::app

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/option.h"
+#include "content/model_settings.h"
+
+namespace bascule::app {
+
+// What can be set, once for the server and for each model: see docs/configuration.md.
+[[nodiscard]] const config::Tables& tables();
+// Precondition: the server's table has it.
+[[nodiscard]] const config::Option& server_option(std::string_view name);
+
+// The model's table, in the order of content::ModelSettings.
+[[nodiscard]] std::vector<config::Option> model_options();
+// What values of the model's table mean; all but `warm_up`, whose files depend on where it stands. `values`
+// has the defaults. Errors: kInvalidArgument where two settings contradict each other, with both places.
+Result<content::ModelSettings> to_settings(const config::Values& values);
+
+}  // namespace bascule::app

@@ -1,0 +1,112 @@
+#include "catalog/warm_up.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+
+namespace bascule::catalog {
+namespace {
+
+constexpr int kMeasuredRuns = 20;
+constexpr Duration kMeasureBudget = std::chrono::milliseconds(50);
+
+using Inputs = std::vector<tensor::NamedTensor>;
+
+Result<tensor::Tensor> zeros(const tensor::TensorSpec& spec, const content::ModelInfo& info) {
+  tensor::Shape shape = warm_up_shape(spec, info);
+  if (spec.type == tensor::DataType::kString) {
+    BASCULE_ASSIGN(const std::size_t count, tensor::element_count(shape));
+    const std::vector<std::string_view> empty(count);
+    return tensor::make_string_tensor(std::move(shape), empty);
+  }
+  BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(spec.type, std::move(shape)));
+  std::ranges::fill(slot.bytes, std::byte{0});
+  return std::move(slot.tensor);
+}
+
+// Runs until the budget is used.
+Result<Measured> measure(const backend::Executable& executable, const Inputs& inputs, const Clock& clock) {
+  Measured measured{.run = {}};
+  for (const tensor::NamedTensor& input : inputs) measured.bytes += input.tensor.bytes.size();
+  const TimePoint begin = clock.now();
+  for (int i = 0; i < kMeasuredRuns; ++i) {
+    const TimePoint start = clock.now();
+    BASCULE_TRY(executable.run(inputs, {}));
+    const Duration took = clock.now() - start;
+    measured.run = std::max(measured.run, took);
+    measured.fastest = std::min(measured.fastest, took);
+    if (clock.now() - begin > kMeasureBudget) break;
+  }
+  return measured;
+}
+
+// One picture's whole way; gives the tensor it became.
+Result<Inputs> run_picture(const ColdModel& model, const content::InferRequest& sample) {
+  if (model.task == nullptr) {
+    return invalid_argument("it is read as a picture, but this model takes tensors; give a request as .json");
+  }
+  BASCULE_ASSIGN(const tasks::Plan plan, model.task->plan(*sample.picture, sample.options));
+  BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(tensor::DataType::kFp32, plan.input_shape));
+  tasks::Scratch scratch;
+  BASCULE_TRY(model.task->prepare(*sample.picture, plan, scratch, slot.elements<float>()));
+  Inputs inputs;
+  inputs.push_back({.name = model.executable.spec().inputs.front().name, .tensor = std::move(slot.tensor)});
+  BASCULE_ASSIGN(const Inputs outputs, model.executable.run(inputs, {}));
+  BASCULE_TRY(model.task->finish(plan, scratch, outputs));
+  return inputs;
+}
+
+Result<Inputs> run_sample(const ColdModel& model, const std::filesystem::path& file,
+                          const SampleReader& read) {
+  BASCULE_ASSIGN(content::InferRequest sample, read(file));
+  if (sample.picture) return run_picture(model, sample);
+  BASCULE_TRY(backend::check_inputs(model.executable.spec(), sample.inputs));
+  BASCULE_TRY(backend::check_outputs(model.executable.spec(), sample.outputs));
+  BASCULE_TRY(model.executable.run(sample.inputs, sample.outputs));
+  return std::move(sample.inputs);
+}
+
+}  // namespace
+
+tensor::Shape warm_up_shape(const tensor::TensorSpec& spec, const content::ModelInfo& info) {
+  tensor::Shape shape = spec.shape;
+  if (info.picture_size && shape.size() == 4) {
+    if (shape[2] == tensor::kDynamic) shape[2] = info.picture_size->height;
+    if (shape[3] == tensor::kDynamic) shape[3] = info.picture_size->width;
+  }
+  std::ranges::replace(shape, tensor::kDynamic, std::int64_t{1});
+  return shape;
+}
+
+Result<Measured> run_on_zeros(const ColdModel& model, const Clock& clock) {
+  Inputs inputs;
+  for (const tensor::TensorSpec& spec : model.executable.spec().inputs) {
+    if (spec.optional) continue;
+    BASCULE_ASSIGN(tensor::Tensor tensor, zeros(spec, model.info));
+    inputs.push_back({.name = spec.name, .tensor = std::move(tensor)});
+  }
+  BASCULE_TRY(model.executable.run(inputs, {}));
+  return measure(model.executable, inputs, clock);
+}
+
+Result<Measured> run_on_samples(const ColdModel& model, const std::vector<std::filesystem::path>& files,
+                                const SampleReader& read, const Clock& clock) {
+  BASCULE_CHECK(!files.empty() && read);
+  std::optional<Inputs> first;
+  for (const std::filesystem::path& file : files) {
+    Result<Inputs> inputs = run_sample(model, file, read);
+    if (!inputs) {
+      return invalid_argument(
+          fmt::format("The sample '{}' of warm_up failed: {}", file.string(), inputs.error().message));
+    }
+    if (!first) first = *std::move(inputs);
+  }
+  return measure(model.executable, *first, clock);
+}
+
+}  // namespace bascule::catalog
