@@ -28,6 +28,9 @@ def test_the_schema_knows_every_key_of_the_reference():
     keys = re.findall(r"^\| `--[a-z-]+` \| `([a-z_]+)`", PAGE, re.M)
     assert keys and set(schema["properties"]) == {*keys, "models"}
     assert schema["additionalProperties"] is False
+    assert schema["properties"]["metrics_port"]["anyOf"] == [
+        {"type": "integer", "minimum": 0, "maximum": 65535}, {"enum": ["off"]}
+    ]
 
 
 def test_the_example_of_the_page_serves(tmp_path):
@@ -55,6 +58,10 @@ def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess:
     ("http_port: many\n", ["bascule.yaml:1", "'many'", "65535"]),
     ("models: [{path: a.onnx, name: a/b}]\n", ["a.onnx"]),
     ("http_port: [\n", ["bascule.yaml:"]),
+    ("metrics_port: shut\n", ["bascule.yaml:1", "'shut'", "0 to 65535, or off"]),
+    ("warm_up: [a.json]\n", ["bascule.yaml:1", "'warm_up' is said of one model"]),
+    ("models:\n  - path: a.onnx\n    max_queue_sizes: 1\n", ["bascule.yaml:3", "did you mean 'max_queue_size'?"]),
+    ("models: [{path: a.onnx, letterbox: round}]\n", ["bascule.yaml:1: letterbox: 'round' is not one of rect, square"]),
 ])
 def test_a_wrong_file_is_one_sentence_and_usage(tmp_path, yaml, words):
     file = tmp_path / "bascule.yaml"

@@ -99,19 +99,29 @@ def test_the_example_of_the_page_is_read(tmp_path):
     assert found["threads"][0] == "2" and "run on samples" in found
 
 
-def test_two_models_with_different_bounds(tmp_path):
-    """Only the model that asked for a short queue refuses; what the top level says holds for both."""
+def test_models_with_different_bounds(tmp_path):
+    """Only the model that asked for a short queue or a short wait refuses; what the top level says holds for all."""
     file = tmp_path / "bascule.yaml"
     file.write_text(
-        f"queue_budget_ms: 0\nmodels:\n  - {{path: {FRUIT}, name: tight, max_queue_size: 1}}\n"
+        "queue_budget_ms: 0\nmodels:\n"
+        f"  - {{path: {FRUIT}, name: tight, max_queue_size: 1}}\n"
+        f"  - {{path: {FRUIT}, name: hasty, instances: 1, default_timeout_microseconds: 20000}}\n"
         f"  - {{path: {FRUIT}, name: roomy}}\n"
     )
     with Server("--config", file) as server:
-        for model, may_refuse in (("tight", True), ("roomy", False)):
+        for model, refusal in (("tight", 429), ("hasty", 503), ("roomy", None)):
             replies = together([lambda: server.predict(model, TRAY, imgsz=1280)] * 16)
             counts = {status: sum(r.status == status for r in replies) for status in {r.status for r in replies}}
-            assert set(counts) <= {200, 429} and counts[200] > 0, counts
-            assert (429 in counts) == may_refuse, (model, counts)
+            assert set(counts) == ({200, refusal} if refusal else {200}), (model, counts)
+
+
+def test_a_folder_in_the_list_speaks_of_every_model_in_it(tmp_path):
+    for name in ("a", "b"):
+        repository(tmp_path / "models", name)
+    file = tmp_path / "bascule.yaml"
+    file.write_text("models: [{path: models, max_queue_size: 3}]\n")
+    for name in ("a", "b"):
+        assert settings(tmp_path / "models" / name, "--config", file)["max_queue_size"] == ("3", f"{file}:1")
 
 
 def test_square_pictures_of_every_shape_share_a_run(tmp_path):
