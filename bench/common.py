@@ -82,10 +82,9 @@ class Bench:
         self.all_cores = sorted(os.sched_getaffinity(0))
         self.server_cores = self.all_cores[:1]
         self.driver_cores = self.all_cores[1:2] or self.all_cores[:1]
-        self.priority = ["nice", "-n", "-15"] if options.priority else []
 
     def pinned(self, cores: list[int], *command: object) -> list[str]:
-        return [*self.priority, "taskset", "-c", ",".join(map(str, cores)), *map(str, command)]
+        return ["taskset", "-c", ",".join(map(str, cores)), *map(str, command)]
 
     def server(self, *args: object, cores: list[int] | None = None) -> "Server":
         return Server(self, cores or self.server_cores, *args)
@@ -156,7 +155,7 @@ class Server:
             line = self.process.stdout.readline() if ready else ""
             if match := re.match(r"Serving on (http://\S+)", line):
                 self.url = match.group(1)
-                self.pid = self.process.pid  # nice and taskset have become it
+                self.pid = self.process.pid  # taskset has become it
                 return
             if not line:
                 self.process.kill()

@@ -67,6 +67,7 @@ class Generator:
         self.asks: list[Ask] = []
         self.opened = 0
         self.start = 0.0
+        self.stopped = False  # nothing more is planned
 
     def now(self) -> float:
         return CLOCK() - self.start
@@ -83,6 +84,9 @@ class Generator:
         upcoming = 0
         while True:
             now = self.now()
+            if self.stopped:
+                del times[upcoming:], self.asks[upcoming:]
+                self.stopped, end = False, now
             while upcoming < len(times) and times[upcoming] <= now:
                 self.dispatch(self.asks[upcoming], now)
                 upcoming += 1

@@ -10,7 +10,7 @@ checks itself: `late_ms` says how late requests left, and a run whose generator 
 
 Bounded: --max-outstanding requests at once (more are counted as unsent), and --grace seconds after the last one.
 An answer of 429 counts as refused; with --retries it is asked again when the server said, its latency still counted
-from the first planned time. Standard library only: one thread, non-blocking sockets, epoll.
+from the first planned time. Ctrl-C ends the load early and reports. Standard library only: one thread, non-blocking sockets, epoll.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import json
 import pathlib
 import random
 import resource
+import signal
 import sys
 import urllib.parse
 
@@ -107,7 +108,10 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
     payload = request_bytes(url, options)
     generator = Generator((url.hostname or "127.0.0.1", url.port or 80), payload, options)
+    signal.signal(signal.SIGINT, lambda *_: setattr(generator, "stopped", True))
     asks = generator.run(planned_times(options))
+    if asks and not options.closed:
+        options.seconds = min(options.seconds, max(asks[-1].planned - options.warmup, 0.0) + 1 / options.rate)
     result = {**summary(asks, options), "connections_opened": generator.opened, "started": generator.start}
     if options.answers:
         with options.answers.open("w") as out:

@@ -230,10 +230,12 @@ struct Parts {
               if (end_is_asked()) {
                 return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
               }
+              yield_to_others();  // a load takes a core for long; requests come first
               BASCULE_ASSIGN(ReadSettings read, settings.read(source));
               return catalog::load_model(
                   source, backend,
-                  {.task = task, .settings = std::move(read.settings), .read_sample = read_sample}, clock);
+                  {.task = task, .settings = std::move(read.settings), .read_sample = read_sample},
+                  ThreadTimeClock());
             },
             .loaded = [this](const auto& source, const auto& model,
                              Duration took) { report(source, model, took, catalog, metrics); },

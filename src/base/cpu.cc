@@ -1,6 +1,8 @@
 #include "base/cpu.h"
 
 #include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -54,6 +56,11 @@ std::size_t cpu_budget() {
   }
   const std::size_t limit = cgroup_cores();
   return limit == 0 ? cores : std::min(cores, limit);
+}
+
+void yield_to_others() {
+  // On Linux this is the thread's own. Where it is refused the thread goes on as it was.
+  if (setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19) != 0) return;
 }
 
 }  // namespace bascule

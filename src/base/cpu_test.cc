@@ -1,5 +1,9 @@
 #include "base/cpu.h"
 
+#include <sys/resource.h>
+
+#include <thread>
+
 #include <gtest/gtest.h>
 
 namespace bascule {
@@ -25,6 +29,17 @@ TEST(CpuMax, DoesNotOverflow) {
 }
 
 TEST(CpuBudget, IsAtLeastOneCore) { EXPECT_GE(cpu_budget(), 1U); }
+
+TEST(YieldToOthers, IsOfTheCallingThreadAlone) {
+  const int before = getpriority(PRIO_PROCESS, 0);
+  int after = before;
+  std::jthread([&] {
+    yield_to_others();
+    after = getpriority(PRIO_PROCESS, 0);
+  }).join();
+  EXPECT_EQ(after, 19);
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
+}
 
 }  // namespace
 }  // namespace bascule

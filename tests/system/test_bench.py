@@ -14,7 +14,7 @@ import pytest
 from bascule import ROOT
 
 VENV = ROOT / ".venv/bin/python"
-PARTS = ["footprint", "latency", "batching", "throughput", "pipeline", "overload"]
+PARTS = ["footprint", "latency", "peers", "batching", "throughput", "pipeline", "overload", "reloads"]
 
 
 def python_with(module: str) -> str:
@@ -46,6 +46,8 @@ def test_each_part_measures_and_the_page_holds_it(tmp_path):
             assert row["shown"] in html.unescape(page), row
     for name in ("footprint", "latency", "throughput", "pipeline"):
         assert report["parts"][name]["rows"], f"{name} needs nothing that is missing here"
+    for row in report["parts"]["reloads"]["rows"]:
+        assert row["figures"].get("failed", 0) == 0 and row["figures"].get("stale", 0) == 0, row
     assert 0.1 < report["parts"]["pipeline"]["rows"][0]["figures"]["ratio"] < 2
     for row in report["parts"]["overload"]["rows"]:
         assert row["figures"]["by_status"]["200"] > 0

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Brings the real tritonserver, out of the Python wheel nvidia-pytriton, into build/peers/, for bench/peers.py.
+# About 300 MB; nothing is installed outside that folder. Safe to run again.
+#
+# No package registry has Triton's own ONNX backend, so it runs its Python backend, which calls ONNX Runtime.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+venv="$root/build/peers/venv"
+backend="$root/build/peers/backends/python"
+python=/usr/bin/python3  # as in scripts/setup.sh
+
+[[ "$(uname -m)" == x86_64 ]] || { echo "peers: nvidia-pytriton is built for x86_64 only." >&2; exit 1; }
+[[ -x "$venv/bin/python" ]] || "$python" -m venv "$venv"
+# Without dependencies: of pytriton itself, only the server binary beside it is used.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: --no-deps \
+  nvidia-pytriton==0.7.0 numpy==1.26.4 onnxruntime==1.32.0 flatbuffers==25.12.19 packaging==26.3 protobuf==7.36.2
+
+triton="$(echo "$venv"/lib/python3.*/site-packages/pytriton/tritonserver)"
+stub="$triton/python_backend_stubs/$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
+[[ -d "$stub" ]] || { echo "peers: nvidia-pytriton has no Python backend for $("$venv/bin/python" --version)." >&2; exit 1; }
+mkdir -p "$backend"
+cp "$triton"/backends/python/*.{so,py} "$stub/triton_python_backend_stub" "$backend/"
+chmod +x "$triton/bin/tritonserver" "$backend/triton_python_backend_stub"
+if ldd "$backend/triton_python_backend_stub" | grep -q 'libpython.*not found'; then
+  echo "peers: the Python backend wants $(ldd "$backend/triton_python_backend_stub" | awk '/libpython/ {print $1}'): apt-get install libpython3-dev" >&2
+  exit 1
+fi
+echo "peers: tritonserver is in build/peers/."
