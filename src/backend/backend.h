@@ -68,10 +68,17 @@ class Backend {
                                                    const LoadOptions& options) const = 0;
 };
 
+// The rows of a model whose file has a fixed batch: every input and output begins with the same number, 2 to
+// kMaxStaticBatch. 0: it has none.
+[[nodiscard]] std::size_t static_batch(const ModelSpec& spec);
+inline constexpr std::int64_t kMaxStaticBatch = 1024;
+
 // Checks a request's tensors against a model: unknown, missing or duplicated inputs, datatypes, ranks and
-// fixed dimensions, and that the bytes are as many as the shape says. Errors: kInvalidArgument with a
-// `Reason`.
-Result<void> check_inputs(const ModelSpec& spec, std::span<const tensor::NamedTensor> inputs);
+// fixed dimensions, and that the bytes are as many as the shape says. `fewer_rows`: whoever runs it pads the
+// model's fixed batch, so that all inputs may begin with one number that is smaller. Errors: kInvalidArgument
+// with a `Reason`.
+Result<void> check_inputs(const ModelSpec& spec, std::span<const tensor::NamedTensor> inputs,
+                          bool fewer_rows = false);
 // Checks the names of wanted outputs: unknown or duplicated.
 Result<void> check_outputs(const ModelSpec& spec, std::span<const std::string> outputs);
 

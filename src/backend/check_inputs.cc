@@ -94,7 +94,13 @@ Result<void> check_data_size(const NamedTensor& input) {
       {.name = input.name, .expected = std::to_string(wanted), .got = std::to_string(t.bytes.size())});
 }
 
-Result<void> check_input(const TensorSpec& spec, const NamedTensor& input) {
+bool fits(const tensor::Shape& spec, const tensor::Shape& shape, bool fewer_rows) {
+  if (!fewer_rows || spec.empty() || shape.empty()) return tensor::matches(spec, shape);
+  const auto rest = [](const tensor::Shape& all) { return std::span(all).subspan(1); };
+  return shape[0] >= 1 && shape[0] <= spec[0] && tensor::matches(rest(spec), rest(shape));
+}
+
+Result<void> check_input(const TensorSpec& spec, const NamedTensor& input, bool fewer_rows) {
   const tensor::Tensor& t = input.tensor;
   if (t.type != spec.type) {
     return with_fields(fmt::format("Input {} has datatype {}, but the model wants {}.", in_quotes(input.name),
@@ -112,12 +118,12 @@ Result<void> check_input(const TensorSpec& spec, const NamedTensor& input) {
     return error;
   }
   // A spec without dimensions may mean "any": see ModelSpec::inputs.
-  if (!spec.shape.empty() && !tensor::matches(spec.shape, t.shape)) {
+  if (!spec.shape.empty() && !fits(spec.shape, t.shape, fewer_rows)) {
     const std::string got = tensor::to_string(t.shape);
     const std::string expected = tensor::to_string(spec.shape);
-    return with_fields(
-        fmt::format("Input {} has shape {}, but the model wants {}.", in_quotes(input.name), got, expected),
-        Reason::kShapeMismatch, {.name = input.name, .expected = expected, .got = got});
+    return with_fields(fmt::format("Input {} has shape {}, but the model wants {}{}.", in_quotes(input.name),
+                                   got, expected, fewer_rows ? ", or fewer rows" : ""),
+                       Reason::kShapeMismatch, {.name = input.name, .expected = expected, .got = got});
   }
   return check_data_size(input);
 }
@@ -149,11 +155,28 @@ Error missing(std::span<const TensorSpec> specs, const std::vector<bool>& seen) 
 
 }  // namespace
 
-Result<void> check_inputs(const ModelSpec& spec, std::span<const NamedTensor> inputs) {
+std::size_t static_batch(const ModelSpec& spec) {
+  if (spec.inputs.empty() || spec.outputs.empty() || spec.inputs[0].shape.empty()) return 0;
+  const std::int64_t rows = spec.inputs[0].shape[0];
+  const auto same = [&](const TensorSpec& one) { return !one.shape.empty() && one.shape[0] == rows; };
+  const bool all = std::ranges::all_of(spec.inputs, same) && std::ranges::all_of(spec.outputs, same);
+  return all && rows > 1 && rows <= kMaxStaticBatch ? static_cast<std::size_t>(rows) : 0;
+}
+
+Result<void> check_inputs(const ModelSpec& spec, std::span<const NamedTensor> inputs, bool fewer_rows) {
   std::vector<bool> seen(spec.inputs.size());
   for (const NamedTensor& input : inputs) {
     BASCULE_ASSIGN(const TensorSpec* wanted, claim(kInputs, spec.inputs, input.name, seen));
-    BASCULE_TRY(check_input(*wanted, input));
+    BASCULE_TRY(check_input(*wanted, input, fewer_rows));
+    if (!fewer_rows || input.tensor.shape[0] == inputs[0].tensor.shape[0]) continue;
+    return with_fields(
+        fmt::format("Input {} has {} rows and input {} has {}; all inputs of a request have as many.",
+                    in_quotes(inputs[0].name), inputs[0].tensor.shape[0], in_quotes(input.name),
+                    input.tensor.shape[0]),
+        Reason::kShapeMismatch,
+        {.name = input.name,
+         .expected = fmt::format("{}", inputs[0].tensor.shape[0]),
+         .got = fmt::format("{}", input.tensor.shape[0])});
   }
   for (std::size_t i = 0; i < seen.size(); ++i) {
     if (!seen[i] && !spec.inputs[i].optional) return missing(spec.inputs, seen);

@@ -137,6 +137,49 @@ TEST(CheckInputs, SaysExactlyWhatDoesNotFit) {
   }
 }
 
+ModelSpec pair_of_four() {
+  ModelSpec spec;
+  spec.inputs = {{.name = "a", .type = DataType::kFp32, .shape = {4, 2}},
+                 {.name = "b", .type = DataType::kFp32, .shape = {4, kDynamic}}};
+  spec.outputs = {{.name = "y", .type = DataType::kFp32, .shape = {4}}};
+  return spec;
+}
+
+TEST(CheckInputs, KnowsAFixedBatch) {
+  EXPECT_EQ(static_batch(pair_of_four()), 4U);
+  EXPECT_EQ(static_batch(detector()), 0U);
+  auto other = pair_of_four();
+  other.outputs.push_back({.name = "sum", .type = DataType::kFp32, .shape = {1}});
+  EXPECT_EQ(static_batch(other), 0U);
+  auto one = pair_of_four();
+  for (auto* specs : {&one.inputs, &one.outputs}) {
+    for (auto& spec : *specs) spec.shape[0] = 1;
+  }
+  EXPECT_EQ(static_batch(one), 0U);
+}
+
+TEST(CheckInputs, AFixedBatchThatIsPaddedTakesFewerRows) {
+  const ModelSpec spec = pair_of_four();
+  const auto rows = [](const char* name, std::int64_t count) {
+    return input(name, DataType::kFp32, {count, 2}, static_cast<std::size_t>(count) * 8);
+  };
+  for (const std::int64_t count : {1, 3, 4}) {
+    const NamedTensor inputs[] = {rows("a", count), rows("b", count)};
+    EXPECT_TRUE(check_inputs(spec, inputs, true)) << count;
+    EXPECT_EQ(check_inputs(spec, inputs).has_value(), count == 4) << count;
+  }
+  const NamedTensor many[] = {rows("a", 5), rows("b", 5)};
+  EXPECT_EQ(check_inputs(spec, many, true).error().message,
+            "Input 'a' has shape [5,2], but the model wants [4,2], or fewer rows.");
+  const NamedTensor none[] = {rows("a", 0), rows("b", 0)};
+  EXPECT_FALSE(check_inputs(spec, none, true));
+  const NamedTensor unequal[] = {rows("a", 2), rows("b", 3)};
+  EXPECT_EQ(check_inputs(spec, unequal, true).error().message,
+            "Input 'a' has 2 rows and input 'b' has 3; all inputs of a request have as many.");
+  const NamedTensor scalar[] = {input("a", DataType::kFp32, {}, 4), rows("b", 3)};
+  EXPECT_FALSE(check_inputs(spec, scalar, true));
+}
+
 TEST(CheckInputs, TakesWhatFitsInAnyOrderWithOrWithoutOptionalInputs) {
   const ModelSpec spec = detector();
   EXPECT_TRUE(check_inputs(spec, std::array{images(), limit()}));

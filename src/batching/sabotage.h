@@ -26,7 +26,8 @@ enum class Sabotage : std::uint8_t {
   kIgnorePriority,
   kBreakOrder,
   kIgnoreCost,
+  kAnswerPadding,
 };
-inline constexpr Sabotage kLastSabotage = Sabotage::kIgnoreCost;
+inline constexpr Sabotage kLastSabotage = Sabotage::kAnswerPadding;
 
 }  // namespace bascule::batching

@@ -125,11 +125,10 @@ Result<Duration> fastest(const backend::Executable& executable, std::span<const 
   return best;
 }
 
-}  // namespace
-
-Result<BatchTrial> try_batch(const backend::Executable& executable, const RowShape& row_shape,
-                             std::size_t rows, const Clock& clock) {
-  std::mt19937 random(1);  // the same rows every time
+// Made-up rows for every input that a run needs, the same ones every time.
+Result<std::vector<NamedTensor>> made_up(const backend::Executable& executable, const RowShape& row_shape,
+                                         std::size_t rows) {
+  std::mt19937 random(1);
   std::vector<NamedTensor> inputs;
   for (const tensor::TensorSpec& spec : executable.spec().inputs) {
     if (spec.optional) continue;
@@ -140,6 +139,55 @@ Result<BatchTrial> try_batch(const backend::Executable& executable, const RowSha
     BASCULE_TRY(fill(spec.type, random, slot));
     inputs.push_back({.name = spec.name, .tensor = std::move(slot.tensor)});
   }
+  return inputs;
+}
+
+// A row at the front of a run that is filled with zeros.
+Result<std::vector<NamedTensor>> padded(std::span<const NamedTensor> inputs, std::size_t row,
+                                        std::size_t rows) {
+  std::vector<NamedTensor> out;
+  for (const NamedTensor& input : inputs) {
+    BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(input.tensor.type, input.tensor.shape));
+    const auto rest = std::ranges::copy(row_of(input.tensor.bytes, row, rows), slot.bytes.begin()).out;
+    std::fill(rest, slot.bytes.end(), std::byte{0});
+    out.push_back({.name = input.name, .tensor = std::move(slot.tensor)});
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<BatchTrial> try_static_batch(const backend::Executable& executable, const RowShape& row_shape,
+                                    const Clock& clock) {
+  const std::size_t rows = backend::static_batch(executable.spec());
+  BASCULE_ASSIGN(const std::vector<NamedTensor> inputs, made_up(executable, row_shape, rows));
+  BatchTrial trial{.independent = true, .rows = rows};
+  const TimePoint start = clock.now();
+  BASCULE_ASSIGN(const std::vector<NamedTensor> together, executable.run(inputs, {}));
+  trial.alone = clock.now() - start;
+  trial.each = trial.alone / static_cast<Duration::rep>(rows);
+  for (const std::size_t row : {std::size_t{0}, rows - 1}) {
+    BASCULE_ASSIGN(const std::vector<NamedTensor> with_zeros, padded(inputs, row, rows));
+    BASCULE_ASSIGN(const std::vector<NamedTensor> all, executable.run(with_zeros, {}));
+    for (const NamedTensor& output : all) {
+      if (output.tensor.shape.empty() || output.tensor.shape[0] != static_cast<std::int64_t>(rows)) {
+        trial.why_not = fmt::format("output '{}' is {} for {} rows", output.name,
+                                    tensor::to_string(output.tensor.shape), rows);
+        trial.independent = false;
+        return trial;
+      }
+    }
+    trial.why_not = difference(together, row_of(all, 0, rows), row, rows);
+    if (trial.why_not.empty()) continue;
+    trial.independent = false;
+    return trial;
+  }
+  return trial;
+}
+
+Result<BatchTrial> try_batch(const backend::Executable& executable, const RowShape& row_shape,
+                             std::size_t rows, const Clock& clock) {
+  BASCULE_ASSIGN(const std::vector<NamedTensor> inputs, made_up(executable, row_shape, rows));
   BatchTrial trial{.independent = true, .rows = rows};
   BASCULE_ASSIGN(const std::vector<NamedTensor> together, executable.run(inputs, {}));
   for (const std::size_t row : {std::size_t{0}, rows - 1}) {

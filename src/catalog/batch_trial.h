@@ -30,4 +30,10 @@ using RowShape = std::function<tensor::Shape(const tensor::TensorSpec&)>;
 Result<BatchTrial> try_batch(const backend::Executable& executable, const RowShape& row_shape,
                              std::size_t rows, const Clock& clock);
 
+// The same for a file with a fixed batch (backend::static_batch), which fewer rows are padded to: compares
+// rows run together with the first and the last of them at the front of a run that is filled with zeros.
+// `alone` is a run, `each` a row's part of it.
+Result<BatchTrial> try_static_batch(const backend::Executable& executable, const RowShape& row_shape,
+                                    const Clock& clock);
+
 }  // namespace bascule::catalog

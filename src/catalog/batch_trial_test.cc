@@ -19,10 +19,11 @@ using Script = std::function<std::vector<float>(std::span<const float> values, s
 
 // A model of rows of two floats whose answers the script makes; `width` floats a row, or as many rows as come
 // out.
-Result<BatchTrial> tried(Script script, std::int64_t width, DataType type = DataType::kFp32) {
+Result<BatchTrial> tried(Script script, std::int64_t width, DataType type = DataType::kFp32,
+                         std::int64_t rows = tensor::kDynamic) {
   backend::FakeModel fake;
-  fake.spec.inputs = {{.name = "x", .type = type, .shape = {-1, 2}}};
-  fake.spec.outputs = {{.name = "y", .type = DataType::kFp32, .shape = {-1, width}}};
+  fake.spec.inputs = {{.name = "x", .type = type, .shape = {rows, 2}}};
+  fake.spec.outputs = {{.name = "y", .type = DataType::kFp32, .shape = {rows, width}}};
   fake.run = [script = std::move(script),
               width](std::span<const NamedTensor> inputs) -> Result<std::vector<NamedTensor>> {
     const auto values = script(inputs[0].tensor.elements<float>(), inputs[0].tensor.shape[0]);
@@ -34,6 +35,9 @@ Result<BatchTrial> tried(Script script, std::int64_t width, DataType type = Data
   backend.add("m", std::move(fake));
   const auto model = backend.load("m.fake", {}).value();
   const SteadyClock clock;
+  if (rows > 0) {
+    return try_static_batch(*model, [](const tensor::TensorSpec& spec) { return spec.shape; }, clock);
+  }
   return try_batch(*model, [](const tensor::TensorSpec&) { return tensor::Shape{1, 2}; }, 4, clock);
 }
 
@@ -70,6 +74,45 @@ TEST(BatchTrial, AnAnswerOfOtherRowsIsFound) {
   ASSERT_TRUE(trial) << trial.error().message;
   EXPECT_FALSE(trial->independent);
   EXPECT_THAT(trial->why_not, HasSubstr("is [7,1] for 4 rows and [7,1] for one"));
+}
+
+TEST(BatchTrial, AFixedBatchOfStrangersMayBePadded) {
+  const auto trial = tried(
+      [](auto values, auto rows) {
+        EXPECT_EQ(rows, 3);
+        std::vector<float> out(values.begin(), values.end());
+        for (float& v : out) v = 1 - v;
+        return out;
+      },
+      2, DataType::kFp32, 3);
+  ASSERT_TRUE(trial) << trial.error().message;
+  EXPECT_TRUE(trial->independent) << trial->why_not;
+  EXPECT_EQ(trial->rows, 3U);
+}
+
+TEST(BatchTrial, AFixedFirstDimensionMayBeNoBatch) {
+  const auto place_matters = tried(
+      [](auto values, auto) {
+        std::vector<float> out(values.begin(), values.end());
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] *= static_cast<float>(i);
+        return out;
+      },
+      2, DataType::kFp32, 3);
+  ASSERT_TRUE(place_matters);
+  EXPECT_THAT(place_matters->why_not, HasSubstr("row 2 of output 'y' changes"));
+  const auto sum = tried(
+      [](auto values, auto) {
+        float total = 0;
+        for (const float v : values) total += v;
+        return std::vector<float>(values.size(), total);
+      },
+      2, DataType::kFp32, 3);
+  ASSERT_TRUE(sum);
+  EXPECT_FALSE(sum->independent);
+  const auto other_rows =
+      tried([](auto, auto) { return std::vector<float>(8, 1.0F); }, 2, DataType::kFp32, 3);
+  ASSERT_TRUE(other_rows);
+  EXPECT_THAT(other_rows->why_not, HasSubstr("is [4,2] for 3 rows"));
 }
 
 TEST(BatchTrial, TextsCannotBeMadeUp) {

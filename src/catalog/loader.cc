@@ -91,6 +91,35 @@ Result<std::optional<Measured>> first_runs(const ColdModel& model, content::Mode
   return std::nullopt;
 }
 
+// A file with a fixed batch takes fewer rows as well where a trial shows that they do not change each other:
+// runs are filled up with those of other requests, or with zeros. Where it does not, requests have exactly as
+// many, which no picture has.
+Sharing choose_static_batch(const backend::Executable& executable, tasks::Understanding& understood,
+                            std::size_t asked, const Clock& clock) {
+  content::ModelInfo& info = understood.info;
+  const std::size_t rows = backend::static_batch(executable.spec());
+  const Result<BatchTrial> trial = try_static_batch(
+      executable, [&](const tensor::TensorSpec& spec) { return warm_up_shape(spec, info); }, clock);
+  const std::string why_not = !trial ? trial.error().message : trial->why_not;
+  if (!trial || !trial->independent) {
+    info.facts.push_back({.name = "fixed batch",
+                          .value = fmt::format("requests have exactly {} rows", rows),
+                          .origin = fmt::format("a trial: {}", why_not)});
+    if (understood.task != nullptr) {
+      info.facts.push_back(
+          {.name = "pictures", .value = "not served after all, tensors are", .origin = "the fixed batch"});
+    }
+    understood.task = nullptr;
+    return {};
+  }
+  info.static_batch = rows;
+  info.facts.push_back({.name = "fixed batch",
+                        .value = fmt::format("requests have up to {} rows; runs are padded", rows),
+                        .origin = "a trial: rows do not change each other"});
+  return Sharing{.max_batch_size = asked == 0 ? rows : std::min(asked, rows),
+                 .saved = trial->alone - trial->each};
+}
+
 }  // namespace
 
 Result<Handle> load_model(const ModelSource& source, const backend::Backend& backend,
@@ -111,8 +140,11 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
 
   const ColdModel cold{.executable = *executable, .task = understood.task.get(), .info = info};
   BASCULE_ASSIGN(const std::optional<Measured> measured, first_runs(cold, info, options, clock));
-  const Sharing sharing =
+  Sharing sharing =
       measured ? choose_sharing(*executable, info, options, measured->fastest, clock) : Sharing{};
+  if (backend::static_batch(executable->spec()) > 0) {
+    sharing = choose_static_batch(*executable, understood, options.settings.max_batch_size, clock);
+  }
   return std::make_shared<const LoadedModel>(
       LoadedModel{.info = std::make_shared<const content::ModelInfo>(std::move(understood.info)),
                   .executable = std::move(executable),

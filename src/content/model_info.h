@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ struct ModelInfo {
   std::vector<tensor::TensorSpec> inputs;
   std::vector<tensor::TensorSpec> outputs;
   bool batchable = false;      // every input and output starts with a dynamic dimension
+  // Rows of the file's own fixed batch, where a request may have fewer; 0: there is none. It is padded.
+  std::size_t static_batch = 0;
   std::string task;            // "detect"; empty: tensors only
   std::string author_version;  // "8.4.190": version of the package that wrote the file, or empty
   ClassNames class_names;

@@ -36,7 +36,8 @@ std::string_view state_name(content::ModelState state) {
 
 // Inferences that one request asked for.
 std::uint64_t rows_of(const content::InferResponse& answer) {
-  if (!answer.model->batchable || answer.outputs.empty()) return 1;
+  const bool has_rows = answer.model->batchable || answer.model->static_batch > 0;
+  if (!has_rows || answer.outputs.empty()) return 1;
   const tensor::Shape& shape = answer.outputs.front().tensor.shape;
   return shape.empty() ? 1
                        : static_cast<std::uint64_t>(shape.front());  // a file may promise more than it gives

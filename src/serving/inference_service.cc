@@ -60,7 +60,7 @@ struct InferenceService::Ask final : batching::Item {
 };
 
 InferenceService::InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options)
-    : catalog_(catalog), runtime_(runtime), options_(options), runner_(runtime.clock) {}
+    : catalog_(catalog), runtime_(runtime), options_(options), runner_(runtime.clock, options.sabotage) {}
 
 void InferenceService::infer(content::InferRequest request, Sink sink) {
   const bool picture = request.picture.has_value();
@@ -101,7 +101,7 @@ void InferenceService::infer_tensors(std::unique_ptr<Ask> ask) {
   const catalog::LoadedModel& model = *ask->model;
   const backend::ModelSpec& spec = model.executable->spec();
   const content::InferRequest& request = ask->part.request;
-  if (auto checked = backend::check_inputs(spec, request.inputs); !checked) {
+  if (auto checked = backend::check_inputs(spec, request.inputs, model.info->static_batch > 0); !checked) {
     return ask->sink(std::move(checked).error(), true);
   }
   if (auto checked = backend::check_outputs(spec, request.outputs); !checked) {

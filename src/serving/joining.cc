@@ -63,7 +63,8 @@ std::string join_key(std::span<const NamedTensor> inputs, std::span<const std::s
   return key;
 }
 
-Result<std::vector<NamedTensor>> join(std::span<const std::span<const NamedTensor>> requests) {
+Result<std::vector<NamedTensor>> join(std::span<const std::span<const NamedTensor>> requests,
+                                      std::size_t least) {
   std::vector<NamedTensor> joined;
   joined.reserve(requests[0].size());
   for (std::size_t i = 0; i < requests[0].size(); ++i) {
@@ -71,6 +72,7 @@ Result<std::vector<NamedTensor>> join(std::span<const std::span<const NamedTenso
     tensor::Shape shape = first.tensor.shape;
     shape[0] = 0;
     for (const auto& request : requests) shape[0] += request[i].tensor.shape[0];
+    shape[0] = std::max(shape[0], static_cast<std::int64_t>(least));
     BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(first.tensor.type, std::move(shape)));
     auto at = slot.bytes.begin();
     for (const auto& request : requests) {
@@ -81,6 +83,7 @@ Result<std::vector<NamedTensor>> join(std::span<const std::span<const NamedTenso
       }
       at = std::ranges::copy(part.bytes, at).out;
     }
+    std::fill(at, slot.bytes.end(), std::byte{0});
     joined.push_back({.name = first.name, .tensor = std::move(slot.tensor)});
   }
   return joined;

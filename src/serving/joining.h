@@ -22,8 +22,10 @@ Result<void> check_rows(const catalog::LoadedModel& model, std::span<const tenso
 [[nodiscard]] std::string join_key(std::span<const tensor::NamedTensor> inputs,
                                    std::span<const std::string> outputs);
 
-// The inputs of several requests with equal keys, laid end to end: one copy. Errors: as make_tensor.
-Result<std::vector<tensor::NamedTensor>> join(std::span<const std::span<const tensor::NamedTensor>> requests);
+// The inputs of several requests with equal keys, laid end to end: one copy. Zeros follow up to `least` rows.
+// Errors: as make_tensor.
+Result<std::vector<tensor::NamedTensor>> join(std::span<const std::span<const tensor::NamedTensor>> requests,
+                                              std::size_t least = 0);
 
 // Rows `first` to `first + count` of every output, as views that keep the outputs' memory alive. Nothing
 // where an output has not `total` rows: then the first dimension is not that of the inputs.

@@ -1,6 +1,9 @@
 #include "serving/model_runner.h"
 
+#include <algorithm>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "backend/backend.h"
 #include "serving/joining.h"
@@ -22,6 +25,14 @@ void answer_tensors(const catalog::LoadedModel& model, RunPart& part, Outputs ou
   content::InferResponse response = answer_of(model, part);
   response.outputs = std::move(outputs);
   part.answer = std::move(response);
+}
+
+std::size_t rows_of(const RunPart& part) {
+  return static_cast<std::size_t>(part.request.inputs[0].tensor.shape[0]);
+}
+
+Error other_rows(std::size_t rows) {
+  return internal_error(fmt::format("The model answered with another number of rows than its {}.", rows));
 }
 
 // Whether a part that could not be run with the others must not be run any more; it then has its answer.
@@ -66,57 +77,67 @@ void ModelRunner::run(const catalog::LoadedModel& model, Parts parts) {
 void ModelRunner::run_tensors(const catalog::LoadedModel& model, Parts parts) {
   if (parts.size() > 1 && run_joined_tensors(model, parts)) return;
   for (RunPart* const part : parts) {
-    const TimePoint start = clock_.now();
-    if (too_late(*part, start)) continue;
-    auto outputs = model.executable->run(part->request.inputs, part->request.outputs);
-    part->stages.run = clock_.now() - start;
-    if (outputs) {
-      answer_tensors(model, *part, *std::move(outputs));
-    } else {
-      part->answer = std::move(outputs).error();
+    if (too_late(*part, clock_.now())) continue;
+    const std::size_t fixed = model.info->static_batch;
+    if (fixed == 0 || rows_of(*part) == fixed) {
+      run_lone_tensors(model, *part);
+    } else if (auto ran = run_joined_tensors(model, {&part, 1}); !ran) {
+      part->answer = std::move(ran).error();
     }
   }
 }
 
-// False: nothing was answered.
-bool ModelRunner::run_joined_tensors(const catalog::LoadedModel& model, Parts parts) {
+void ModelRunner::run_lone_tensors(const catalog::LoadedModel& model, RunPart& part) {
+  const TimePoint start = clock_.now();
+  auto outputs = model.executable->run(part.request.inputs, part.request.outputs);
+  part.stages.run = clock_.now() - start;
+  if (outputs) {
+    answer_tensors(model, part, *std::move(outputs));
+  } else {
+    part.answer = std::move(outputs).error();
+  }
+}
+
+// An error: nothing was answered.
+Result<void> ModelRunner::run_joined_tensors(const catalog::LoadedModel& model, Parts parts) {
   const TimePoint start = clock_.now();
   std::vector<std::span<const tensor::NamedTensor>> inputs;
-  std::size_t total = 0;
+  std::size_t asked = 0;
   for (const RunPart* const part : parts) {
     inputs.emplace_back(part->request.inputs);
-    total += static_cast<std::size_t>(part->request.inputs[0].tensor.shape[0]);
+    asked += rows_of(*part);
   }
-  const auto joined = join(inputs);
-  if (!joined) return false;
+  const std::size_t total = std::max(asked, model.info->static_batch);
+  BASCULE_ASSIGN(const Outputs joined, join(inputs, total));
   const TimePoint prepared = clock_.now();
-  const auto outputs = model.executable->run(*joined, parts[0]->request.outputs);
-  if (!outputs || !rows_of(*outputs, 0, total, total)) return false;
+  BASCULE_ASSIGN(const Outputs outputs, model.executable->run(joined, parts[0]->request.outputs));
+  if (!rows_of(outputs, 0, total, total)) return other_rows(total);
   const TimePoint ran = clock_.now();
   std::size_t first = 0;
   for (RunPart* const part : parts) {
-    const auto count = static_cast<std::size_t>(part->request.inputs[0].tensor.shape[0]);
+    const std::size_t count = rows_of(*part);
     part->stages.prepare = prepared - start;
     part->stages.run = ran - prepared;
-    part->stages.shared_rows = total;
+    if (parts.size() > 1) part->stages.shared_rows = asked;
     part->stages.first_of_run = first == 0;
-    answer_tensors(model, *part, *rows_of(*outputs, first, count, total));
+    const std::size_t answered = sabotage_ == batching::Sabotage::kAnswerPadding ? total - first : count;
+    answer_tensors(model, *part, *rows_of(outputs, first, answered, total));
     first += count;
   }
-  return true;
+  return {};
 }
 
 // Decodes each picture into its part of the slot. The parts that are ready, in the slot's order; the others
 // have their answer.
 std::vector<RunPart*> ModelRunner::prepare(const catalog::LoadedModel& model, Parts parts, Workspace& space) {
   tensor::Shape shape = parts[0]->plan.input_shape;
-  shape[0] = static_cast<std::int64_t>(parts.size());
+  shape[0] = static_cast<std::int64_t>(std::max(parts.size(), model.info->static_batch));
   std::vector<RunPart*> ready;
   if (const auto fitted = fit_slot(shape, space.slot); !fitted) {
     for (RunPart* const part : parts) part->answer = fitted.error();
     return ready;
   }
-  const std::size_t size = space.slot.elements<float>().size() / parts.size();
+  const std::size_t size = space.slot.elements<float>().size() / static_cast<std::size_t>(shape[0]);
   for (RunPart* const part : parts) {
     const TimePoint start = clock_.now();
     const auto prepared =
@@ -133,14 +154,16 @@ std::vector<RunPart*> ModelRunner::prepare(const catalog::LoadedModel& model, Pa
 }
 
 // Runs the pictures that lie at the front of the slot.
-Result<Outputs> ModelRunner::run_slot(const catalog::LoadedModel& model, const Workspace& space,
-                                      Parts parts) {
+Result<Outputs> ModelRunner::run_slot(const catalog::LoadedModel& model, Workspace& space, Parts parts) {
   const TimePoint start = clock_.now();
   tensor::NamedTensor input{.name = model.executable->spec().inputs.front().name,
                             .tensor = space.slot.tensor};
   const std::size_t size = input.tensor.bytes.size() / static_cast<std::size_t>(input.tensor.shape[0]);
-  input.tensor.shape[0] = static_cast<std::int64_t>(parts.size());
-  input.tensor.bytes = input.tensor.bytes.first(parts.size() * size);
+  const std::size_t rows = std::max(parts.size(), model.info->static_batch);
+  std::ranges::fill(space.slot.bytes.subspan(parts.size() * size, (rows - parts.size()) * size),
+                    std::byte{0});
+  input.tensor.shape[0] = static_cast<std::int64_t>(rows);
+  input.tensor.bytes = input.tensor.bytes.first(rows * size);
   auto outputs = model.executable->run({&input, 1}, {});
   const Duration took = clock_.now() - start;
   for (RunPart* const part : parts) part->stages.run = took;
@@ -151,7 +174,8 @@ void ModelRunner::run_pictures(const catalog::LoadedModel& model, Parts parts, W
   const std::vector<RunPart*> ready = prepare(model, parts, space);
   if (ready.empty()) return;
   const Result<Outputs> outputs = run_slot(model, space, ready);
-  const bool splits = outputs && (ready.size() == 1 || rows_of(*outputs, 0, ready.size(), ready.size()));
+  const std::size_t total = std::max(ready.size(), model.info->static_batch);
+  const bool splits = outputs && (total == 1 || rows_of(*outputs, 0, total, total));
   if (!splits && ready.size() > 1) {
     for (RunPart* const part : ready) {
       if (!too_late(*part, clock_.now())) run_pictures(model, {&part, 1}, space);
@@ -160,14 +184,13 @@ void ModelRunner::run_pictures(const catalog::LoadedModel& model, Parts parts, W
   }
   for (std::size_t i = 0; i < ready.size(); ++i) {
     RunPart& part = *ready[i];
-    if (!outputs) {
-      part.answer = outputs.error();
+    if (!splits) {
+      part.answer = outputs ? other_rows(total) : outputs.error();
       continue;
     }
     const TimePoint start = clock_.now();
-    auto prediction = ready.size() == 1 ? model.task->finish(part.plan, space.scratch, *outputs)
-                                        : model.task->finish(part.plan, space.scratch,
-                                                             *rows_of(*outputs, i, 1, ready.size()));
+    auto prediction =
+        model.task->finish(part.plan, space.scratch, total == 1 ? *outputs : *rows_of(*outputs, i, 1, total));
     part.stages.finish = clock_.now() - start;
     if (ready.size() > 1) part.stages.shared_rows = ready.size();
     part.stages.first_of_run = i == 0;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "batching/sabotage.h"
 #include "catalog/catalog.h"
 #include "content/infer.h"
 #include "tasks/task.h"
@@ -23,10 +24,12 @@ struct RunPart {
 };
 
 // Runs a model for one request or several that fit together: pictures of equal planned shapes, or tensors
-// with equal join keys. Thread-safety: thread-safe.
+// with equal join keys. A run of a model with a fixed batch is filled up with zeros. Thread-safety:
+// thread-safe.
 class ModelRunner {
  public:
-  explicit ModelRunner(const Clock& clock) : clock_(clock) {}
+  explicit ModelRunner(const Clock& clock, batching::Sabotage sabotage = batching::Sabotage::kNone)
+      : clock_(clock), sabotage_(sabotage) {}
 
   // Sets the answer of every part. Where a shared run fails, each part is run alone, so that only the one to
   // blame is refused.
@@ -42,13 +45,15 @@ class ModelRunner {
 
   void run_tensors(const catalog::LoadedModel& model, Parts parts);
   void run_pictures(const catalog::LoadedModel& model, Parts parts, Workspace& space);
-  bool run_joined_tensors(const catalog::LoadedModel& model, Parts parts);
+  void run_lone_tensors(const catalog::LoadedModel& model, RunPart& part);
+  Result<void> run_joined_tensors(const catalog::LoadedModel& model, Parts parts);
   std::vector<RunPart*> prepare(const catalog::LoadedModel& model, Parts parts, Workspace& space);
-  Result<std::vector<tensor::NamedTensor>> run_slot(const catalog::LoadedModel& model, const Workspace& space,
+  Result<std::vector<tensor::NamedTensor>> run_slot(const catalog::LoadedModel& model, Workspace& space,
                                                     Parts parts);
   std::unique_ptr<Workspace> take_workspace();
 
   const Clock& clock_;
+  const batching::Sabotage sabotage_;
   Guarded<std::vector<std::unique_ptr<Workspace>>> workspaces_;  // at most as many as ever ran at once
 };
 

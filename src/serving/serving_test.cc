@@ -92,15 +92,19 @@ class FirstByteTask final : public tasks::Task {
 
 class Serving : public testing::Test {
  protected:
-  void SetUp() override {
+  void SetUp() override { script(-1); }
+
+  // A model of so many rows that doubles them.
+  void script(std::int64_t rows) {
     backend::FakeModel fake;
-    fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {-1, 1}}};
-    fake.spec.outputs = {{.name = "y", .type = tensor::DataType::kFp32, .shape = {-1, 1}}};
+    fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {rows, 1}}};
+    fake.spec.outputs = {{.name = "y", .type = tensor::DataType::kFp32, .shape = {rows, 1}}};
     fake.run =
         [this](std::span<const tensor::NamedTensor> inputs) -> Result<std::vector<tensor::NamedTensor>> {
       runs_.push_back(inputs[0].tensor.shape[0]);
       std::vector<float> values;
       for (const float v : inputs[0].tensor.elements<float>()) values.push_back(v * 2);
+      last_ = values;
       auto out = tensor::copy_tensor<float>(tensor::DataType::kFp32, inputs[0].tensor.shape, values);
       if (!out) return std::move(out).error();
       return std::vector<tensor::NamedTensor>{{.name = "y", .tensor = *std::move(out)}};
@@ -112,7 +116,8 @@ class Serving : public testing::Test {
     auto info = std::make_shared<content::ModelInfo>();
     info->name = "m";
     info->version = "1";
-    info->batchable = true;
+    info->batchable = fixed_batch_ == 0;
+    info->static_batch = fixed_batch_;
     task_ = pictures ? std::make_shared<FirstByteTask>() : nullptr;
     catalog_.set_ready(std::make_shared<catalog::LoadedModel>(
         catalog::LoadedModel{.info = std::move(info),
@@ -180,7 +185,9 @@ class Serving : public testing::Test {
   }
 
   content::ModelSettings settings_;
+  std::size_t fixed_batch_ = 0;
   std::vector<std::int64_t> runs_;  // the rows of each
+  std::vector<float> last_;         // what the last run gave
   bool inline_ = false;
 };
 
@@ -266,6 +273,59 @@ TEST_F(Serving, PicturesThatWaitTogetherShareARunAndABadOneHurtsNoOther) {
   EXPECT_EQ(std::get<content::Detections>(*answers[2]->prediction).rows[0].class_id, 6);
   ASSERT_FALSE(answers[1]);
   EXPECT_EQ(answers[1].error().reason, Reason::kBadPicture);
+}
+
+TEST_F(Serving, AFixedBatchIsFilledUpWithZerosAndOnlyItsRowsAreAnswered) {
+  fixed_batch_ = 4;
+  script(4);
+  serve(std::chrono::milliseconds(5), false, 4);
+  ASSERT_TRUE(ask(tensors(9, 4)));
+  EXPECT_EQ(last_, (std::vector<float>{18, 18, 18, 18}));
+  const auto answer = ask(tensors(3, 2));
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(last_, (std::vector<float>{6, 6, 0, 0}));
+  EXPECT_EQ(answer->outputs[0].tensor.shape, (tensor::Shape{2, 1}));
+  EXPECT_EQ(answer->outputs[0].tensor.elements<float>()[1], 6);
+  EXPECT_EQ(answer->stages.shared_rows, 0U);
+  const auto refused = ask(tensors(3, 5));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("has shape [5,1], but the model wants [4,1]"));
+}
+
+TEST_F(Serving, RequestsFillAFixedBatchTogether) {
+  fixed_batch_ = 4;
+  script(4);
+  serve(std::chrono::milliseconds(5), false, 4);
+  std::vector<content::InferRequest> requests;
+  for (const float value : {1.0F, 2.0F, 3.0F}) requests.push_back(tensors(value));
+  const auto answers = ask_all(std::move(requests));
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{4}));
+  EXPECT_EQ(last_, (std::vector<float>{2, 4, 6, 0}));
+  for (const auto& answer : answers) {
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->outputs[0].tensor.shape, (tensor::Shape{1, 1}));
+    EXPECT_EQ(answer->stages.shared_rows, 3U);
+  }
+}
+
+TEST_F(Serving, PicturesFillAFixedBatchTogetherOrAlone) {
+  fixed_batch_ = 4;
+  script(4);
+  serve(std::chrono::milliseconds(5), true, 4);
+  const std::byte bytes[] = {std::byte{1}, std::byte{0xFF}, std::byte{3}, std::byte{5}};
+  std::vector<content::InferRequest> requests;
+  for (const std::byte& byte : bytes) requests.push_back(picture({&byte, 1}));
+  const auto answers = ask_all(std::move(requests));
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{4}));
+  EXPECT_EQ(last_, (std::vector<float>{2, 6, 10, 0}));
+  ASSERT_TRUE(answers[0] && answers[2] && answers[3]);
+  EXPECT_FALSE(answers[1]);
+  EXPECT_EQ(std::get<content::Detections>(*answers[3]->prediction).rows[0].class_id, 10);
+  // The slot is used again, without what was in it.
+  const auto alone = ask(picture({bytes, 1}));
+  ASSERT_TRUE(alone) << alone.error().message;
+  EXPECT_EQ(last_, (std::vector<float>{2, 0, 0, 0}));
+  EXPECT_EQ(std::get<content::Detections>(*alone->prediction).rows[0].class_id, 2);
 }
 
 TEST_F(Serving, WhoAsksAloneRunsInlineWhereSharingWouldPay) {

@@ -153,7 +153,7 @@ TEST(Understand, SaysWhyADetectorIsNotServedWithPictures) {
            {half, "only FP32"},
            {two, "it has 2 inputs"},
            {none, "it has no output"},
-           {model({8, 3, 640, 640}, {8, 6, 8400}, exported()), "fixed batch"},
+           {model({8, 3, 640, 640}, {4, 6, 8400}, exported()), "fixed batch"},
            {model({1, 3, 640, 1'000'000}, {1, 6, -1}, exported()), "sides may be 1 to"},
            {model({1, 3, 640}, {1, 6, 8400}, exported()), "was expected"},
            {model({1, 3, 640, 640}, {1, 300, 84}, transformer), "4 + classes"},

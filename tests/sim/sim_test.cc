@@ -15,17 +15,20 @@ constexpr std::uint64_t kSeeds = 1000;
 
 TEST(Simulation, EveryRequestIsAnsweredOnceAndRightly) {
   std::size_t shared_runs = 0;
+  std::size_t padded_runs = 0;
   std::size_t overtakes = 0;
   std::set<Code> codes;
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     Simulation simulation(seed, Sabotage::kNone);
     ASSERT_EQ(simulation.run(), "") << "seed " << seed;
     shared_runs += simulation.shared_runs();
+    padded_runs += simulation.padded_runs();
     overtakes += simulation.overtakes();
     codes.insert(simulation.codes().begin(), simulation.codes().end());
   }
   // What it is about did happen.
   EXPECT_GT(shared_runs, kSeeds);
+  EXPECT_GT(padded_runs, kSeeds);
   EXPECT_GT(overtakes, kSeeds);
   EXPECT_EQ(codes, (std::set<Code>{Code::kDeadlineExceeded, Code::kCancelled, Code::kResourceExhausted,
                                    Code::kInvalidArgument, Code::kInternal}));

@@ -70,6 +70,7 @@ content::ModelSettings Simulation::draw_settings(std::size_t max_batch) {
 void Simulation::load(const std::string& name) {
   Model& model = models_[name];
   model.max_batch = 1 + world_.upto(5);
+  model.fixed_batch = model.max_batch > 1 && world_.chance(30);
   model.settings = draw_settings(model.max_batch);
   const std::size_t width = world_.executor.width();
   const auto threads = static_cast<std::size_t>(model.settings.threads);
@@ -78,9 +79,11 @@ void Simulation::load(const std::string& name) {
       model.settings.instances > 0 ? model.settings.instances : std::max<std::size_t>(width / threads, 1);
 
   backend::FakeModel fake;
-  fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {-1, -1}}};
-  fake.spec.outputs = {{.name = "y", .type = tensor::DataType::kFp32, .shape = {-1, -1}},
-                       {.name = "z", .type = tensor::DataType::kFp32, .shape = {-1, -1}}};
+  const std::int64_t batch =
+      model.fixed_batch ? static_cast<std::int64_t>(model.max_batch) : tensor::kDynamic;
+  fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {batch, -1}}};
+  fake.spec.outputs = {{.name = "y", .type = tensor::DataType::kFp32, .shape = {batch, -1}},
+                       {.name = "z", .type = tensor::DataType::kFp32, .shape = {batch, -1}}};
   const Duration base = microseconds(20 + world_.upto(800));
   const Duration each = microseconds(world_.upto(200));
   const bool fails = world_.chance(20);
@@ -91,7 +94,8 @@ void Simulation::load(const std::string& name) {
   auto info = std::make_shared<content::ModelInfo>();
   info->name = name;
   info->version = "1";
-  info->batchable = true;
+  info->batchable = !model.fixed_batch;
+  info->static_batch = model.fixed_batch ? model.max_batch : 0;
   catalog_.set_ready(std::make_shared<catalog::LoadedModel>(
       catalog::LoadedModel{.info = std::move(info),
                            .executable = backend_.load(name + ".fake", {}).value(),
@@ -142,7 +146,11 @@ Result<Simulation::Outputs> Simulation::engine(const std::string& name, std::spa
 
 void Simulation::check_run(const std::string& name, std::span<const float> values, std::size_t rows) {
   const Model& model = models_[name];
-  const std::set<float> askers(values.begin(), values.end());
+  std::set<float> askers(values.begin(), values.end());
+  if (model.fixed_batch) {
+    if (rows != model.max_batch) wrong(fmt::format("a run of {} rows of a fixed batch", rows));
+    if (askers.erase(0) > 0) ++padded_runs_;
+  }
   if (askers.size() > 1) ++shared_runs_;
   if (rows > model.max_batch && (askers.size() > 1 || model.settings.max_batch_size > 0)) {
     wrong(fmt::format("a run of {} rows", rows));
@@ -329,8 +337,8 @@ void Simulation::refused(const Caller& caller, const Error& error) {
       }
       return;
     case Code::kInvalidArgument:
-      if (model.settings.max_batch_size == 0 ||
-          caller.rows <= static_cast<std::int64_t>(model.settings.max_batch_size)) {
+      if ((model.settings.max_batch_size == 0 && !model.fixed_batch) ||
+          caller.rows <= static_cast<std::int64_t>(model.max_batch)) {
         complain(caller, "was refused for its size");
       }
       return;

@@ -44,6 +44,7 @@ struct Caller {
 struct Model {
   content::ModelSettings settings;
   std::size_t max_batch = 1;
+  bool fixed_batch = false;  // every run has so many rows
   std::size_t instances = 1;
   std::size_t running = 0;
   std::size_t cost = 1;            // tokens of a run
@@ -59,6 +60,7 @@ class Simulation {
   // What was wrong first; empty: nothing.
   std::string run();
   [[nodiscard]] std::size_t shared_runs() const { return shared_runs_; }
+  [[nodiscard]] std::size_t padded_runs() const { return padded_runs_; }
   [[nodiscard]] std::size_t overtakes() const { return overtakes_; }
   [[nodiscard]] const std::set<Code>& codes() const { return codes_; }
 
@@ -102,6 +104,7 @@ class Simulation {
   std::set<float> failed_;             // values of runs that failed by chance
   std::set<float> rerun_;              // values of runs that failed: they are run again by themselves, later
   std::size_t shared_runs_ = 0;
+  std::size_t padded_runs_ = 0;
   std::size_t overtakes_ = 0;  // runs that began before a request of a lower level that came earlier
   std::set<Code> codes_;
   std::string wrong_;

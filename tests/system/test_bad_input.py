@@ -146,7 +146,7 @@ def test_shapes(server, refused):
     with peak_within(server, 1000):
         wide = [1, 2**40]
         refused(server.infer("identity_fp32", request(inputs=[x(name="INPUT0", shape=wide)])), (400, 413))
-    refused(server.infer("static_batch4", request(inputs=[x(shape=[3, 8], data=[1] * 24)])), 400, 4, 3)
+    refused(server.infer("static_batch4", request(inputs=[x(shape=[5, 8], data=[1] * 40)])), 400, 4, 5)
 
 
 @pytest.mark.parametrize(

@@ -50,15 +50,21 @@ Result<void> check_input(const backend::ModelSpec& spec) {
   if (shape.size() != 4 || (shape[1] != 3 && shape[1] != tensor::kDynamic)) {
     return unsupported(seen + "; [N,3,height,width] was expected.");
   }
-  if (shape[0] != 1 && shape[0] != tensor::kDynamic) {
-    return unsupported(seen + "; a fixed batch of more than one picture is not served yet.");
-  }
   for (const std::int64_t side : {shape[2], shape[3]}) {
     if (side != tensor::kDynamic && !fixed_side(side)) {
       return unsupported(seen + fmt::format("; sides may be 1 to {} pixels.", kMaxSide));
     }
   }
   return {};
+}
+
+// A batch that is open, of one picture, or fixed in the input and the output alike.
+Result<void> check_batch(const backend::ModelSpec& spec) {
+  const std::int64_t in = spec.inputs.front().shape[0];
+  const std::int64_t out = spec.outputs.front().shape.empty() ? 1 : spec.outputs.front().shape[0];
+  const auto usual = [](std::int64_t batch) { return batch == 1 || batch == tensor::kDynamic; };
+  if ((usual(in) && usual(out)) || backend::static_batch(spec) > 0) return {};
+  return unsupported(fmt::format("its input has a fixed batch of {}, its output one of {}.", in, out));
 }
 
 // Which of the layouts the first output has. The reference package decides by "end2end", embedded
@@ -70,9 +76,6 @@ Result<DetectionLayout> choose_layout(const tensor::TensorSpec& output, const Mo
                   tensor::to_string(output.type), tensor::to_string(shape));
   if (output.type != tensor::DataType::kFp32 || shape.size() != 3) {
     return unsupported(seen + "; FP32 with three dimensions was expected.");
-  }
-  if (shape[0] != 1 && shape[0] != tensor::kDynamic) {
-    return unsupported(seen + "; a fixed batch of more than one picture is not served yet.");
   }
   const bool rows = shape[2] == kRowLength || metadata.end2end || metadata.embedded_nms;
   if (rows && shape[2] != kRowLength && shape[2] != tensor::kDynamic) {
@@ -128,6 +131,7 @@ Result<RecognisedDetector> recognise_detector(const backend::ModelSpec& spec, co
                                               content::LetterboxShape letterbox) {
   BASCULE_TRY(check_input(spec));
   if (spec.outputs.empty()) return unsupported("it has no output.");
+  BASCULE_TRY(check_batch(spec));
   const tensor::TensorSpec& output = spec.outputs.front();
   const tensor::Shape& input = spec.inputs.front().shape;
   RecognisedDetector out;

@@ -44,7 +44,50 @@ def constant_weights(path, location):
     save(path, [node, helper.make_node("Add", ["x", "w"], ["y"])], [info("x", ["n", 4])], [info("y", ["n", 4])])
 
 
+def detector(path, batch):
+    """A detector of brightness: 64 x 64 pictures, three classes, anchors at strides 8, 16 and 32.
+
+    Each anchor's box lies around its cell and is as wide as the cell is bright; its classes are its colours.
+    """
+    nodes, weights, parts = [], [], []
+    for stride in (8, 16, 32):
+        cells = 64 // stride
+        centers = [(i + 0.5) * stride for i in range(cells)]
+        grid = [x for _ in centers for x in centers] + [y for y in centers for _ in centers]
+        name = f"s{stride}"
+        mix = [[0, 0, 0], [0, 0, 0], [stride, stride, stride], [stride, stride, stride], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
+        weights += [
+            helper.make_tensor(f"{name}_mix", T.FLOAT, [7, 3, 1, 1], [float(v) for row in mix for v in row]),
+            helper.make_tensor(f"{name}_bias", T.FLOAT, [7], [0, 0, 4, 4, -4, -4, -4]),
+            helper.make_tensor(f"{name}_grid", T.FLOAT, [1, 2, cells * cells], grid),
+            helper.make_tensor(f"{name}_flat", T.INT64, [3], [0, 7, cells * cells]),
+        ]
+        nodes += [
+            helper.make_node("AveragePool", ["images"], [f"{name}_mean"], kernel_shape=[stride] * 2, strides=[stride] * 2),
+            helper.make_node("Conv", [f"{name}_mean", f"{name}_mix", f"{name}_bias"], [f"{name}_all"]),
+            helper.make_node("Reshape", [f"{name}_all", f"{name}_flat"], [f"{name}_rows"]),
+            helper.make_node("Split", [f"{name}_rows", "sizes"], [f"{name}_zero", f"{name}_wh", f"{name}_logits"], axis=1),
+            helper.make_node("Add", [f"{name}_zero", f"{name}_grid"], [f"{name}_xy"]),
+            helper.make_node("Sigmoid", [f"{name}_logits"], [f"{name}_classes"]),
+            helper.make_node("Concat", [f"{name}_xy", f"{name}_wh", f"{name}_classes"], [name], axis=1),
+        ]
+        parts.append(name)
+    nodes.append(helper.make_node("Concat", parts, ["output0"], axis=2))
+    weights.append(helper.make_tensor("sizes", T.INT64, [3], [2, 2, 3]))
+    metadata = {"task": "detect", "stride": "32", "imgsz": "[64, 64]", "names": "{0: 'red', 1: 'green', 2: 'blue'}"}
+    save(path, nodes, [info("images", [batch, 3, 64, 64])], [info("output0", [batch, 7, 84])], weights,
+         metadata=metadata)
+
+
 def main():
+    # The same detector with a batch that is fixed, as exports without dynamic axes have it, and with an open one.
+    detector(HERE / "detector_batch4.onnx", 4)
+    detector(HERE / "detector_open.onnx", "batch")
+    # A fixed first dimension that is no batch: every row has its own weight.
+    place = helper.make_tensor("w", T.FLOAT, [4, 1], [1, 2, 3, 4])
+    save(HERE / "place_matters.onnx", [helper.make_node("Mul", ["x", "w"], ["y"])], [info("x", [4, 2])],
+         [info("y", [4, 2])], [place])
+
     # Weights outside the model's folder.
     add_weights(HOSTILE / "external_parent.onnx", "../general/add_one.onnx")
     add_weights(HOSTILE / "external_far.onnx", "../../etc/passwd")
