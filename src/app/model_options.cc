@@ -23,8 +23,9 @@ const Option kMaxBatchSize = {.name = "max_batch_size",
                               .type = Type::kInteger,
                               .fallback = "0",
                               .text =
-                                  "Rows of one run that requests may share; 1: none do; 0: decided for each "
-                                  "model by a trial when it is loaded.",
+                                  "Rows of one run that requests may share; a request of more is refused. 1: "
+                                  "none share. 0: decided for each model by a trial when it is loaded; "
+                                  "larger requests run alone.",
                               .min = 0,
                               .max = kMaxRows};
 const Option kPreferredBatchSize = {

@@ -45,6 +45,29 @@ Result<Measured> measure(const backend::Executable& executable, const Inputs& in
   return measured;
 }
 
+// The rows of a sample at the front of the model's fixed batch, zeros behind them; as they are where it has
+// none.
+Result<Inputs> filled_up(Inputs inputs, std::size_t rows) {
+  for (tensor::NamedTensor& input : inputs) {
+    tensor::Shape shape = input.tensor.shape;
+    if (rows == 0 || input.tensor.type == tensor::DataType::kString || shape.empty()) continue;
+    shape[0] = static_cast<std::int64_t>(rows);
+    BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(input.tensor.type, std::move(shape)));
+    std::fill(std::ranges::copy(input.tensor.bytes, slot.bytes.begin()).out, slot.bytes.end(), std::byte{0});
+    input.tensor = std::move(slot.tensor);
+  }
+  return inputs;
+}
+
+// What the first of `rows` rows was answered.
+void keep_first(Inputs& outputs, std::size_t rows) {
+  for (tensor::NamedTensor& output : outputs) {
+    if (output.tensor.shape.empty() || output.tensor.shape[0] != static_cast<std::int64_t>(rows)) continue;
+    output.tensor.shape[0] = 1;
+    output.tensor.bytes = output.tensor.bytes.first(output.tensor.bytes.size() / rows);
+  }
+}
+
 // One picture's whole way; gives the tensor it became.
 Result<Inputs> run_picture(const ColdModel& model, const content::InferRequest& sample) {
   if (model.task == nullptr) {
@@ -56,7 +79,10 @@ Result<Inputs> run_picture(const ColdModel& model, const content::InferRequest& 
   BASCULE_TRY(model.task->prepare(*sample.picture, plan, scratch, slot.elements<float>()));
   Inputs inputs;
   inputs.push_back({.name = model.executable.spec().inputs.front().name, .tensor = std::move(slot.tensor)});
-  BASCULE_ASSIGN(const Inputs outputs, model.executable.run(inputs, {}));
+  const std::size_t rows = backend::static_batch(model.executable.spec());
+  BASCULE_ASSIGN(inputs, filled_up(std::move(inputs), rows));
+  BASCULE_ASSIGN(Inputs outputs, model.executable.run(inputs, {}));
+  if (rows > 0) keep_first(outputs, rows);
   BASCULE_TRY(model.task->finish(plan, scratch, outputs));
   return inputs;
 }
@@ -65,10 +91,12 @@ Result<Inputs> run_sample(const ColdModel& model, const std::filesystem::path& f
                           const SampleReader& read) {
   BASCULE_ASSIGN(content::InferRequest sample, read(file));
   if (sample.picture) return run_picture(model, sample);
-  BASCULE_TRY(backend::check_inputs(model.executable.spec(), sample.inputs));
+  const std::size_t rows = backend::static_batch(model.executable.spec());
+  BASCULE_TRY(backend::check_inputs(model.executable.spec(), sample.inputs, rows > 0));
   BASCULE_TRY(backend::check_outputs(model.executable.spec(), sample.outputs));
-  BASCULE_TRY(model.executable.run(sample.inputs, sample.outputs));
-  return std::move(sample.inputs);
+  BASCULE_ASSIGN(Inputs inputs, filled_up(std::move(sample.inputs), rows));
+  BASCULE_TRY(model.executable.run(inputs, sample.outputs));
+  return inputs;
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ struct ModelInfo {
   std::string format;   // "onnx"
   std::vector<tensor::TensorSpec> inputs;
   std::vector<tensor::TensorSpec> outputs;
-  bool batchable = false;      // every input and output starts with a dynamic dimension
+  bool batchable = false;  // every input and output starts with a dynamic dimension
   // Rows of the file's own fixed batch, where a request may have fewer; 0: there is none. It is padded.
   std::size_t static_batch = 0;
   std::string task;            // "detect"; empty: tensors only

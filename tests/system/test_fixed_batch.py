@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import math
 
 import pytest
@@ -65,6 +66,17 @@ def test_pictures_get_the_answers_of_an_open_batch(fixed):
                 assert boxes(reply) == boxes(expected), path.name
                 found += len(boxes(reply))
     assert found > 0
+
+
+def test_samples_of_fewer_rows_warm_it_up(tmp_path):
+    (tmp_path / "model.onnx").write_bytes((ENGINE / "detector_batch4.onnx").read_bytes())
+    (tmp_path / "sample.jpg").write_bytes(PICTURES[0].read_bytes())
+    request = {"inputs": [{"name": "images", "shape": [1, 3, 64, 64], "datatype": "FP32", "data": [0.5] * 12288}]}
+    (tmp_path / "sample.json").write_text(json.dumps(request))
+    config = tmp_path / "bascule.yaml"
+    config.write_text("models:\n  - path: model.onnx\n    warm_up: [sample.jpg, sample.json]\n")
+    with Server("--config", config) as running:
+        assert running.predict("model", PICTURES[0].read_bytes()).status == 200
 
 
 def boxes(reply) -> list:
