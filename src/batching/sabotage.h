@@ -27,7 +27,8 @@ enum class Sabotage : std::uint8_t {
   kBreakOrder,
   kIgnoreCost,
   kAnswerPadding,
+  kIgnoreDefaultTimeout,
 };
-inline constexpr Sabotage kLastSabotage = Sabotage::kAnswerPadding;
+inline constexpr Sabotage kLastSabotage = Sabotage::kIgnoreDefaultTimeout;
 
 }  // namespace bascule::batching

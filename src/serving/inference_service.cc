@@ -67,7 +67,8 @@ void InferenceService::infer(content::InferRequest request, Sink sink) {
   Result<catalog::Handle> model = catalog_.pin(request.model, request.version, picture);
   if (!model) return sink(std::move(model).error(), true);
   const content::ModelSettings& settings = (*model)->settings;
-  if (!request.deadline && settings.default_timeout > Duration{}) {
+  if (!request.deadline && settings.default_timeout > Duration{} &&
+      options_.sabotage != batching::Sabotage::kIgnoreDefaultTimeout) {
     request.deadline = runtime_.clock.now() + settings.default_timeout;
   }
   auto ask = std::make_unique<Ask>();
