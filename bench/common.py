@@ -145,7 +145,7 @@ class Server:
         self.started = time.monotonic()
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            bench.pinned(cores, tool(BUILD / "bascule"), "serve", *args, "--http-port", 0, "--metrics-port", "off",
+            bench.pinned(cores, tool(BUILD / "bascule"), "serve", *args, "--http-port", 0, "--grpc-port", "off", "--metrics-port", "off",
                          "--log-level", "error"),
             stdout=subprocess.PIPE, stderr=self.log, text=True,
         )

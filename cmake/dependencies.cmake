@@ -24,3 +24,7 @@ pkg_check_modules(spng REQUIRED IMPORTED_TARGET spng)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
 # ONNX Runtime: the engine with the widest model coverage (MIT). scripts/setup.sh brings a pinned one.
 include(onnxruntime)
+# protobuf, grpc++: the gRPC front end and Triton's configuration text; the field's own wire (BSD-3-Clause, Apache-2.0).
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+include(wire)

@@ -24,6 +24,7 @@ build_packages=(
   libsimdjson-dev nlohmann-json3-dev
   libfmt-dev libspdlog-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev
   libturbojpeg0-dev libspng-dev libwebp-dev
+  libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler  # gRPC
   curl                  # the demo asks the server with it
   ca-certificates       # for pip, where its index is reached over TLS with the system's certificates
   python3 python3-venv  # brings the ONNX Runtime wheel through pip
@@ -56,6 +57,10 @@ case "$(uname -m)" in
     ;;
   *) wheel_platform= ;;
 esac
+
+# The gRPC service's wire definitions, out of the Python wheel of Triton's client.
+wire_version=2.73.0
+wire_sha256=1f5cec19b0568e037ec4d716ae702984b3ab93e35f72b8f72c5135374dd2be9a
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() {
@@ -235,6 +240,28 @@ bring_onnxruntime() {
   say "ONNX Runtime $ort_version is in .deps/onnxruntime."
 }
 
+bring_wire_definitions() {
+  local there="$deps/wire" wanted wheel
+  wanted="tritonclient $wire_version $wire_sha256"
+  if [[ -e "$there/inference.pb" && "$(cat "$there/version" 2>/dev/null)" == "$wanted" ]]; then
+    say "the wire definitions of tritonclient $wire_version are in .deps/."
+    return
+  fi
+  say "fetching the wire definitions of the gRPC service (tritonclient $wire_version; read, not installed)."
+  quietly "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+      --platform any --dest "$work/wire" "tritonclient==$wire_version" ||
+    fail "pip could not fetch tritonclient==$wire_version; the lines above say why."
+  wheel="$(find "$work/wire" -name 'tritonclient-*.whl')"
+  [[ -n "$wheel" ]] || fail "pip said that it fetched tritonclient, but no wheel is there."
+  check_sha256 "$wheel" "$wire_sha256"
+  quietly "$python" "$root/scripts/wire_definitions.py" "$wheel" "$work/wire/inference.pb" ||
+    fail "the wire definitions could not be read; the lines above say why."
+  rm "$wheel"
+  echo "$wanted" >"$work/wire/version"
+  rm -rf "$there"
+  mv "$work/wire" "$there" || fail ".deps/wire could not be written."
+}
+
 # install_requirements FILE: the Python packages that it pins, into .venv
 install_requirements() {
   local file="$1" wanted stamp
@@ -269,5 +296,6 @@ work="$(mktemp -d "$deps/setup.XXXXXX")" || fail "a working folder in $deps coul
 install_packages "${packages[@]}"
 make_venv
 bring_onnxruntime
+bring_wire_definitions
 for file in "${requirements[@]}"; do install_requirements "$file"; done
 say "done after $SECONDS s."

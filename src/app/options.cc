@@ -89,6 +89,17 @@ const Option kHttpPort = {.name = "http_port",
                           .min = 0,
                           .max = 65535};
 
+const Option kGrpcPort = {.name = "grpc_port",
+                          .type = Type::kInteger,
+                          .fallback = "8001",
+                          .text =
+                              "Port for gRPC; 0 takes any free one and prints it, off closes it. The default "
+                              "port is left out when it "
+                              "is taken.",
+                          .min = 0,
+                          .max = 65535,
+                          .choices = {"off"}};
+
 const Option kMetricsPort = {
     .name = "metrics_port",
     .type = Type::kInteger,
@@ -109,6 +120,7 @@ std::vector<Option> server_options() {
   return {
       kHost,
       kHttpPort,
+      kGrpcPort,
       kMetricsPort,
       {.name = "default_model", .type = Type::kText, .text = "The model that routes without a name mean."},
       {.name = "name", .type = Type::kText, .text = "Serve the one model given under this name."},

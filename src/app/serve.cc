@@ -18,7 +18,7 @@
 #include <fmt/ranges.h>
 
 #include "app/commands.h"
-#include "app/metrics_listener.h"
+#include "app/listeners.h"
 #include "app/model_settings.h"
 #include "app/watch.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
@@ -33,7 +33,6 @@
 #include "catalog/loader.h"
 #include "catalog/manager.h"
 #include "catalog/source.h"
-#include "http/server.h"
 #include "metrics/metrics.h"
 #include "serving/control_service.h"
 #include "serving/inference_service.h"
@@ -161,9 +160,13 @@ Result<void> check_names(const std::set<std::string>& names,
 }
 
 // What a person at the terminal wants to see first.
-void greet(const std::string& url, const std::string& metrics_url, const catalog::Catalog& catalog) {
+void greet(const Listeners& listeners, const catalog::Catalog& catalog) {
+  const std::string url = listeners.url();
   fmt::print("Serving on {}\n", url);
-  if (!metrics_url.empty()) fmt::print("Metrics on {}/metrics\n", metrics_url);
+  if (const std::string grpc = listeners.grpc_address(); !grpc.empty()) fmt::print("gRPC on {}\n", grpc);
+  if (const std::string metrics = listeners.metrics_url(); !metrics.empty()) {
+    fmt::print("Metrics on {}/metrics\n", metrics);
+  }
   std::string picture_route;
   std::string tensor_model;
   for (const content::ModelStatus& status : catalog.list()) {
@@ -246,32 +249,11 @@ struct Parts {
 
 // Connections first, then the work they may have left; the server object outlives both, since answers go to
 // it.
-void stop(http::Server& server, Parts& parts, Duration grace) {
-  server.stop(grace);
+void stop(Listeners& listeners, Parts& parts, Duration grace) {
+  listeners.stop(grace);
   parts.timer.stop();
   parts.executor.drain();
   parts.loader.drain();
-}
-
-http::ServerOptions http_options(const config::Values& values) {
-  const bool triton = values.text("compat") == "triton";
-  return {.host = values.text("host"),
-          .port = static_cast<std::uint16_t>(values.integer("http_port")),
-          .io_threads = std::max<std::size_t>(cpu_budget() / 4, 1),
-          .max_json_bytes = static_cast<std::uint64_t>(values.integer("max_json_bytes")),
-          .max_binary_bytes = static_cast<std::uint64_t>(values.integer("max_binary_bytes")),
-          .max_connections = static_cast<std::size_t>(values.integer("max_connections")),
-          .idle_timeout = std::chrono::milliseconds(values.integer("idle_timeout_ms")),
-          .read_timeout = std::chrono::milliseconds(values.integer("read_timeout_ms")),
-          .access_log = values.has("access_log") ? values.text("access_log") : "",
-          .server_name = triton ? "triton" : "bascule",
-          .triton_statuses = triton,
-          .server_version = std::string(kVersion)};
-}
-
-std::string url_of(const http::ServerOptions& options, std::uint16_t port) {
-  const bool ipv6 = options.host.find(':') != std::string::npos && !options.host.starts_with('[');
-  return fmt::format("http://{}{}{}:{}", ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", port);
 }
 
 // Returns when the models wanted at the start are loaded, or failed.
@@ -303,33 +285,27 @@ std::unique_ptr<Watch> watch(const config::Values& values, const Wanted& wanted,
 int run(const config::Values& values, const Wanted& wanted, const backend::Backend& backend) {
   Parts parts(values, wanted, backend);
   parts.metrics.set_build_info(kVersion);
-  const http::ServerOptions options = http_options(values);
-  const http::Services services{
-      .inference = parts.inference, .control = parts.control, .metrics = parts.metrics, .clock = parts.clock};
-  auto server = http::Server::listen(options, services);
-  if (!server) return fail(server.error(), kFailed);
-  auto metrics_server = listen_for_metrics(values, options, services);
-  if (!metrics_server) {
-    return fail(metrics_server.error(),
-                metrics_server.error().code == Code::kInvalidArgument ? kUsage : kFailed);
+  auto listeners = Listeners::open(values, {.inference = parts.inference,
+                                            .control = parts.control,
+                                            .metrics = parts.metrics,
+                                            .clock = parts.clock});
+  if (!listeners) {
+    return fail(listeners.error(), listeners.error().code == Code::kInvalidArgument ? kUsage : kFailed);
   }
-  (*server)->start();
-  if (*metrics_server) (*metrics_server)->start();
+  listeners->start();
   load_at_start(parts.manager, wanted.found);
   const bool none_wanted = wanted.names.contains(std::string(kNoModel));
   if (auto ready = parts.control.ready(); !ready && !none_wanted && !end_is_asked()) {
-    stop(**server, parts, Duration{});
+    stop(*listeners, parts, Duration{});
     return fail(ready.error(), kFailed);
   }
   auto watching = watch(values, wanted, parts.manager);
-  if (!end_is_asked()) {
-    greet(url_of(options, (*server)->port()),
-          *metrics_server ? url_of(options, (*metrics_server)->port()) : "", parts.catalog);
-  }
+  listeners->set_ready();
+  if (!end_is_asked()) greet(*listeners, parts.catalog);
   const int number = wait_for_end();
   watching.reset();
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
-  stop(**server, parts, kGrace);
+  stop(*listeners, parts, kGrace);
   log::info("Stopped");
   return kOk;
 }

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "http/statistics.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "protocol/v2/v2.h"
 
@@ -32,15 +31,6 @@ std::string_view state_name(content::ModelState state) {
     case content::ModelState::kUnloaded: return "unloaded";
   }
   return "unknown";
-}
-
-// Inferences that one request asked for.
-std::uint64_t rows_of(const content::InferResponse& answer) {
-  const bool has_rows = answer.model->batchable || answer.model->static_batch > 0;
-  if (!has_rows || answer.outputs.empty()) return 1;
-  const tensor::Shape& shape = answer.outputs.front().tensor.shape;
-  return shape.empty() ? 1
-                       : static_cast<std::uint64_t>(shape.front());  // a file may promise more than it gives
 }
 
 }  // namespace
@@ -167,21 +157,11 @@ Reply Handlers::refuse(const Refusal& refusal) {
 
 Reply Handlers::fail(const Match& match, const Error& error, TimePoint started) {
   const Route& route = *match.route;
-  // Only what is loaded may become a label: other names are the caller's to choose, without end.
-  const auto model = services_.control.model(match.model, match.version);
   const bool inference = route.endpoint == Endpoint::kInfer || route.endpoint == Endpoint::kPredict;
-  if (model && inference) {
-    const TimePoint now = services_.clock.now();
-    services_.metrics.request_failed(
-        {.model = (*model)->name, .version = (*model)->version, .dialect = route.label}, error, now - started,
-        now);
+  if (inference) {
+    accounts_.failed(match.model, match.version, route.label, error, started);
   } else {
-    const bool known =
-        model || error.reason == Reason::kModelNotReady || error.reason == Reason::kUnknownVersion;
-    services_.metrics.request_refused({.model = known ? std::string_view(match.model) : std::string_view{},
-                                       .version = model ? std::string_view((*model)->version) : "",
-                                       .dialect = route.label},
-                                      error);
+    accounts_.refused(match.model, match.version, route.label, error);
   }
   Reply reply = text_reply(protocol::error_body(error, dialect_of(route)), kJson,
                            protocol::http_status(error, dialect_of(route)));
@@ -192,18 +172,7 @@ Reply Handlers::fail(const Match& match, const Error& error, TimePoint started) 
 Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody>&& body,
                        const content::InferResponse& answer, TimePoint started) {
   if (!body) return fail(match, body.error(), started);
-  const TimePoint now = services_.clock.now();
-  services_.metrics.request_done(
-      {.model = answer.model->name, .version = answer.model->version, .dialect = match.route->label},
-      {.request = now - started,
-       .queue = answer.stages.queue,
-       .prepare = answer.stages.prepare,
-       .run = answer.stages.run,
-       .finish = answer.stages.finish,
-       .rows = rows_of(answer),
-       .run_rows = answer.stages.shared_rows,
-       .counts_run = answer.stages.first_of_run,
-       .at = now});
+  accounts_.answered(answer, match.route->label, started);
   Reply reply{.body = *std::move(body), .stages = answer.stages};
   if (reply.body.binary) reply.content_type = kBinary;
   return reply;
@@ -319,19 +288,9 @@ Reply Handlers::model_ready(const Match& match, TimePoint started) {
 }
 
 Reply Handlers::statistics(const Match& match, TimePoint started) {
-  std::vector<content::ModelStatistics> all;
-  for (const content::ModelStatus& status : services_.control.models()) {
-    if (status.state != content::ModelState::kReady) continue;
-    if (!match.model.empty() && status.name != match.model) continue;
-    if (!match.version.empty() && status.version != match.version) continue;
-    all.push_back(
-        statistics_of(status, services_.metrics.totals(status.name, status.version), services_.clock.now()));
-  }
-  if (all.empty() && !match.model.empty()) {
-    const auto model = services_.control.model(match.model, match.version);
-    if (!model) return fail(match, model.error(), started);
-  }
-  return text_reply(v2::write_statistics(all));
+  const auto all = accounts_.statistics(match.model, match.version);
+  if (!all) return fail(match, all.error(), started);
+  return text_reply(v2::write_statistics(*all));
 }
 
 std::string Handlers::exposition() {

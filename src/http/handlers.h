@@ -15,6 +15,7 @@
 #include "http/route.h"
 #include "http/server.h"
 #include "protocol/body.h"
+#include "serving/accounts.h"
 
 namespace bascule::http {
 
@@ -36,7 +37,10 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
 
   // `loopback`: whether only this machine can reach the server.
   Handlers(const ServerOptions& options, Services services, bool loopback)
-      : options_(options), services_(services), loopback_(loopback) {}
+      : options_(options),
+        services_(services),
+        accounts_(services.metrics, services.control, services.clock),
+        loopback_(loopback) {}
 
   // Decides on the head alone, before any of the body is read. `length`: the body's, where it is announced.
   std::expected<Admission, Refusal> admit(const RequestHead& head, std::optional<std::uint64_t> length) const;
@@ -71,6 +75,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
 
   const ServerOptions options_;
   const Services services_;
+  const serving::Accounts accounts_;
   const bool loopback_;
 };
 

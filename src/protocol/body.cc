@@ -76,9 +76,13 @@ unsigned ultralytics_status(const Error& error) {
 
 }  // namespace
 
+std::string error_text(const Error& error, Dialect dialect) {
+  return dialect == Dialect::kUltralytics ? error.message : v2_text(error);
+}
+
 std::string error_body(const Error& error, Dialect dialect) {
   std::string out = R"({"error":)";
-  text::append_json_quoted(out, dialect == Dialect::kUltralytics ? error.message : v2_text(error));
+  text::append_json_quoted(out, error_text(error, dialect));
   out += '}';
   return out;
 }
@@ -90,6 +94,25 @@ unsigned http_status(const Error& error, Dialect dialect) {
     case Dialect::kUltralytics: return ultralytics_status(error);
   }
   return 500;
+}
+
+int grpc_status(const Error& error, Dialect dialect) {
+  if (error.reason == Reason::kAdminRefused) return 7;  // PERMISSION_DENIED
+  switch (error.code) {
+    case Code::kInvalidArgument: return 3;
+    case Code::kNotFound: return 5;
+    case Code::kAlreadyExists: return 6;
+    case Code::kUnsupported: return 12;  // UNIMPLEMENTED
+    case Code::kFailedPrecondition:
+    case Code::kUnavailable: return 14;
+    case Code::kPayloadTooLarge: return 8;
+    case Code::kResourceExhausted: return dialect == Dialect::kTriton ? 14 : 8;
+    case Code::kDeadlineExceeded: return 4;
+    case Code::kCancelled: return 1;
+    case Code::kUnauthenticated: return 16;
+    case Code::kInternal: return 13;
+  }
+  return 2;
 }
 
 }  // namespace bascule::protocol

@@ -42,7 +42,12 @@ enum class Dialect {
 // the error's message.
 [[nodiscard]] std::string error_body(const Error& error, Dialect dialect = Dialect::kV2);
 
+// The same text without JSON around it.
+[[nodiscard]] std::string error_text(const Error& error, Dialect dialect = Dialect::kV2);
+
 // The HTTP status a dialect's clients expect for an error.
 [[nodiscard]] unsigned http_status(const Error& error, Dialect dialect);
+// The gRPC status (google.rpc.Code) that clients of v2 expect for an error; with kTriton, as Triton says it.
+[[nodiscard]] int grpc_status(const Error& error, Dialect dialect);
 
 }  // namespace bascule::protocol

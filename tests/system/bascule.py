@@ -54,6 +54,8 @@ class Server:
         words = [str(BINARY), "serve", *map(str, args), "--http-port", str(port)]
         if "--metrics-port" not in words and not default_metrics_port:
             words += ["--metrics-port", "off"]
+        if "--grpc-port" not in words:
+            words += ["--grpc-port", "off"]
         started = time.monotonic()
         self.ready_s = 0.0
         self.process = subprocess.Popen(

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "protocol/json.h"
+#include "protocol/v2/names.h"
 #include "protocol/v2/v2.h"
 
 namespace bascule::protocol::v2 {
@@ -40,9 +41,10 @@ std::string write_server_metadata(std::string_view name, std::string_view versio
   text::append_json_quoted(out, name);
   out += R"(,"version":)";
   text::append_json_quoted(out, version);
-  // Only what is there: parameters of a request are checked, but no model sees them yet.
-  out += R"x(,"extensions":["binary_tensor_data","statistics","model_repository",)x";
-  out += R"x("model_repository(unload_dependents)"]})x";
+  out += R"(,"extensions":)";
+  append_list(out, extensions(),
+              [&](std::string_view extension) { text::append_json_quoted(out, extension); });
+  out += '}';
   return out;
 }
 
@@ -52,7 +54,7 @@ std::string write_model_metadata(const content::ModelInfo& model, const std::vec
   out += R"(,"versions":)";
   append_strings(out, versions);
   out += R"(,"platform":)";
-  text::append_json_quoted(out, model.backend + "_" + model.format);
+  text::append_json_quoted(out, platform_name(model));
   out += R"(,"inputs":)";
   append_specs(out, model.inputs);
   out += R"(,"outputs":)";

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "protocol/json_reader.h"
 #include "protocol/v2/json_tensor.h"
+#include "protocol/v2/raw_tensor.h"
 #include "protocol/v2/v2.h"
 
 namespace bascule::protocol::v2 {
@@ -16,15 +17,6 @@ using tensor::DataType;
 using tensor::Shape;
 using tensor::Tensor;
 using Kind = JsonReader::Kind;
-
-// More than any model has; without a limit a body of tiny inputs would cost many times its size.
-constexpr std::size_t kMaxTensors = 1024;
-
-Error input_error(std::string_view name, std::string_view problem, Reason reason) {
-  Error error = invalid_argument(fmt::format("Input '{}' {}", text::shortened(name), problem), reason);
-  error.fields.name = name;
-  return error;
-}
 
 // What an entry of `inputs` says, besides its data.
 struct InputHead {
@@ -404,63 +396,6 @@ bool Parser::output_parameters(OutputChoice& out, bool& named) {
   });
 }
 
-// BYTES data holds one length and that many bytes for each element, and nothing else.
-Result<void> check_strings(const Tensor& tensor, std::size_t count, std::string_view name) {
-  std::span<const std::byte> rest = tensor.bytes;
-  std::size_t found = 0;
-  while (!rest.empty() && found < count) {
-    std::uint32_t length = 0;
-    if (rest.size() >= 4) std::memcpy(&length, rest.data(), 4);
-    if (rest.size() < 4 || length > rest.size() - 4) {
-      return input_error(name,
-                         fmt::format("has BYTES data whose element {} ends {} bytes behind the data's end.",
-                                     found, (rest.size() < 4 ? 4 : std::size_t{length} + 4) - rest.size()),
-                         Reason::kDataSizeMismatch);
-    }
-    rest = rest.subspan(4 + std::size_t{length});
-    ++found;
-  }
-  if (found == count && rest.empty()) return {};
-  return input_error(
-      name,
-      fmt::format("has {} bytes of BYTES data with {} elements and {} bytes behind them; shape "
-                  "{} needs {} elements.",
-                  tensor.bytes.size(), found, rest.size(), tensor::to_string(tensor.shape), count),
-      Reason::kDataSizeMismatch);
-}
-
-// Points `tensor` (type and shape are set) at `bytes`, or at an aligned copy of them.
-Result<void> attach(Tensor& tensor, std::span<const std::byte> bytes, const RequestBody& body,
-                    std::string_view name) {
-  const auto count = tensor::element_count(tensor.shape);
-  if (!count) return input_error(name, "is wrong: " + count.error().message, Reason::kShapeMismatch);
-  const std::size_t size = tensor::element_size(tensor.type);
-  if (size == 0) {
-    tensor.bytes = bytes;
-    tensor.owner = body.owner;
-    return check_strings(tensor, *count, name);
-  }
-  if (*count * size != bytes.size()) {
-    Error error =
-        input_error(name,
-                    fmt::format("has {} bytes of binary data; {} of shape {} needs {}.", bytes.size(),
-                                to_string(tensor.type), tensor::to_string(tensor.shape), *count * size),
-                    Reason::kDataSizeMismatch);
-    error.fields.expected = std::to_string(*count * size);
-    error.fields.got = std::to_string(bytes.size());
-    return error;
-  }
-  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % size == 0) {
-    tensor.bytes = bytes;
-    tensor.owner = body.owner;
-    return {};
-  }
-  BASCULE_ASSIGN(tensor::MutableTensor copy, tensor::make_tensor(tensor.type, std::move(tensor.shape)));
-  if (!bytes.empty()) std::memcpy(copy.bytes.data(), bytes.data(), bytes.size());
-  tensor = std::move(copy.tensor);
-  return {};
-}
-
 Error size_error(std::string message) {
   return invalid_argument(std::move(message), Reason::kDataSizeMismatch);
 }
@@ -503,7 +438,7 @@ Result<InferCall> parse_infer(const RequestBody& body, std::optional<std::size_t
                       rest.size()),
           Reason::kDataSizeMismatch);
     }
-    BASCULE_TRY(attach(input.tensor, rest.first(*size), body, input.name));
+    BASCULE_TRY(attach_raw(input.tensor, rest.first(*size), body, input.name));
     rest = rest.subspan(*size);
   }
   if (!rest.empty()) {
@@ -560,7 +495,7 @@ Result<InferCall> parse_raw_infer(const RequestBody& body, const content::ModelI
     }
     *place = static_cast<std::int64_t>(body.bytes.size() / row);
   }
-  BASCULE_TRY(attach(tensor, body.bytes, body, spec.name));
+  BASCULE_TRY(attach_raw(tensor, body.bytes, body, spec.name));
   call.request.inputs.push_back({spec.name, std::move(tensor)});
   return call;
 }

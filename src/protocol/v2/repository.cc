@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "protocol/json_reader.h"
+#include "protocol/v2/names.h"
 #include "protocol/v2/v2.h"
 
 namespace bascule::protocol::v2 {
@@ -13,27 +14,13 @@ std::string_view text_of(const RequestBody& body) {
   return {reinterpret_cast<const char*>(body.bytes.data()), body.bytes.size()};
 }
 
-std::string_view state_of(content::ModelState state) {
-  switch (state) {
-    case content::ModelState::kReady: return "READY";
-    case content::ModelState::kLoading: return "LOADING";
-    case content::ModelState::kFailed:
-    case content::ModelState::kUnloaded: return "UNAVAILABLE";
-  }
-  return "UNAVAILABLE";
-}
-
 bool check_parameter(JsonReader& json) {
   const std::string_view name = json.key();
   if (name == "unload_dependents") {
     bool ignored = false;
     return json.read_bool(ignored);
   }
-  const bool known = name == "config" || name.starts_with("file:");
-  return json.fail(invalid_argument(
-      fmt::format("The parameter '{}' is not taken{}; {}.", text::shortened(name), known ? " yet" : "",
-                  known ? "a model is loaded as its files are: change them and load again"
-                        : "known is unload_dependents")));
+  return json.fail(unknown_control_parameter(name));
 }
 
 bool check_parameters(JsonReader& json) {
@@ -72,7 +59,7 @@ std::string write_index(const std::vector<content::ModelStatus>& models, bool re
     out += R"(,"version":)";
     text::append_json_quoted(out, model.version);
     out += R"(,"state":")";
-    out += state_of(model.state);
+    out += state_name(model.state);
     out += R"(","reason":)";
     text::append_json_quoted(out, model.reason);
     out += '}';

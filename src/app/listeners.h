@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "config/option.h"
+#include "grpc/server.h"
+#include "http/server.h"
+
+namespace bascule::app {
+
+// Everything that answers: HTTP, gRPC, and /metrics by itself.
+// Thread-safety: external (one thread).
+class Listeners {
+ public:
+  // Binds them all. A port that nobody asked for is left out where it is taken, with a line in the log.
+  // Errors: of a port that was asked for; kInvalidArgument for an access log that cannot be opened. All of
+  // `services` outlive it.
+  static Result<Listeners> open(const config::Values& values, const http::Services& services);
+
+  // Answers from now on.
+  void start();
+  // Models are loaded: health checks may say so.
+  void set_ready();
+  // Takes nothing new, and waits for what is under way for at most `grace`.
+  void stop(Duration grace);
+
+  [[nodiscard]] std::string url() const;           // http://127.0.0.1:8000
+  [[nodiscard]] std::string grpc_address() const;  // 127.0.0.1:8001; empty: off
+  [[nodiscard]] std::string metrics_url() const;   // empty: off
+
+ private:
+  Listeners() = default;
+
+  std::string host_;  // as in a URL
+  std::unique_ptr<http::Server> http_;
+  std::unique_ptr<http::Server> metrics_;
+  std::unique_ptr<grpc_front::Server> grpc_;
+};
+
+}  // namespace bascule::app

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include "protocol/body.h"
+
+// Between gRPC's buffers and the bytes that protocol/ reads and writes.
+namespace bascule::grpc_front {
+
+// The message as one piece of memory: gRPC's own where it came so, else one copy.
+Result<protocol::RequestBody> body_of(const grpc::ByteBuffer& message);
+// The reply's pieces, handed to gRPC without a copy; their owners live as long as gRPC needs them.
+grpc::ByteBuffer buffer_of(protocol::ReplyBody reply);
+grpc::ByteBuffer buffer_of(std::string message);
+grpc::Status status_of(const Error& error, protocol::Dialect dialect);
+
+}  // namespace bascule::grpc_front

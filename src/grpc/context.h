@@ -1,0 +1,62 @@
+#pragma once
+
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "base/mutex.h"
+#include "grpc/server.h"
+#include "serving/accounts.h"
+
+namespace bascule::grpc_front {
+
+// A call that goes on until its client ends it, or the server does.
+// Thread-safety: thread-safe.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Takes no more requests, and ends once those under way have their answers.
+  virtual void drain() = 0;
+};
+
+// The streams that are open. Thread-safety: thread-safe.
+class Streams {
+ public:
+  void add(Stream& stream) {
+    MutexLock lock(mutex_);
+    open_.insert(&stream);
+  }
+  void remove(Stream& stream) {
+    MutexLock lock(mutex_);
+    open_.erase(&stream);
+  }
+  // Under the lock: a stream that ends now waits for it before it goes.
+  void drain() {
+    MutexLock lock(mutex_);
+    for (Stream* const stream : open_) stream->drain();
+  }
+
+ private:
+  Mutex mutex_;
+  std::set<Stream*> open_ BASCULE_GUARDED_BY(mutex_);
+};
+
+// What every call needs. Thread-safety: thread-safe.
+struct Context {
+  Context(ServerOptions server_options, Services all, bool listens_on_loopback)
+      : options(std::move(server_options)),
+        services(all),
+        accounts(all.metrics, all.control, all.clock),
+        loopback(listens_on_loopback) {}
+
+  const ServerOptions options;
+  const Services services;
+  const serving::Accounts accounts;
+  const bool loopback;  // only this machine can reach the server
+  Streams streams;
+};
+
+// Of this front end's series.
+inline constexpr std::string_view kLabel = "v2-grpc";
+
+}  // namespace bascule::grpc_front

@@ -1,0 +1,93 @@
+#include "grpc/infer_call.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "base/date.h"
+#include "grpc/bytes.h"
+#include "protocol/v2/messages.h"
+
+namespace bascule::grpc_front {
+namespace {
+
+namespace v2 = protocol::v2;
+
+constexpr Duration kLongest = std::chrono::hours(24);  // a deadline beyond this is none
+
+class InferCall final : public grpc::ServerUnaryReactor {
+ public:
+  void start(const Context& context, const grpc::CallbackServerContext& call, const grpc::ByteBuffer& request,
+             grpc::ByteBuffer& reply) {
+    infer(context, request, deadline_of(call, context.services.clock.now()), cancelled_,
+          [this, &reply, dialect = context.options.dialect](Answered answered) {
+            if (!answered.reply) return Finish(status_of(answered.reply.error(), dialect));
+            reply = buffer_of(*std::move(answered.reply));
+            Finish(grpc::Status::OK);
+          });
+  }
+  void OnCancel() override { *cancelled_ = true; }
+  void OnDone() override { const std::unique_ptr<InferCall> self(this); }
+
+ private:
+  const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+};
+
+}  // namespace
+
+std::optional<TimePoint> deadline_of(const grpc::CallbackServerContext& call, TimePoint now) {
+  const Duration left =
+      std::chrono::duration_cast<Duration>(call.deadline().time_since_epoch()) - unix_time();
+  if (left > kLongest) return std::nullopt;
+  return now + left;
+}
+
+void infer(const Context& context, const grpc::ByteBuffer& message, std::optional<TimePoint> deadline,
+           std::shared_ptr<const std::atomic<bool>> cancelled, std::move_only_function<void(Answered)> done) {
+  const TimePoint started = context.services.clock.now();
+  const auto parse = [&]() -> Result<v2::InferCall> {
+    BASCULE_ASSIGN(const protocol::RequestBody body, body_of(message));
+    return v2::parse_infer_message(body, context.options.max_typed_bytes);
+  };
+  Result<v2::InferCall> call = parse();
+  if (!call) {
+    context.accounts.refused("", "", kLabel, call.error());
+    return done({.reply = std::move(call).error(), .id = {}});
+  }
+  content::InferRequest& request = call->request;
+  request.dialect = kLabel;
+  request.cancelled = std::move(cancelled);
+  request.deadline = deadline;
+  if (call->timeout) {
+    const TimePoint own = started + *call->timeout;
+    request.deadline = std::min(request.deadline.value_or(own), own);
+  }
+  std::string model = request.model;
+  std::string version = request.version;
+  std::string id = request.id;
+  context.services.inference.infer(
+      std::move(request),
+      [&context, started, model = std::move(model), version = std::move(version), id = std::move(id),
+       done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
+        if (!last) return;
+        Result<protocol::ReplyBody> reply = answer ? v2::write_infer_message(*answer) : answer.error();
+        if (reply) {
+          context.accounts.answered(*answer, kLabel, started);
+        } else {
+          context.accounts.failed(model, version, kLabel, reply.error(), started);
+        }
+        done({.reply = std::move(reply), .id = std::move(id)});
+      });
+}
+
+grpc::ServerUnaryReactor* answer_infer(const Context& context, const grpc::CallbackServerContext& call,
+                                       const grpc::ByteBuffer& request, grpc::ByteBuffer& reply) {
+  auto reactor = std::make_unique<InferCall>();
+  InferCall* const raw = reactor.release();  // OnDone takes it back
+  raw->start(context, call, request, reply);
+  return raw;
+}
+
+}  // namespace bascule::grpc_front

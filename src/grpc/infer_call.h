@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "grpc/context.h"
+#include "protocol/body.h"
+
+namespace bascule::grpc_front {
+
+// One ModelInfer call. Deletes itself when gRPC is done with it.
+grpc::ServerUnaryReactor* answer_infer(const Context& context, const grpc::CallbackServerContext& call,
+                                       const grpc::ByteBuffer& request, grpc::ByteBuffer& reply);
+
+// One ModelStreamInfer call: many requests, each with one answer, in the order of the requests.
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* answer_infer_stream(
+    Context& context, const grpc::CallbackServerContext& call);
+
+// The answer to one message, however it came, and the id it belongs to.
+struct Answered {
+  Result<protocol::ReplyBody> reply = Error{};
+  std::string id;
+};
+// Reads and runs one ModelInferRequest; `done` is called once, on any thread. `deadline`: of the call.
+// `cancelled`: set once nobody waits.
+void infer(const Context& context, const grpc::ByteBuffer& message, std::optional<TimePoint> deadline,
+           std::shared_ptr<const std::atomic<bool>> cancelled, std::move_only_function<void(Answered)> done);
+
+// When the call's deadline is over, on the requests' clock; nothing where it has none.
+std::optional<TimePoint> deadline_of(const grpc::CallbackServerContext& call, TimePoint now);
+
+}  // namespace bascule::grpc_front

@@ -1,0 +1,124 @@
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/mutex.h"
+#include "grpc/bytes.h"
+#include "grpc/infer_call.h"
+#include "protocol/v2/messages.h"
+
+namespace bascule::grpc_front {
+namespace {
+
+namespace v2 = protocol::v2;
+
+// Requests of one stream that may be under way: a client that reads no answers is not read from either.
+constexpr std::size_t kMostUnderWay = 64;
+
+// Reads requests while fewer than kMostUnderWay have no answer written, and writes the answers in the order
+// of the requests. gRPC calls it on its threads, one call of a kind at a time; answers come on any thread.
+class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public Stream {
+ public:
+  InferStream(Context& context, const grpc::CallbackServerContext& call) : context_(context), call_(call) {
+    context_.streams.add(*this);
+    StartRead(&incoming_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (ok) {
+      const std::uint64_t number = add_request();
+      infer(context_, incoming_, deadline_of(call_, context_.services.clock.now()), cancelled_,
+            [this, number](Answered answered) { answer(number, std::move(answered)); });
+    }
+    go_on([&]() BASCULE_REQUIRES(mutex_) {
+      reading_ = false;
+      ended_ = ended_ || !ok;
+    });
+  }
+  void OnWriteDone(bool ok) override {
+    go_on([&]() BASCULE_REQUIRES(mutex_) {
+      writing_ = false;
+      broken_ = broken_ || !ok;
+      drop_first();
+    });
+  }
+  void OnCancel() override { *cancelled_ = true; }
+  void OnDone() override {
+    context_.streams.remove(*this);
+    const std::unique_ptr<InferStream> self(this);
+  }
+  void drain() override {
+    go_on([&]() BASCULE_REQUIRES(mutex_) { draining_ = true; });
+  }
+
+ private:
+  std::uint64_t add_request() {
+    MutexLock lock(mutex_);
+    answers_.emplace_back();
+    return first_ + answers_.size() - 1;
+  }
+
+  void answer(std::uint64_t number, Answered answered) {
+    grpc::ByteBuffer buffer =
+        buffer_of(answered.reply ? v2::wrap_stream_reply(*std::move(answered.reply))
+                                 : v2::write_stream_error(answered.reply.error(), answered.id));
+    go_on([&]() BASCULE_REQUIRES(mutex_) { answers_[number - first_] = std::move(buffer); });
+  }
+
+  void drop_first() BASCULE_REQUIRES(mutex_) {
+    answers_.pop_front();
+    ++first_;
+  }
+
+  // After `change`, begins what can begin: the next write, the next read, or the end. Whoever calls this from
+  // outside gRPC's own calls does not touch this object afterwards: it may be gone.
+  template <class Change>
+  void go_on(Change change) {
+    const grpc::ByteBuffer* write = nullptr;
+    bool read = false;
+    bool finish = false;
+    {
+      MutexLock lock(mutex_);
+      change();
+      if (finished_) return;
+      // To a client that takes no answers none are written; what is under way is still waited for.
+      while (broken_ && !writing_ && !answers_.empty() && answers_.front()) drop_first();
+      if (!broken_ && !writing_ && !answers_.empty() && answers_.front()) write = &*answers_.front();
+      writing_ = writing_ || write != nullptr;
+      const bool over = ended_ || broken_ || draining_;
+      read = !over && !reading_ && answers_.size() < kMostUnderWay;
+      reading_ = reading_ || read;
+      finish = over && !writing_ && answers_.empty() && (draining_ || broken_ || !reading_);
+      finished_ = finish;
+    }
+    if (write != nullptr) StartWrite(write);
+    if (read) StartRead(&incoming_);
+    if (finish) Finish(grpc::Status::OK);
+  }
+
+  Context& context_;
+  const grpc::CallbackServerContext& call_;
+  const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
+  grpc::ByteBuffer incoming_;
+  Mutex mutex_;
+  // From number first_ on; a deque, so that what is being written stays where it is.
+  std::deque<std::optional<grpc::ByteBuffer>> answers_ BASCULE_GUARDED_BY(mutex_);
+  std::uint64_t first_ BASCULE_GUARDED_BY(mutex_) = 0;
+  bool reading_ BASCULE_GUARDED_BY(mutex_) = true;
+  bool writing_ BASCULE_GUARDED_BY(mutex_) = false;
+  bool ended_ BASCULE_GUARDED_BY(mutex_) = false;  // the client sends no more
+  bool broken_ BASCULE_GUARDED_BY(mutex_) = false;
+  bool draining_ BASCULE_GUARDED_BY(mutex_) = false;
+  bool finished_ BASCULE_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* answer_infer_stream(
+    Context& context, const grpc::CallbackServerContext& call) {
+  return std::make_unique<InferStream>(context, call).release();  // OnDone takes it back
+}
+
+}  // namespace bascule::grpc_front

@@ -1,0 +1,98 @@
+#include "grpc/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include "base/date.h"
+#include "grpc/context.h"
+#include "grpc/service.h"
+
+namespace bascule::grpc_front {
+namespace {
+
+constexpr int kPingEveryMs = 60'000;  // whether a silent client is still there
+
+// What gRPC reads as an address: an IPv6 one in brackets.
+std::string address_of(const ServerOptions& options) {
+  const bool bare_ipv6 = options.host.find(':') != std::string::npos && !options.host.starts_with('[');
+  return fmt::format("{}{}{}:{}", bare_ipv6 ? "[" : "", options.host, bare_ipv6 ? "]" : "", options.port);
+}
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
+}
+
+class GrpcServer final : public Server {
+ public:
+  GrpcServer(ServerOptions options, Services services)
+      : context_(options, services, is_loopback(options.host)), service_(make_inference_service(context_)) {}
+  ~GrpcServer() override { stop(Duration{}); }
+
+  Result<void> listen() {
+    const ServerOptions& options = context_.options;
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort(address_of(options), grpc::InsecureServerCredentials(), &port);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a port that is taken is an error
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+    builder.SetMaxReceiveMessageSize(
+        static_cast<int>(std::min<std::size_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
+    builder.SetMaxSendMessageSize(std::numeric_limits<int>::max());
+    builder.RegisterService(service_.get());
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) {
+      return Error{.code = Code::kUnavailable,
+                   .message = fmt::format(
+                       "Cannot listen for gRPC on port {} of {}: it is in use, or not this machine's. "
+                       "Choose another with --host and --grpc-port, or close it with --grpc-port off.",
+                       options.port, options.host)};
+    }
+    port_ = static_cast<std::uint16_t>(port);
+    set_ready(false);
+    return {};
+  }
+
+  [[nodiscard]] std::uint16_t port() const override { return port_; }
+
+  void set_ready(bool ready) override {
+    if (auto* const health = server_->GetHealthCheckService()) health->SetServingStatus(ready);
+  }
+
+  void stop(Duration grace) override {
+    if (stopped_.exchange(true) || server_ == nullptr) return;
+    context_.streams.drain();
+    const auto end = std::chrono::system_clock::time_point(
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(unix_time() + grace));
+    server_->Shutdown(end);
+  }
+
+ private:
+  Context context_;
+  const std::unique_ptr<grpc::Service> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::uint16_t port_ = 0;
+  std::atomic<bool> stopped_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, Services services) {
+  auto server = std::make_unique<GrpcServer>(std::move(options), services);
+  BASCULE_TRY(server->listen());
+  return Result<std::unique_ptr<Server>>(std::move(server));
+}
+
+}  // namespace bascule::grpc_front

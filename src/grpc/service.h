@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+
+#include <grpcpp/impl/codegen/service_type.h>
+
+#include "grpc/context.h"
+
+namespace bascule::grpc_front {
+
+// inference.GRPCInferenceService. `context` outlives it.
+std::unique_ptr<grpc::Service> make_inference_service(Context& context);
+
+}  // namespace bascule::grpc_front

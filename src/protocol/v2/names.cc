@@ -1,0 +1,37 @@
+#include "protocol/v2/names.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace bascule::protocol::v2 {
+
+std::string_view state_name(content::ModelState state) {
+  switch (state) {
+    case content::ModelState::kReady: return "READY";
+    case content::ModelState::kLoading: return "LOADING";
+    case content::ModelState::kFailed:
+    case content::ModelState::kUnloaded: return "UNAVAILABLE";
+  }
+  return "UNAVAILABLE";
+}
+
+std::string platform_name(const content::ModelInfo& model) { return model.backend + "_" + model.format; }
+
+const std::vector<std::string_view>& extensions() {
+  // Only what is there: parameters of a request are checked, but no model sees them yet.
+  static const std::vector<std::string_view> names = {"schedule_policy", "binary_tensor_data", "statistics",
+                                                      "model_repository",
+                                                      "model_repository(unload_dependents)"};
+  return names;
+}
+
+Error unknown_control_parameter(std::string_view name) {
+  const bool known = name == "config" || name.starts_with("file:");
+  return invalid_argument(fmt::format("The parameter '{}' is not taken{}; {}.", text::shortened(name),
+                                      known ? " yet" : "",
+                                      known ? "a model is loaded as its files are: change them and load again"
+                                            : "known is unload_dependents"));
+}
+
+}  // namespace bascule::protocol::v2

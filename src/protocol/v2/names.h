@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "content/model_info.h"
+
+// Words that the REST and the gRPC form of the protocol share.
+namespace bascule::protocol::v2 {
+
+inline constexpr std::size_t kMaxSmallMessage = 64ULL << 10U;  // of a call that carries names only
+
+// READY, LOADING or UNAVAILABLE.
+[[nodiscard]] std::string_view state_name(content::ModelState state);
+// "onnxruntime_onnx"
+[[nodiscard]] std::string platform_name(const content::ModelInfo& model);
+// The protocol's extensions that are there, for server metadata.
+[[nodiscard]] const std::vector<std::string_view>& extensions();
+// Of a load or unload that names a parameter nothing here acts on.
+[[nodiscard]] Error unknown_control_parameter(std::string_view name);
+
+}  // namespace bascule::protocol::v2
