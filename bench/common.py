@@ -20,6 +20,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "release"
+BINARY = pathlib.Path(os.environ.get("BASCULE_BINARY", BUILD / "bascule"))  # another build, to compare with
 FRUIT = ROOT / "examples/checkout/fruit.onnx"
 TRAY = ROOT / "examples/checkout/pictures/fruit_101_0008.jpg"
 BUS = ROOT.parent / "shared/data/photos/bus.jpg"  # the sample picture everybody quotes; not ours to ship
@@ -145,8 +146,8 @@ class Server:
         self.started = time.monotonic()
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            bench.pinned(cores, tool(BUILD / "bascule"), "serve", *args, "--http-port", 0, "--grpc-port", "off", "--metrics-port", "off",
-                         "--log-level", "error"),
+            bench.pinned(cores, tool(BINARY), "serve", *args, "--http-port", 0, "--grpc-port", "off", "--metrics-port",
+                         "off", "--log-level", "error"),
             stdout=subprocess.PIPE, stderr=self.log, text=True,
         )
         limit = time.monotonic() + 60

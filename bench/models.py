@@ -47,15 +47,14 @@ def matmul_chain(bench: Bench, name: str, layers: int) -> pathlib.Path:
     return save(bench, name, nodes, [("x", [1, 128, 128])], [("y", [1, 128, 16])], weights)
 
 
-def matmul_of(bench: Bench, wanted_ms: float) -> tuple[pathlib.Path, float]:
-    """A chain whose run takes about that long on one core of this machine, and how long it takes."""
+def matmul_of(bench: Bench, wanted_ms: float) -> pathlib.Path:
+    """A chain whose run takes about that long on one core of this machine."""
     took = lambda path: bench.bare(bench.server_cores, "bare_engine", "--model", path, "--shape", "1,128,128",
                                    "--seconds", 0.3)["p50_us"] / 1000
     few, many = took(matmul_chain(bench, "calibrate2", 2)), took(matmul_chain(bench, "calibrate6", 6))
     each = max((many - few) / 4, 0.01)
     layers = max(1, min(200, round((wanted_ms - few) / each) + 2))
-    path = matmul_chain(bench, "matmul", layers)
-    return path, took(path)
+    return matmul_chain(bench, "matmul", layers)
 
 
 def two_layers(bench: Bench, name: str, hidden: int) -> pathlib.Path:

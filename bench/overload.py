@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+
 import models
 from common import FRUIT, TRAY, Bench, Part, Row, binary_body, multipart
 
@@ -9,8 +12,8 @@ NAME = "overload"
 TITLE = "Overload"
 HOW = """Server on one core, the open-loop generator (`bench/open_loop.py`) on another. The capacity is measured with
 a closed loop of 4 clients before and after each load; requests leave at 0.5 to 4 times that rate at fixed times, and
-latency counts from the planned time. *Goodput* is answers within the queue budget plus twice the median run, per
-second, as a share of the capacity. The refusals' cost is the processor time of all threads but the workers, less what
+latency counts from the planned time. *Goodput* is answers within the queue budget plus twice a run (by the server's
+statistics when busy), per second, as a share of the capacity. The refusals' cost is the processor time of all threads but the workers, less what
 the accepted work takes of them at half the capacity, as a share of a core. A row whose generator was late, or around
 which the capacity changed by more than a tenth, is not steady. The tensors' model is a chain of matrix products of
 about 10 ms a run that the bench makes; the JPEGs go to the fruit detector at 320."""
@@ -26,22 +29,20 @@ STEADY = 0.1  # capacities before and after a load that differ by more show the 
 class Work:
     """A model with one request for it."""
 
-    def __init__(self, name: str, path, route: str, body, args: list, run_ms: float) -> None:
-        self.name, self.path, self.route, self.body, self.args, self.run_ms = name, path, route, body, args, run_ms
+    def __init__(self, name: str, path, route: str, body, args: list) -> None:
+        self.name, self.path, self.route, self.body, self.args, self.run_ms = name, path, route, body, args, 0.0
 
 
 def tensors(bench: Bench) -> Work:
-    path, run_ms = models.matmul_of(bench, 10)
+    path = models.matmul_of(bench, 10)
     body, head = binary_body(bench.folder, "matmul", "x", [1, 128, 128])
     args = ["--content-type", "application/octet-stream", "--header", f"Inference-Header-Content-Length: {head}"]
-    return Work("tensors", path, "/v2/models/matmul/infer", body, args, run_ms)
+    return Work("tensors", path, "/v2/models/matmul/infer", body, args)
 
 
 def pictures(bench: Bench) -> Work:
     body, content_type = multipart(bench.folder, TRAY, imgsz=320)
-    loop = bench.bare(bench.server_cores, "bare_pipeline", "--model", FRUIT, "--picture", TRAY, "--imgsz", 320,
-                      "--seconds", 0.5)
-    return Work("JPEGs", FRUIT, "/models/fruit/predict", body, ["--content-type", content_type], loop["p50_us"] / 1000)
+    return Work("JPEGs", FRUIT, "/models/fruit/predict", body, ["--content-type", content_type])
 
 
 def one_load(bench: Bench, server, work: Work, rate: float, good_ms: float, warmup: float) -> dict:
@@ -76,10 +77,20 @@ def all_loads(bench: Bench, server, work: Work, loads, bound_ms: float, warmup: 
     return points
 
 
+def run_ms(bench: Bench, server, work: Work) -> float:
+    """How long a run takes in the server when it is busy and nothing is refused, by its own statistics."""
+    capacity(bench, server, work)
+    with urllib.request.urlopen(f"{server.url}/v2/models/{work.path.stem}/stats", timeout=30) as reply:
+        stats = json.load(reply)["model_stats"][0]["inference_stats"]
+    return sum(stats[stage]["ns"] for stage in ("compute_input", "compute_infer", "compute_output")) / (
+        1e6 * stats["compute_infer"]["count"])
+
+
 def with_admission(bench: Bench, part: Part, work: Work, budget_ms: int) -> list[dict]:
-    bound_ms = budget_ms + 2 * work.run_ms
     loads = LOADS if not bench.options.smoke else (4,)
     with bench.server(work.path, "--queue-budget-ms", budget_ms) as server:
+        work.run_ms = run_ms(bench, server, work)
+        bound_ms = budget_ms + 2 * work.run_ms
         points = all_loads(bench, server, work, loads, bound_ms, budget_ms / 1000 + 0.5)
     accepted_cores = points[0]["other_cores"] / max(points[0]["offered_per_second"], 1e-9)
     for point in points:
@@ -116,7 +127,6 @@ def without_admission(bench: Bench, work: Work) -> list[dict]:
 def run(bench: Bench, part: Part) -> None:
     works = [tensors(bench), pictures(bench)] if not bench.options.smoke else [tensors(bench)]
     for work in works:
-        print(f"  {work.name}: a run takes {work.run_ms:.1f} ms", flush=True)
         for budget_ms in BUDGETS_MS if not bench.options.smoke else BUDGETS_MS[1:]:
             points = with_admission(bench, part, work, budget_ms)
             part.plots[f"{work.name}, budget {budget_ms} ms"] = points

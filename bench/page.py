@@ -57,13 +57,14 @@ def as_html(report: dict, pictures: dict[str, str]) -> str:
 def marked(text: str) -> str:
     """The little of Markdown that the parts' texts use."""
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    text = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", text)
     return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
 
 
 def as_markdown(report: dict, pictures: dict[str, str]) -> str:
     out = ["", subject(report)]
     for part in report["parts"].values():
-        out += ["", f"## {part['title']}", part["how"], ""]
+        out += ["", f"## {part['title']}", "", part["how"], ""]
         if part["skipped"]:
             out += [f"Not measured: {part['skipped']}.", ""]
         if part["rows"]:

@@ -24,7 +24,7 @@ def matplotlib_pyplot():
 def as_svg(plt, figure) -> str:
     out = io.StringIO()
     figure.tight_layout()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
     plt.close(figure)
     text = out.getvalue()
     return text[text.index("<svg"):]

@@ -17,11 +17,13 @@ import json
 import os
 import pathlib
 import platform
+import re
 import sys
 import tempfile
 import time
 
-from common import ROOT, Bench, Part, Skip
+import page
+from common import ROOT, Bench, Part, Row, Skip
 
 PARTS = ("footprint", "latency", "peers", "batching", "throughput", "pipeline", "overload", "reloads")
 
@@ -48,10 +50,16 @@ def arguments() -> argparse.Namespace:
                         help="where bench.json and bench.html are written (build/bench)")
     parser.add_argument("--write-docs", action="store_true",
                         help="also rewrite the figures in docs/benchmarks.md and the plots in docs/pictures/bench")
+    parser.add_argument("--report", type=pathlib.Path, help="measure nothing: write again what this bench.json holds")
     options = parser.parse_args()
     if options.write_docs and (options.only or options.smoke):
         parser.error("--write-docs wants the whole run")
     return options
+
+
+def as_asked() -> str:
+    """This run's options, without where it wrote to."""
+    return re.sub(r"--out[ =]\S+", "", " ".join(sys.argv[1:])).strip()
 
 
 def take_priority() -> None:
@@ -83,10 +91,14 @@ def measure(bench: Bench, name: str) -> Part:
 
 def main() -> int:
     options = arguments()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.report:
+        write(json.loads(options.report.read_text()), options)
+        return 0
     if options.priority:
         take_priority()
     report: dict = {"machine": machine(), "rounds": options.rounds, "seconds": options.seconds,
-                    "overload_seconds": options.overload_seconds, "command": " ".join(sys.argv[1:])}
+                    "overload_seconds": options.overload_seconds, "command": as_asked()}
     with tempfile.TemporaryDirectory(prefix="bascule-bench-") as folder:
         bench = Bench(options, pathlib.Path(folder))
         if len(bench.all_cores) == 1:
@@ -95,15 +107,19 @@ def main() -> int:
         parts = [measure(bench, name) for name in PARTS if not options.only or name in options.only]
     report["parts"] = {part.name: dataclasses.asdict(part) for part in parts}
 
-    options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
-    import page  # after the JSON: what was measured is kept whatever happens here
+    write(report, options)
+    return judge([row for part in parts for row in part.rows])
+
+
+def write(report: dict, options: argparse.Namespace) -> None:
     pictures = page.write(report, options.out / "bench.html")
     if options.write_docs:
         page.write_docs(report, pictures)
-    print(f"Written to {options.out}/bench.json and bench.html")
+    print(f"Written to {options.out}: bench.json and bench.html{', docs/benchmarks.md' if options.write_docs else ''}")
 
-    rows = [row for part in parts for row in part.rows]
+
+def judge(rows: list[Row]) -> int:
     missed = [row for row in rows if row.steady and row.met is False]
     unsteady = [row for row in rows if not row.steady and row.met is not None]
     for row in missed:

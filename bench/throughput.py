@@ -13,6 +13,7 @@ other core."""
 CLIENTS = (1, 2, 4, 8)
 GOAL = {1: 0.90, 4: 0.97, 8: 0.97}
 STEADY_SPREAD = 0.1
+FASTER = 1.05  # than the engine inside it a server cannot be; the two have their memory in other places
 
 
 def run(bench: Bench, part: Part) -> None:
@@ -36,5 +37,5 @@ def run(bench: Bench, part: Part) -> None:
             part.add(Row(f"{clients} client{'s' if clients > 1 else ''}",
                          f"{ratio:.3f} of the bare engine ({low_high[0]:.3f} to {low_high[1]:.3f})",
                          f">= {goal}" if goal else "", ratio >= goal if goal else None,
-                         low_high[1] - low_high[0] <= STEADY_SPREAD and ratio <= 1.02,
+                         low_high[1] - low_high[0] <= STEADY_SPREAD and ratio <= FASTER,
                          {"clients": clients, "ratio": ratio, "range": low_high}))

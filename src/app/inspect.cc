@@ -125,7 +125,7 @@ int inspect(config::Parsed parsed) {
   if (!sources) return fail(sources.error(), kFailed);
   const SettingsReader reader(parsed.values, std::move(said), folder);
   int exit_code = kOk;
-  const SteadyClock clock;
+  const ThreadTimeClock clock;  // as the server measures
   for (const catalog::ModelSource& source : *sources) {
     const auto facts = inspect_one(source, reader, *backend, clock);
     if (!facts) {

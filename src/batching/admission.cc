@@ -11,9 +11,10 @@ constexpr Duration kLongest = std::chrono::hours(1);
 }  // namespace
 
 Duration expected_wait(const QueueLoad& load) {
-  const std::size_t before = load.waiting - std::min(load.behind, load.waiting);
+  const std::size_t waiting = load.waiting - std::min(load.behind, load.waiting);
+  const double before = waiting == 0 ? 0 : static_cast<double>(waiting) + static_cast<double>(load.running);
   // In floating point: a queue without a limit times a slow run must not wrap around.
-  const double wait = static_cast<double>(load.per_request.count()) * static_cast<double>(before) /
+  const double wait = static_cast<double>(load.per_request.count()) * before /
                       static_cast<double>(std::max<std::size_t>(load.instances, 1));
   return Duration(static_cast<Duration::rep>(std::min(wait, static_cast<double>(kLongest.count()))));
 }

@@ -19,7 +19,8 @@ struct QueueLoad {
   std::size_t behind = 0;  // of those that wait, the ones of lower priority: they are served after it
   std::size_t instances = 1;
   std::size_t idle_instances = 0;
-  Duration per_request{};  // an instance is taken up by one request, as measured; 0: not known yet
+  std::size_t running = 0;  // instances that are at work on requests which no longer wait
+  Duration per_request{};   // an instance is taken up by one request, as measured; 0: not known yet
 };
 
 // Why a request is not let in, and when it is worth asking again.
@@ -29,7 +30,10 @@ struct QueueRefusal {
   Duration retry_after{};
 };
 
-// How long the request would wait for those that are served before it, from the measured rate.
+// How long the request would wait for those that are served before it, from the measured rate. What runs now
+// counts whole, so that the estimate errs to the long side: else a queue kept full by overload ends its waits
+// past the budget. The first to wait waits for nothing but that, and 0 is said: else a model whose run is
+// longer than the budget would never have one waiting, and idle between.
 [[nodiscard]] Duration expected_wait(const QueueLoad& load);
 
 // Nothing: the request may wait. A request that meets an idle instance is always let in. A full queue refuses

@@ -14,7 +14,8 @@ constexpr std::size_t kWindow = 64;
 // A full queue is looked through for requests that no one wants any more, but not for every newcomer.
 constexpr std::uint32_t kMostUrgent = 1;  // with levels; without, all are at 0
 constexpr Duration kCleanEvery = std::chrono::milliseconds(5);
-constexpr int kSmoothing = 8;  // the measured rate follows the last this many runs, roughly
+constexpr int kSmoothing =
+    32;  // the measured rate follows the last this many runs, roughly; each dip lets one more in
 
 bool cancelled(const Item& item) {
   return item.cancelled != nullptr && item.cancelled->load(std::memory_order_relaxed);
@@ -81,6 +82,7 @@ QueueLoad Batcher::load_for(std::uint32_t level) const {
           .behind = behind(level),
           .instances = options_.instances,
           .idle_instances = options_.instances - std::min(claims_, options_.instances),
+          .running = claims_ - std::min(posted_, claims_),
           .per_request = per_request_};
 }
 

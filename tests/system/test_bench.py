@@ -55,6 +55,21 @@ def test_each_part_measures_and_the_page_holds_it(tmp_path):
         assert not row["figures"]["failed"]
 
 
+def test_an_earlier_run_is_written_again(tmp_path):
+    row = {"name": "a", "shown": "1 < 2 *of* it", "goal": ">= 1", "met": True, "steady": True, "figures": {}}
+    part = {"name": "latency", "title": "Title", "how": "`code`, **strong**", "rows": [row], "plots": {}, "skipped": ""}
+    machine = {"cpu": "C", "cores": 2, "kernel": "6", "date": "2026-01-01", "load_before": 0.1}
+    report = tmp_path / "earlier.json"
+    report.write_text(json.dumps({"machine": machine, "command": "--rounds 9", "parts": {"latency": part}}))
+    done = subprocess.run([sys.executable, ROOT / "bench/run.py", "--report", report, "--out", tmp_path],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "bench.html").read_text()
+    assert "bench/run.sh --rounds 9" in page
+    assert "1 &lt; 2 *of* it" in page
+    assert "<code>code</code>, <strong>strong</strong>" in page
+
+
 class Slow(http.server.BaseHTTPRequestHandler):
     """Answers one request after the other, each after 20 ms; every third with 429."""
 
