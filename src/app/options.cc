@@ -42,6 +42,23 @@ const Option kLoadModel = {
     .fallback = "*",
     .text =
         "Names of the models to load at the start, with commas between them; `*` for all, `none` for none."};
+const Option kLoadOnUse = {
+    .name = "load_on_use",
+    .type = Type::kFlag,
+    .text =
+        "Load a model when a request first asks for it, which waits, not at the start; those that "
+        "--load-model names are loaded at once."};
+const Option kMemoryBudget = {
+    .name = "memory_budget_mb",
+    .type = Type::kInteger,
+    .fallback = "0",
+    .text =
+        "Memory that all loaded models may need together, as estimated when they are loaded. What does not "
+        "fit at the start is loaded by the first request for it; models used longest ago make room. 0: no "
+        "limit.",
+    .unit = "MB",
+    .min = 0,
+    .max = 1e9};
 const Option kVersionPolicy = {
     .name = "version_policy",
     .type = Type::kText,
@@ -128,6 +145,8 @@ std::vector<Option> server_options() {
       kPollSecs,
       kWatch,
       kLoadModel,
+      kLoadOnUse,
+      kMemoryBudget,
       kVersionPolicy,
       {.name = "max_json_bytes",
        .type = Type::kInteger,

@@ -137,6 +137,7 @@ void report(const catalog::ModelSource& source, const Result<catalog::Handle>& m
 std::set<std::string> names_at_start(const config::Values& values) {
   std::set<std::string> names;
   std::string_view rest = values.text("load_model");
+  if (rest == "*" && values.flag("load_on_use")) return {std::string(kNoModel)};
   if (rest == "*") return names;
   while (true) {
     const std::size_t comma = std::min(rest.find(','), rest.size());
@@ -172,8 +173,10 @@ void greet(const Listeners& listeners, const catalog::Catalog& catalog) {
   for (const content::ModelStatus& status : catalog.list()) {
     const auto model = catalog.pin(status.name, status.version);
     if (!model) {
+      const bool waits = status.on_use && status.state != content::ModelState::kFailed;
       fmt::print("  {:<24} {}: {}\n", status.name,
-                 status.state == content::ModelState::kUnloaded ? "not loaded" : "failed", status.reason);
+                 waits || status.state == content::ModelState::kUnloaded ? "not loaded" : "failed",
+                 waits ? "it loads on first use" : status.reason);
       continue;
     }
     fmt::print("  {:<24} {}\n", status.name, describe(*(*model)->info));
@@ -217,7 +220,10 @@ struct Parts {
         manager(manager_options(values, wanted, backend), clock, catalog, loader),
         executor({.name = "worker", .threads = cpu_budget()}),
         timer(clock),
-        inference(catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics}, {}),
+        inference(
+            catalog,
+            {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics, .manager = &manager},
+            {.max_parked = static_cast<std::size_t>(values.integer("max_queue_size"))}),
         control(catalog, clock, values.text("model_control_mode") == "explicit" ? &manager : nullptr) {}
 
  private:
@@ -243,7 +249,16 @@ struct Parts {
             .loaded = [this](const auto& source, const auto& model,
                              Duration took) { report(source, model, took, catalog, metrics); },
             // The allocator would keep what a model had: as much again after a few reloads.
-            .freed = [] { malloc_trim(0); }};
+            .freed = [] { malloc_trim(0); },
+            .load_on_use = values.flag("load_on_use"),
+            .memory_budget = static_cast<std::uint64_t>(values.integer("memory_budget_mb")) * 1'000'000,
+            // Without what the allocator keeps for later: else a model would seem smaller after another.
+            .resident =
+                [] {
+                  malloc_trim(0);
+                  return metrics::private_bytes();
+                },
+            .evicted = [this](const std::string& name) { metrics.evicted(name); }};
   }
 };
 
@@ -254,6 +269,7 @@ void stop(Listeners& listeners, Parts& parts, Duration grace) {
   parts.timer.stop();
   parts.executor.drain();
   parts.loader.drain();
+  parts.manager.stop();
 }
 
 // Returns when the models wanted at the start are loaded, or failed.

@@ -1,5 +1,6 @@
 #include "catalog/catalog.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -63,36 +64,48 @@ void Catalog::change(const std::string& name, const std::string& version, Change
   });
 }
 
-void Catalog::set_loading(const std::string& name, const std::string& version) {
-  change(name, version, [](Entry& entry) -> Handle {
-    if (entry.model == nullptr) entry.status.state = ModelState::kLoading;
+void Catalog::set_loading(const std::string& name, const std::string& version, bool on_use) {
+  change(name, version, [&](Entry& entry) -> Handle {
+    if (entry.model != nullptr) return nullptr;
+    entry.status.state = ModelState::kLoading;
+    entry.status.on_use = on_use;
     return nullptr;
   });
 }
 
-void Catalog::set_ready(Handle model) {
+void Catalog::set_ready(Handle model, std::uint64_t memory_bytes) {
   const std::shared_ptr<const content::ModelInfo> info = model->info;
+  const bool no_pictures = model->task == nullptr;
   change(info->name, info->version, [&](Entry& entry) {
     entry.status.state = ModelState::kReady;
     entry.status.reason.clear();
+    entry.status.on_use = false;
+    entry.status.memory_bytes = memory_bytes;
+    entry.no_pictures = no_pictures;
+    entry.last_use = ++uses_;  // so that what was just loaded is not the first to go
     return std::exchange(entry.model, std::move(model));
   });
 }
 
-void Catalog::set_failed(const std::string& name, const std::string& version, std::string reason) {
+void Catalog::set_failed(const std::string& name, const std::string& version, std::string reason,
+                         bool on_use) {
   change(name, version, [&](Entry& entry) -> Handle {
     const bool serves = entry.model != nullptr;
     entry.status.state = serves ? ModelState::kReady : ModelState::kFailed;
+    entry.status.on_use = on_use && !serves;
     entry.status.reason =
         serves ? "What was loaded before still serves; the last reload failed: " + reason : std::move(reason);
     return nullptr;
   });
 }
 
-void Catalog::set_unloaded(const std::string& name, const std::string& version, std::string reason) {
+void Catalog::set_unloaded(const std::string& name, const std::string& version, std::string reason,
+                           bool on_use) {
   change(name, version, [&](Entry& entry) {
     entry.status.state = ModelState::kUnloaded;
     entry.status.reason = std::move(reason);
+    entry.status.on_use = on_use;
+    entry.status.memory_bytes = 0;
     return std::exchange(entry.model, nullptr);
   });
 }
@@ -112,25 +125,43 @@ void Catalog::forget(const std::string& name, const std::string& version) {
 
 Result<Handle> Catalog::pin(std::string_view name, std::string_view version, bool needs_pictures) const {
   return index_.with([&](const Index& index) -> Result<Handle> {
-    if (name.empty()) name = default_model_;
-    if (name.empty()) {
-      BASCULE_ASSIGN(name, the_only_model(index, needs_pictures));
-    }
-    const auto found = index.find(name);
-    if (found == index.end()) {
-      std::vector<std::string> names;
-      for (const auto& [known, versions] : index) names.push_back(known);
-      return unknown_model(name, names);
-    }
-    return pick_version(name, found->second, version);
+    BASCULE_ASSIGN(const Entry* const entry, find(index, name, version, needs_pictures, false));
+    return entry->model;
   });
 }
 
+Result<Use> Catalog::use(std::string_view name, std::string_view version, bool needs_pictures) const {
+  return index_.with([&](const Index& index) -> Result<Use> {
+    BASCULE_ASSIGN(const Entry* const found, find(index, name, version, needs_pictures, true));
+    if (found->model == nullptr) return Use{.model = nullptr, .loads = found->status.name};
+    found->last_use = ++uses_;
+    return Use{.model = found->model, .loads = {}};
+  });
+}
+
+Result<const Catalog::Entry*> Catalog::find(const Index& index, std::string_view name,
+                                            std::string_view version, bool needs_pictures,
+                                            bool or_loads) const {
+  if (name.empty()) name = default_model_;
+  if (name.empty()) {
+    BASCULE_ASSIGN(name, the_only_model(index, needs_pictures));
+  }
+  const auto found = index.find(name);
+  if (found == index.end()) {
+    std::vector<std::string> names;
+    for (const auto& [known, versions] : index) names.push_back(known);
+    return unknown_model(name, names);
+  }
+  return pick_version(name, found->second, version, or_loads);
+}
+
+// A model that loads on use is one of those that may be meant, loaded or not: else what a request without a
+// name means would change with what makes room.
 Result<std::string_view> Catalog::the_only_model(const Index& index, bool needs_pictures) {
   std::vector<std::string_view> fitting;
   for (const auto& [name, versions] : index) {
     for (const auto& [number, entry] : versions) {
-      if (entry.model != nullptr && (!needs_pictures || entry.model->task != nullptr)) {
+      if ((entry.model != nullptr || entry.status.on_use) && (!needs_pictures || !entry.no_pictures)) {
         fitting.emplace_back(name);
         break;
       }
@@ -148,8 +179,11 @@ Result<std::string_view> Catalog::the_only_model(const Index& index, bool needs_
                   fitting.size(), needs_pictures ? " that take pictures" : "", fmt::join(fitting, ", ")));
 }
 
-Result<Handle> Catalog::pick_version(std::string_view name, const Versions& versions,
-                                     std::string_view version) {
+Result<const Catalog::Entry*> Catalog::pick_version(std::string_view name, const Versions& versions,
+                                                    std::string_view version, bool or_loads) {
+  const auto usable = [or_loads](const Entry& entry) {
+    return entry.model != nullptr || (or_loads && entry.status.on_use);
+  };
   if (!version.empty()) {
     const auto number = text::parse_int(version);
     const auto found =
@@ -159,13 +193,34 @@ Result<Handle> Catalog::pick_version(std::string_view name, const Versions& vers
       for (const auto& [key, entry] : versions) known.push_back(key);
       return unknown_version(name, version, fmt::format("{}", fmt::join(known, ", ")));
     }
-    if (found->second.model == nullptr) return not_ready(found->second.status);
-    return found->second.model;
+    if (!usable(found->second)) return not_ready(found->second.status);
+    return &found->second;
   }
   for (auto entry = versions.rbegin(); entry != versions.rend(); ++entry) {
-    if (entry->second.model != nullptr) return entry->second.model;
+    if (entry->second.model != nullptr) return &entry->second;
+  }
+  for (auto entry = versions.rbegin(); entry != versions.rend(); ++entry) {
+    if (usable(entry->second)) return &entry->second;
   }
   return not_ready(versions.rbegin()->second.status);
+}
+
+std::vector<Usage> Catalog::usage() const {
+  return index_.with([](const Index& index) {
+    std::vector<Usage> out;
+    for (const auto& [name, versions] : index) {
+      Usage usage{.name = name};
+      bool serves = false;
+      for (const auto& [number, entry] : versions) {
+        if (entry.model == nullptr) continue;
+        serves = true;
+        usage.last_use = std::max(usage.last_use, entry.last_use);
+        usage.busy = usage.busy || entry.model.use_count() > 1;
+      }
+      if (serves) out.push_back(std::move(usage));
+    }
+    return out;
+  });
 }
 
 std::vector<content::ModelStatus> Catalog::list() const {

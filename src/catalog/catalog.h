@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -35,6 +36,21 @@ struct LoadedModel {
 };
 using Handle = std::shared_ptr<const LoadedModel>;
 
+// What a request finds: the version it pinned, or the name of a model that loads on use and has to be waited
+// for. Thread-safety: a value.
+struct Use {
+  Handle model;
+  std::string loads;  // where `model` is null
+};
+
+// A model of which at least one version serves, as the choice of what makes room sees it.
+// Thread-safety: a value.
+struct Usage {
+  std::string name;
+  std::uint64_t last_use = 0;  // grows from use to use
+  bool busy = false;           // a request has pinned it
+};
+
 // What is loaded, by name and version.
 // Thread-safety: thread-safe.
 class Catalog {
@@ -42,12 +58,15 @@ class Catalog {
   // `default_model`: what an empty name means; empty: the only model loaded.
   explicit Catalog(std::string default_model) : default_model_(std::move(default_model)) {}
 
-  // A version that serves goes on serving while it loads anew, and when that fails.
-  void set_loading(const std::string& name, const std::string& version);
-  void set_ready(Handle model);
-  void set_failed(const std::string& name, const std::string& version, std::string reason);
+  // A version that serves goes on serving while it loads anew, and when that fails. `on_use`: requests may
+  // wait for it to be loaded; see ModelStatus.
+  void set_loading(const std::string& name, const std::string& version, bool on_use = false);
+  void set_ready(Handle model, std::uint64_t memory_bytes = 0);
+  void set_failed(const std::string& name, const std::string& version, std::string reason,
+                  bool on_use = false);
   // Serves no more, but is known. Requests that pinned it finish.
-  void set_unloaded(const std::string& name, const std::string& version, std::string reason);
+  void set_unloaded(const std::string& name, const std::string& version, std::string reason,
+                    bool on_use = false);
   // As if it had never been known.
   void forget(const std::string& name, const std::string& version);
 
@@ -57,6 +76,13 @@ class Catalog {
   // with a task on pictures.
   Result<Handle> pin(std::string_view name, std::string_view version, bool needs_pictures = false) const;
 
+  // As `pin`, and counts as a use of the model. Where no version serves that was asked for, but one loads on
+  // use, its name.
+  Result<Use> use(std::string_view name, std::string_view version, bool needs_pictures = false) const;
+
+  // The models that serve.
+  [[nodiscard]] std::vector<Usage> usage() const;
+
   // Every known version in name order, then version order.
   [[nodiscard]] std::vector<content::ModelStatus> list() const;
 
@@ -64,18 +90,24 @@ class Catalog {
   struct Entry {
     content::ModelStatus status;
     Handle model;  // null unless ready
+    mutable std::uint64_t last_use = 0;
+    bool no_pictures = false;  // known from when it was loaded last
   };
   using Versions = std::map<std::uint64_t, Entry>;
   using Index = std::map<std::string, Versions, std::less<>>;
 
   template <class Change>
   void change(const std::string& name, const std::string& version, Change change_entry);
+  // The entry that is meant: one that serves, else one that loads on use where `or_loads`.
+  Result<const Entry*> find(const Index& index, std::string_view name, std::string_view version,
+                            bool needs_pictures, bool or_loads) const;
   static Result<std::string_view> the_only_model(const Index& index, bool needs_pictures);
-  static Result<Handle> pick_version(std::string_view name, const Versions& versions,
-                                     std::string_view version);
+  static Result<const Entry*> pick_version(std::string_view name, const Versions& versions,
+                                           std::string_view version, bool or_loads);
 
   const std::string default_model_;
   Guarded<Index> index_;  // held for a look-up or one insertion, never while a model loads
+  mutable std::atomic<std::uint64_t> uses_ = 0;
 };
 
 }  // namespace bascule::catalog

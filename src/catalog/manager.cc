@@ -14,6 +14,8 @@
 namespace bascule::catalog {
 namespace {
 
+constexpr std::size_t kMaxJobs = 256;  // that wait for memory
+
 Error with_reason(Error error, const std::string& name, Reason reason) {
   error.reason = reason;
   error.fields = {.name = name};
@@ -35,11 +37,19 @@ bool holds(const std::vector<ModelSource>& sources, const std::string& version) 
 Manager::Manager(ManagerOptions options, const Clock& clock, Catalog& catalog, Executor& loader)
     : options_(std::move(options)), clock_(clock), catalog_(catalog), loader_(loader) {}
 
-void Manager::post(Done done, std::move_only_function<Result<void>()> work) {
+Result<void> Manager::post(std::move_only_function<void()> work) {
   BASCULE_CHECK(loader_.width() == 1);
+  return loader_.post([this, work = std::move(work)]() mutable {
+    bury();
+    work();
+    run_jobs();
+  });
+}
+
+void Manager::post(Done done, std::move_only_function<Result<void>()> work) {
   // Shared, so that it survives a refused post.
   auto shared = std::make_shared<Done>(std::move(done));
-  auto posted = loader_.post([shared, work = std::move(work)]() mutable { (*shared)(work()); });
+  auto posted = post([shared, work = std::move(work)]() mutable { (*shared)(work()); });
   if (!posted) (*shared)(std::move(posted));
 }
 
@@ -54,37 +64,74 @@ void Manager::start(const Found& found, Done done) {
 }
 
 void Manager::load(const std::string& name, Done done) {
-  post(std::move(done), [this, name] { return load_named(name); });
+  auto shared = std::make_shared<Done>(std::move(done));
+  auto posted = post([this, name, shared] { load_named(name, shared); });
+  if (!posted) (*shared)(std::move(posted));
 }
 
 void Manager::unload(const std::string& name, Done done) {
   post(std::move(done), [this, name] { return unload_named(name); });
 }
 
+void Manager::want(const std::string& name, Done done) {
+  bool too_soon = false;
+  bool first = false;
+  wanted_.with([&](Wanted& wanted) {
+    const auto at = wanted.not_before.find(name);
+    too_soon = at != wanted.not_before.end() && clock_.now() < at->second;
+    if (too_soon) return;
+    std::vector<Done>& waiting = wanted.waiting[name];
+    first = waiting.empty();
+    waiting.push_back(std::move(done));
+  });
+  if (too_soon) return done({});
+  if (!first) return;
+  if (auto posted = post([this, name] { load_wanted(name); }); !posted) wake(name, posted);
+}
+
 void Manager::rescan(std::move_only_function<void(bool settled)> done) {
   const auto settled = std::make_shared<bool>(true);
-  post([settled, done = std::move(done)](Result<void> posted) mutable { done(posted && *settled); },
+  post([settled, done = std::move(done)](const Result<void>& posted) mutable { done(posted && *settled); },
        [this, settled]() -> Result<void> {
          *settled = rescan_now();
          return {};
        });
 }
 
+void Manager::stop() {
+  const Error why{.code = Code::kUnavailable, .message = "The server is shutting down."};
+  for (Job& job : std::exchange(jobs_, {})) {
+    if (job.done != nullptr) (*job.done)(why);
+  }
+  std::vector<std::string> names;
+  wanted_.with([&](const Wanted& wanted) {
+    for (const auto& [name, waiting] : wanted.waiting) names.push_back(name);
+  });
+  for (const std::string& name : names) wake(name, why);
+}
+
+// In the order of their names, while they fit.
 Result<void> Manager::load_all(const Sources& sources) {
   Result<void> first;
+  bool full = false;
   for (const auto& [name, own] : by_name(sources)) {
     Model& model = models_[name];
-    model.held = !options_.wanted(name);
-    if (model.held) {
-      std::ranges::for_each(own, [this](const ModelSource& source) { list_unloaded(source); });
-    } else if (auto loaded = load_versions(own); !loaded && first) {
-      first = std::move(loaded);
+    const bool wanted = options_.wanted(name);
+    if (!wanted || full) {
+      model.wish = wanted || options_.load_on_use ? Wish::kOnUse : Wish::kHeld;
+      for (const ModelSource& source : own) list_unloaded(source, model.wish);
+      continue;
     }
+    Job job{.name = name, .sources = own};
+    begin(job);
+    advance(job);
+    full = model.wish == Wish::kOnUse;
+    if (!job.result && first) first = std::move(job.result);
   }
   return first;
 }
 
-Result<void> Manager::load_named(const std::string& name) {
+void Manager::load_named(const std::string& name, std::shared_ptr<Done> done) {
   Found found = options_.scan();
   tell(found);
   const auto all = by_name(std::move(found.sources));
@@ -98,16 +145,25 @@ Result<void> Manager::load_named(const std::string& name) {
         : found.problems.empty()
             ? fmt::format("they hold {}.", text::shortened(fmt::format("{}", fmt::join(names, ", ")), 400))
             : found.problems.front().message;
-    return with_reason(
+    return (*done)(with_reason(
         not_found(fmt::format("No path that is served holds a model '{}'; {}", text::shortened(name), hint)),
-        text::shortened(name), Reason::kLoadFailed);
+        text::shortened(name), Reason::kLoadFailed));
   }
-  models_[name].held = false;
-  if (auto loaded = load_versions(own->second); !loaded) {
-    return with_reason(std::move(loaded).error(), name, Reason::kLoadFailed);
+  if (jobs_.size() >= kMaxJobs) {
+    return (*done)(with_reason(
+        {.code = Code::kResourceExhausted,
+         .message = fmt::format("{} loads wait for memory, the limit. Try again later.", kMaxJobs)},
+        name, Reason::kLoadFailed));
   }
-  drop_others(name, own->second);
-  return {};
+  const auto [model, fresh] = models_.try_emplace(name);
+  const bool on_use = !fresh && model->second.wish == Wish::kOnUse;
+  model->second.wish = Wish::kLoaded;
+  Job& job = jobs_.emplace_back(Job{.name = name,
+                                    .kind = Job::Kind::kLoad,
+                                    .on_use = on_use,
+                                    .sources = own->second,
+                                    .done = std::move(done)});
+  begin(job);
 }
 
 Result<void> Manager::unload_named(const std::string& name) {
@@ -116,12 +172,40 @@ Result<void> Manager::unload_named(const std::string& name) {
     return with_reason(not_found(fmt::format("There is no model '{}'.", text::shortened(name))),
                        text::shortened(name), Reason::kUnloadFailed);
   }
-  model->second.held = true;
-  for (const auto& [version, state] : model->second.versions) {
+  model->second.wish = Wish::kHeld;
+  for (auto& [version, state] : model->second.versions) {
+    retire(state);
     catalog_.set_unloaded(name, version, "It was unloaded on request.");
     log::info("{} version {}: unloaded on request", name, version);
   }
   return {};
+}
+
+void Manager::load_wanted(const std::string& name) {
+  const auto model = models_.find(name);
+  const bool held = model == models_.end() || model->second.wish == Wish::kHeld;
+  if (held && options_.sabotage != Sabotage::kUseBringsBackUnloaded) return wake(name, {});
+  Job job{.name = name, .kind = Job::Kind::kUse, .on_use = true};
+  for (const auto& [key, version] : model->second.versions) {
+    if (!version.serves) job.sources.push_back(version.source);
+  }
+  if (job.sources.empty()) return wake(name, {});
+  // The highest first: it is what a request without a version means.
+  std::ranges::sort(job.sources, std::ranges::greater{},
+                    [](const ModelSource& source) { return text::parse_int(source.version).value_or(0); });
+  begin(job);
+  jobs_.push_back(std::move(job));
+}
+
+void Manager::wake(const std::string& name, const Result<void>& result) {
+  std::vector<Done> waiting;
+  wanted_.with([&](Wanted& wanted) {
+    const auto at = wanted.waiting.find(name);
+    if (at == wanted.waiting.end()) return;
+    waiting = std::move(at->second);
+    wanted.waiting.erase(at);
+  });
+  for (Done& done : waiting) done(result);
 }
 
 bool Manager::rescan_now() {
@@ -137,50 +221,40 @@ bool Manager::rescan_now() {
 bool Manager::update(const std::string& name, const Sources& sources) {
   const auto [at, fresh] = models_.try_emplace(name);
   Model& model = at->second;
-  if (fresh) model.held = !options_.wanted(name);
+  if (fresh && !options_.wanted(name)) model.wish = options_.load_on_use ? Wish::kOnUse : Wish::kHeld;
   model.missing = false;
-  if (model.held) {
-    std::ranges::for_each(sources, [this](const ModelSource& source) { list_unloaded(source); });
+  if (model.wish != Wish::kLoaded) {
+    update_unloaded(model, sources);
+    drop_others(name, sources);
     return true;
   }
-  Sources changed;
+  Job job{.name = name};
   bool settled = true;
   for (const ModelSource& source : sources) {
     Version& version = model.versions[source.version];
     if (version.loaded == source.stamp) continue;
     settled = std::exchange(version.seen, source.stamp) == source.stamp && settled;
-    changed.push_back(source);
+    job.sources.push_back(source);
   }
   if (!settled) return false;
-  if (!changed.empty()) (void)load_versions(changed);  // a failure is told, and what serves stays
+  begin(job);
+  if (!advance(job)) return false;  // a failure is told, and what serves stays
   const bool all_serve = std::ranges::all_of(
-      sources, [&](const ModelSource& source) { return catalog_.pin(name, source.version).has_value(); });
+      sources, [&](const ModelSource& source) { return model.versions[source.version].serves; });
   if (all_serve) drop_others(name, sources);
   return true;
 }
 
-// Loads them all, whatever happens to one. The error is the first.
-Result<void> Manager::load_versions(const Sources& sources) {
-  for (const ModelSource& source : sources) catalog_.set_loading(source.name, source.version);
-  Result<void> first;
+// What a rescan sees of a model that is not to be loaded now.
+void Manager::update_unloaded(Model& model, const Sources& sources) {
   for (const ModelSource& source : sources) {
-    if (auto loaded = load_one(source); !loaded && first) first = std::move(loaded);
+    const auto [at, fresh] = model.versions.try_emplace(source.version);
+    const bool changed = std::exchange(at->second.source, source).stamp != source.stamp;
+    if (!fresh && (model.wish != Wish::kOnUse || !changed)) continue;
+    // A file that failed may be a better one now.
+    wanted_.with([&](Wanted& wanted) { wanted.not_before.erase(source.name); });
+    list_unloaded(source, model.wish);
   }
-  return first;
-}
-
-Result<void> Manager::load_one(const ModelSource& source) {
-  models_[source.name].versions[source.version] = {
-      .loaded = source.stamp, .seen = source.stamp, .file = source.file};
-  const TimePoint start = clock_.now();
-  Result<Handle> model = options_.load(source);
-  if (options_.loaded) options_.loaded(source, model, clock_.now() - start);
-  if (!model) {
-    catalog_.set_failed(source.name, source.version, model.error().message);
-    return std::move(model).error();
-  }
-  catalog_.set_ready(freed_by_loader(*std::move(model)));
-  return {};
 }
 
 // Versions of the model that are not to be served any more.
@@ -191,8 +265,9 @@ void Manager::drop_others(const std::string& name, const Sources& keep) {
       ++at;
       continue;
     }
+    retire(at->second);
     std::error_code code;
-    if (std::filesystem::exists(at->second.file, code)) {
+    if (std::filesystem::exists(at->second.source.file, code)) {
       catalog_.set_unloaded(name, at->first, "The version policy chose others.");
     } else {
       catalog_.forget(name, at->first);
@@ -200,13 +275,6 @@ void Manager::drop_others(const std::string& name, const Sources& keep) {
     log::info("{} version {}: no longer served", name, at->first);
     at = versions.erase(at);
   }
-}
-
-void Manager::list_unloaded(const ModelSource& source) {
-  const auto [at, fresh] = models_[source.name].versions.try_emplace(source.version);
-  if (!fresh) return;
-  at->second.file = source.file;
-  catalog_.set_unloaded(source.name, source.version, "Nobody has asked to load it.");
 }
 
 // Models whose files have gone, seen twice so: a file may be replaced by removing it first.
@@ -233,18 +301,6 @@ void Manager::tell(const Found& found) {
   for (const Error& problem : found.problems) all.push_back(problem.message);
   if (all == std::exchange(told_, all)) return;
   for (const std::string& line : all) log::warning("{}", line);
-}
-
-Handle Manager::freed_by_loader(Handle model) const {
-  const LoadedModel* pointer = model.get();
-  return {pointer,
-          [model = std::move(model), loader = &loader_, freed = options_.freed](const auto*) mutable {
-            // Where the loader takes no more work, the work is destroyed here, and the model with it.
-            (void)loader->post([model = std::move(model), freed]() mutable {
-              model.reset();
-              if (freed) freed();
-            });
-          }};
 }
 
 }  // namespace bascule::catalog

@@ -51,6 +51,10 @@ struct ModelStatus {
   ModelState state = ModelState::kLoading;
   // Why it does not serve; for one that serves, why its last reload failed. One sentence, or empty.
   std::string reason;
+  // Where it does not serve: the next request for it loads it, and waits meanwhile.
+  bool on_use = false;
+  // Where it serves: about how much memory it needs.
+  std::uint64_t memory_bytes = 0;
 };
 
 }  // namespace bascule::content

@@ -38,6 +38,7 @@ struct ModelStatistics {
   DurationTotal run;
   DurationTotal finish;
   std::vector<BatchStatistics> batches;  // by size
+  std::uint64_t memory_bytes = 0;        // about what it needs; 0: not known
 };
 
 }  // namespace bascule::content

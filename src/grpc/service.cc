@@ -1,5 +1,6 @@
 #include "grpc/service.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -46,9 +47,9 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
   Reactor* ModelReady(Call* call, const Bytes* request, Bytes* reply) override {
     return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const v2::NamedCall named, v2::parse_named_message(body));
-      const auto model = control().model(named.model, named.version);
-      if (!model && model.error().reason != Reason::kModelNotReady) return model.error();
-      return v2::write_flag_message(model.has_value());
+      const auto ready = control().model_ready(named.model, named.version);
+      if (!ready && ready.error().reason != Reason::kModelNotReady) return ready.error();
+      return v2::write_flag_message(ready.has_value());
     });
   }
   Reactor* ServerMetadata(Call* call, const Bytes* /*request*/, Bytes* reply) override {
@@ -56,12 +57,29 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
         *call, *reply,
         v2::write_server_metadata_message(context_.options.server_name, context_.options.server_version));
   }
+  // Waits where the model loads on use.
   Reactor* ModelMetadata(Call* call, const Bytes* request, Bytes* reply) override {
-    return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
-      BASCULE_ASSIGN(const v2::NamedCall named, v2::parse_named_message(body));
-      BASCULE_ASSIGN(const auto model, control().model(named.model, named.version));
-      return v2::write_model_metadata_message(*model, control().ready_versions(named.model));
-    });
+    const auto body = body_of(*request);
+    if (!body) return fail(*call, body.error());
+    const auto named = v2::parse_named_message(*body);
+    if (!named) return fail(*call, named.error());
+    Reactor* const reactor = call->DefaultReactor();
+    context_.services.inference.await(
+        named->model, named->version, std::nullopt,
+        [this, reactor, reply, model = named->model, version = named->version](const Result<void>& waited) {
+          const auto message = [&]() -> Result<std::string> {
+            BASCULE_TRY(waited);
+            BASCULE_ASSIGN(const auto info, control().model(model, version));
+            return v2::write_model_metadata_message(*info, control().ready_versions(model));
+          }();
+          if (message) {
+            *reply = buffer_of(*message);
+          } else {
+            context_.accounts.refused("", "", kLabel, message.error());
+          }
+          reactor->Finish(message ? grpc::Status::OK : status_of(message.error(), context_.options.dialect));
+        });
+    return reactor;
   }
   Reactor* ModelStatistics(Call* call, const Bytes* request, Bytes* reply) override {
     return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {

@@ -181,13 +181,42 @@ Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody>&& body,
 void Handlers::answer(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
                       TimePoint started, Done done) {
   switch (admission.match.route->endpoint) {
-    case Endpoint::kInfer: return infer(admission, head, body, started, std::move(done));
+    case Endpoint::kModelMetadata:
+      return when_loaded(
+          admission, started,
+          [self = shared_from_this(), match = admission.match, started](Done next) mutable {
+            next(self->model_metadata(match, started));
+          },
+          std::move(done));
+    case Endpoint::kInfer:
+      if (admission.json_length != 0U) return infer(admission, head, body, started, std::move(done));
+      // The raw form can only be read by who knows the model.
+      return when_loaded(
+          admission, started,
+          [self = shared_from_this(), admission, body = std::move(body), started,
+           rest = RequestHead{.connection = head.connection, .gone = head.gone}](Done next) mutable {
+            self->infer(admission, rest, body, started, std::move(next));
+          },
+          std::move(done));
     case Endpoint::kPredict: return predict(admission, head, body, started, std::move(done));
     case Endpoint::kModelLoad:
     case Endpoint::kModelUnload: return control(admission, body, started, std::move(done));
     case Endpoint::kRepositoryIndex: return done(repository_index(admission.match, body, started));
     default: return done(look_up(admission, head, started));
   }
+}
+
+void Handlers::when_loaded(const Admission& admission, TimePoint started,
+                           std::move_only_function<void(Done)> then, Done done) {
+  const Match& match = admission.match;
+  std::optional<TimePoint> deadline;
+  if (admission.timeout) deadline = started + *admission.timeout;
+  services_.inference.await(match.model, match.version, deadline,
+                            [self = shared_from_this(), match, started, then = std::move(then),
+                             done = std::move(done)](const Result<void>& waited) mutable {
+                              if (!waited) return done(self->fail(match, waited.error(), started));
+                              then(std::move(done));
+                            });
 }
 
 void Handlers::infer(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
@@ -263,7 +292,6 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head, Tim
       }
       return text_reply(v2::write_model_list(names));
     }
-    case Endpoint::kModelMetadata: return model_metadata(match, started);
     case Endpoint::kModelReady: return model_ready(match, started);
     case Endpoint::kStatistics: return statistics(match, started);
     case Endpoint::kMetrics: return text_reply(exposition(), kExposition);
@@ -278,7 +306,7 @@ Reply Handlers::model_metadata(const Match& match, TimePoint started) {
 }
 
 Reply Handlers::model_ready(const Match& match, TimePoint started) {
-  const auto model = services_.control.model(match.model, match.version);
+  const auto model = services_.control.model_ready(match.model, match.version);
   if (model) return text_reply(v2::write_model_ready(match.model, {}));
   Reply reply = fail(match, model.error(), started);
   if (model.error().reason == Reason::kModelNotReady) {
@@ -300,10 +328,15 @@ std::string Handlers::exposition() {
     models.push_back({.name = std::move(status.name),
                       .version = std::move(status.version),
                       .state = state_name(status.state),
-                      .file_bytes = model ? (*model)->file_bytes : 0});
+                      .file_bytes = model ? (*model)->file_bytes : 0,
+                      .memory_bytes = status.memory_bytes});
   }
   for (const auto& [model, requests] : services_.inference.waiting()) {
-    services_.metrics.set_queue_depth(model->name, model->version, requests);
+    // A reloaded version has two queues while the old one runs dry.
+    const auto now = std::ranges::find_if(models, [&](const metrics::ModelNow& each) {
+      return each.name == model->name && each.version == model->version;
+    });
+    if (now != models.end()) now->waiting += requests;
   }
   return services_.metrics.render(models);
 }

@@ -55,6 +55,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
  private:
   void infer(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
              TimePoint started, Done done);
+  // Waits for a model that loads on use before `then` has to know it.
+  void when_loaded(const Admission& admission, TimePoint started, std::move_only_function<void(Done)> then,
+                   Done done);
   void predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                TimePoint started, Done done);
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);

@@ -167,16 +167,29 @@ void append_triton(Families& out, const std::vector<SeriesCounts>& all, const st
 
 void append_models(Families& out, const std::vector<ModelNow>& models) {
   MetricFamily& states = add_family(out, "bascule_models", MetricType::Gauge, "Model versions by state.");
-  for (const std::string_view state : {"loading", "ready", "failed"}) {
+  for (const std::string_view state : {"loading", "ready", "failed", "unloaded"}) {
     const auto count = std::ranges::count(models, state, &ModelNow::state);
     add_value(states, {{"state", std::string(state)}}, static_cast<double>(count));
   }
-  MetricFamily& bytes = add_family(out, "bascule_model_file_bytes", MetricType::Gauge,
-                                   "Size of the file of a model version that is ready.");
-  for (const ModelNow& model : models) {
-    if (model.state != "ready") continue;
-    add_value(bytes, {{"model", model.name}, {"version", model.version}},
-              static_cast<double>(model.file_bytes));
+  const struct {
+    std::string_view name;
+    std::string_view help;
+    std::uint64_t ModelNow::* value;
+  } gauges[] = {
+      {"bascule_model_file_bytes", "Size of the file of a model version that is ready.",
+       &ModelNow::file_bytes},
+      {"bascule_model_memory_bytes", "About how much memory a model version that is ready needs.",
+       &ModelNow::memory_bytes},
+      {"bascule_queue_depth", "Requests that wait for an instance.", &ModelNow::waiting},
+      {"nv_inference_pending_request_count",
+       "Instantaneous number of pending requests awaiting execution per-model.", &ModelNow::waiting}};
+  for (const auto& [name, help, value] : gauges) {
+    MetricFamily& family = add_family(out, std::string(name), MetricType::Gauge, std::string(help));
+    for (const ModelNow& model : models) {
+      if (model.state != "ready" && model.waiting == 0) continue;
+      add_value(family, {{"model", model.name}, {"version", model.version}},
+                static_cast<double>(model.*value));
+    }
   }
 }
 

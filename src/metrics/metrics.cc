@@ -35,9 +35,9 @@ struct Metrics::State {
               "Rows of the runs that requests waited for; those run at once by their reader are not "
               "counted.")
           .Register(registry);
-  prometheus::Family<prometheus::Gauge>& queue_depth = prometheus::BuildGauge()
-                                                           .Name("bascule_queue_depth")
-                                                           .Help("Requests that wait for an instance.")
+  prometheus::Family<prometheus::Counter>& evictions = prometheus::BuildCounter()
+                                                           .Name("bascule_model_evictions_total")
+                                                           .Help("Models unloaded to make room for others.")
                                                            .Register(registry);
   prometheus::Family<prometheus::Gauge>& build_info = prometheus::BuildGauge()
                                                           .Name("bascule_build_info")
@@ -63,6 +63,7 @@ void Metrics::request_failed(const Asked& asked, const Error& error, Duration to
 void Metrics::load_done(std::string_view model, bool loaded) {
   const prometheus::Labels labels = {{"model", std::string(model)}};
   prometheus::Counter& failures = state_->load_failures.Add(labels);  // shown as 0 before the first
+  state_->evictions.Add(labels);
   (loaded ? state_->loads.Add(labels) : failures).Increment();
 }
 
@@ -72,9 +73,8 @@ void Metrics::batch_done(std::string_view model, std::string_view version, std::
       .Observe(static_cast<double>(rows));
 }
 
-void Metrics::set_queue_depth(std::string_view model, std::string_view version, std::size_t requests) {
-  state_->queue_depth.Add({{"model", std::string(model)}, {"version", std::string(version)}})
-      .Set(static_cast<double>(requests));
+void Metrics::evicted(std::string_view model) {
+  state_->evictions.Add({{"model", std::string(model)}}).Increment();
 }
 
 void Metrics::set_build_info(std::string_view version) {

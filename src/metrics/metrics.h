@@ -88,8 +88,10 @@ struct ModelTotals {
 struct ModelNow {
   std::string name;
   std::string version;
-  std::string_view state;  // "loading", "ready", "failed"
+  std::string_view state;  // "loading", "ready", "failed", "unloaded"
   std::uint64_t file_bytes = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t waiting = 0;  // requests that wait for an instance of it
 };
 
 // The server's counters and histograms, in Prometheus text exposition; docs/metrics.md names every series.
@@ -111,8 +113,8 @@ class Metrics {
   void load_done(std::string_view model, bool loaded);
   // One run of queued requests, and how many rows it had.
   void batch_done(std::string_view model, std::string_view version, std::size_t rows);
-  // Requests that wait for an instance now.
-  void set_queue_depth(std::string_view model, std::string_view version, std::size_t requests);
+  // One model that was unloaded to make room for another.
+  void evicted(std::string_view model);
   void set_build_info(std::string_view version);
 
   // What one version did so far.
@@ -124,5 +126,9 @@ class Metrics {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// The memory of this process that is its own, in bytes: not its program and libraries, whose pages come with
+// their first use; 0 where the kernel does not tell.
+[[nodiscard]] std::uint64_t private_bytes();
 
 }  // namespace bascule::metrics

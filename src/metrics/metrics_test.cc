@@ -96,13 +96,30 @@ TEST(Metrics, EscapesLabelValues) {
   EXPECT_THAT(text, Not(HasSubstr("c\nd")));
 }
 
+TEST(Process, ItsOwnMemoryGrowsWithWhatIsTouched) {
+  const std::uint64_t before = private_bytes();
+  EXPECT_GT(before, 0U);
+  std::vector<char> touched(64U << 20U, 'x');
+  EXPECT_GT(private_bytes(), before + (48U << 20U)) << touched[1];
+}
+
 TEST(Metrics, ShowsModelsLoadsAndBuild) {
   Metrics metrics;
   metrics.load_done("a", true);
   metrics.load_done("b", false);
   metrics.set_build_info("1.2.3");
-  const std::string text = metrics.render({{.name = "a", .version = "1", .state = "ready", .file_bytes = 123},
-                                           {.name = "b", .version = "1", .state = "failed"}});
+  metrics.evicted("a");
+  const std::string text = metrics.render(
+      {{.name = "a", .version = "1", .state = "ready", .file_bytes = 123, .memory_bytes = 456, .waiting = 7},
+       {.name = "b", .version = "1", .state = "failed"},
+       {.name = "c", .version = "1", .state = "unloaded"}});
+  EXPECT_THAT(text, HasSubstr(R"(bascule_models{state="unloaded"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_model_memory_bytes{model="a",version="1"} 456)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_model_evictions_total{model="a"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_model_evictions_total{model="b"} 0)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_queue_depth{model="a",version="1"} 7)"));
+  EXPECT_THAT(text, HasSubstr(R"(nv_inference_pending_request_count{model="a",version="1"} 7)"));
+  EXPECT_THAT(text, Not(HasSubstr(R"(nv_inference_pending_request_count{model="b")")));
   EXPECT_THAT(text, HasSubstr(R"(bascule_models{state="ready"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(bascule_models{state="failed"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(bascule_models{state="loading"} 0)"));

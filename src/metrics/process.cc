@@ -1,6 +1,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -95,6 +97,16 @@ void append_process(Families& out) {
       stat.resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
   add(out, "process_start_time_seconds", MetricType::Gauge,
       "Start time of the process since unix epoch in seconds.", boot_time() + stat.start_ticks / ticks);
+}
+
+std::uint64_t private_bytes() {
+  // proc(5), /proc/self/statm: size, resident, and of that what belongs to files, all in pages.
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  std::uint64_t of_files = 0;
+  file >> size >> resident >> of_files;
+  return (resident - std::min(of_files, resident)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace bascule::metrics

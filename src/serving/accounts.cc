@@ -39,7 +39,9 @@ content::ModelStatistics statistics_of(const content::ModelStatus& model, const 
                                .queue = told(totals.queue),
                                .prepare = told(totals.prepare),
                                .run = told(totals.run),
-                               .finish = told(totals.finish)};
+                               .finish = told(totals.finish),
+                               .batches = {},
+                               .memory_bytes = model.memory_bytes};
   for (const auto& [size, batch] : totals.batches) {
     out.batches.push_back({.batch_size = size,
                            .prepare = told(batch.prepare),

@@ -18,6 +18,11 @@ Error no_model_control() {
           .reason = Reason::kNoModelControl};
 }
 
+// Not loaded, but a request would be answered.
+bool waits_for_use(const content::ModelStatus& status) {
+  return status.on_use && status.state != ModelState::kFailed;
+}
+
 }  // namespace
 
 void ControlService::load(const std::string& name, Done done) {
@@ -44,6 +49,16 @@ Result<std::shared_ptr<const content::ModelInfo>> ControlService::model(std::str
   return handle->info;
 }
 
+Result<void> ControlService::model_ready(std::string_view name, std::string_view version) const {
+  const Result<catalog::Handle> pinned = catalog_.pin(name, version);
+  if (pinned) return {};
+  for (const content::ModelStatus& status : catalog_.list()) {
+    if (status.name != name || !(version.empty() || status.version == version)) continue;
+    if (waits_for_use(status)) return {};
+  }
+  return pinned.error();
+}
+
 Result<void> ControlService::ready() const {
   const auto not_ready = [](std::string message) {
     return Error{
@@ -52,10 +67,10 @@ Result<void> ControlService::ready() const {
   std::size_t ready = 0;
   std::string failure;
   for (const content::ModelStatus& status : catalog_.list()) {
-    if (status.state == ModelState::kLoading) {
+    if (status.state == ModelState::kLoading && !status.on_use) {
       return not_ready(fmt::format("Model '{}' is still loading.", status.name));
     }
-    if (status.state == ModelState::kReady) ++ready;
+    if (status.state == ModelState::kReady || waits_for_use(status)) ++ready;
     if (status.state == ModelState::kFailed && failure.empty()) failure = status.reason;
   }
   if (ready > 0) return {};

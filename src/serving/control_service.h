@@ -30,8 +30,12 @@ class ControlService {
   // Errors as Catalog::pin.
   [[nodiscard]] Result<std::shared_ptr<const content::ModelInfo>> model(std::string_view name,
                                                                         std::string_view version) const;
-  // Ready: at least one model serves and none is still loading. The error says why not.
+  // Ready: at least one model serves, or will when a request asks for it, and none is loading unasked. The
+  // error says why not.
   [[nodiscard]] Result<void> ready() const;
+  // Whether a request to the model would be answered, though it may have to wait for the model to be loaded.
+  // Errors as Catalog::pin.
+  [[nodiscard]] Result<void> model_ready(std::string_view name, std::string_view version) const;
   // Load, or load anew; unload. They return at once; `done` comes when it is done, on another thread or
   // before this returns. Errors: as Manager::load and unload; kUnavailable with kNoModelControl.
   void load(const std::string& name, Done done);

@@ -57,16 +57,52 @@ struct InferenceService::Ask final : batching::Item {
   Sink sink;
   catalog::Handle model;
   std::shared_ptr<batching::AnswerOrder> order;  // null: answers leave as they come
+  bool woken = false;                            // on the loader, which has other work than runs
 };
 
 InferenceService::InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options)
-    : catalog_(catalog), runtime_(runtime), options_(options), runner_(runtime.clock, options.sabotage) {}
+    : catalog_(catalog), runtime_(runtime), options_(options), runner_(runtime.clock, options.sabotage) {
+  if (runtime.manager == nullptr) return;
+  parking_ = std::make_shared<Parking>(*runtime.manager, runtime.timer, runtime.clock, options.max_parked,
+                                       options.lifecycle_sabotage);
+}
 
 void InferenceService::infer(content::InferRequest request, Sink sink) {
+  Result<catalog::Use> use = catalog_.use(request.model, request.version, request.picture.has_value());
+  if (!use) return sink(std::move(use).error(), true);
+  if (use->model == nullptr) return park(use->loads, std::move(request), std::move(sink));
+  begin(std::move(use->model), std::move(request), std::move(sink), false);
+}
+
+void InferenceService::park(const std::string& loads, content::InferRequest request, Sink sink) {
+  const auto go_on = [this](content::InferRequest waiting, Sink answer) {
+    const bool picture = waiting.picture.has_value();
+    Result<catalog::Use> use = catalog_.use(waiting.model, waiting.version, picture);
+    if (use && use->model != nullptr) {
+      return begin(std::move(use->model), std::move(waiting), std::move(answer), true);
+    }
+    const auto refused = catalog_.pin(waiting.model, waiting.version, picture);
+    answer(refused ? internal_error("The model came and went.") : refused.error(), true);
+  };
+  if (parking_ == nullptr) return go_on(std::move(request), std::move(sink));
+  const auto deadline = request.deadline;
+  parking_->wait(loads, deadline,
+                 [go_on, waiting = std::move(request), answer = std::move(sink)](Result<void> woken) mutable {
+                   if (!woken) return answer(std::move(woken).error(), true);
+                   go_on(std::move(waiting), std::move(answer));
+                 });
+}
+
+void InferenceService::await(std::string_view model, std::string_view version,
+                             std::optional<TimePoint> deadline, Parking::Go go) {
+  const Result<catalog::Use> use = catalog_.use(model, version);
+  if (!use || use->model != nullptr || parking_ == nullptr) return go({});
+  parking_->wait(use->loads, deadline, std::move(go));
+}
+
+void InferenceService::begin(catalog::Handle model, content::InferRequest request, Sink sink, bool woken) {
   const bool picture = request.picture.has_value();
-  Result<catalog::Handle> model = catalog_.pin(request.model, request.version, picture);
-  if (!model) return sink(std::move(model).error(), true);
-  const content::ModelSettings& settings = (*model)->settings;
+  const content::ModelSettings& settings = model->settings;
   if (!request.deadline && settings.default_timeout > Duration{} &&
       options_.sabotage != batching::Sabotage::kIgnoreDefaultTimeout) {
     request.deadline = runtime_.clock.now() + settings.default_timeout;
@@ -79,7 +115,8 @@ void InferenceService::infer(content::InferRequest request, Sink sink) {
   ask->cancelled = request.cancelled;
   ask->part.request = std::move(request);
   ask->sink = std::move(sink);
-  ask->model = *std::move(model);
+  ask->model = std::move(model);
+  ask->woken = woken;
   if (picture) {
     infer_picture(std::move(ask));
   } else {
@@ -111,7 +148,7 @@ void InferenceService::infer_tensors(std::unique_ptr<Ask> ask) {
   if (auto checked = check_rows(model, request.inputs); !checked) {
     return ask->sink(std::move(checked).error(), true);
   }
-  if (ran_here(*ask)) return ask->sink(std::move(ask->part.answer), true);
+  if (!ask->woken && ran_here(*ask)) return ask->sink(std::move(ask->part.answer), true);
   if (model.max_batch_size > 1) {
     ask->key = join_key(request.inputs, request.outputs);
     if (!ask->key.empty()) ask->rows = static_cast<std::size_t>(request.inputs[0].tensor.shape[0]);
@@ -173,6 +210,10 @@ void InferenceService::run(batching::Batch batch) {
     parts.push_back(&ask.part);
   }
   const catalog::LoadedModel& model = *static_cast<Ask&>(*batch[0]).model;
+  if (options_.lifecycle_sabotage == catalog::Sabotage::kDropWaiting) {
+    const auto current = catalog_.pin(model.info->name, model.info->version);
+    if (!current || current->get() != &model) return;
+  }
   runner_.run(model, parts);
   runtime_.metrics.batch_done(model.info->name, model.info->version, rows);
   if (options_.sabotage == batching::Sabotage::kSwapAnswers && parts.size() > 1) {

@@ -23,13 +23,17 @@
 #include "metrics/metrics.h"
 #include "serving/inline_policy.h"
 #include "serving/model_runner.h"
+#include "serving/parking.h"
 
 namespace bascule::serving {
 
 struct InferenceOptions {
   // A tensor request whose run is expected to stay below this runs on the calling thread; 0: none does.
   Duration inline_run = std::chrono::microseconds(200);
+  // Requests that may wait for one model to be loaded; 0: no limit.
+  std::size_t max_parked = 1000;
   batching::Sabotage sabotage = batching::Sabotage::kNone;
+  catalog::Sabotage lifecycle_sabotage = catalog::Sabotage::kNone;
 };
 
 // What drives the service. All outlive it, except that the timer may be stopped, and the executor drained,
@@ -39,6 +43,7 @@ struct Runtime {
   Timer& timer;
   const Clock& clock;
   metrics::Metrics& metrics;
+  catalog::Manager* manager = nullptr;  // loads models that load on use; null: requests do not wait for one
 };
 
 // The single door: every front end asks through it. Pictures are planned from their header and refused before
@@ -56,7 +61,7 @@ class InferenceService {
   InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options);
 
   // Answers through `sink`, exactly once with `last`.
-  // Errors: of Catalog::pin, backend::check_inputs and check_outputs, Task::plan and prepare,
+  // Errors: of Catalog::pin, Parking::wait, backend::check_inputs and check_outputs, Task::plan and prepare,
   // Executable::run; of Batcher::submit.
   void infer(content::InferRequest request, Sink sink);
 
@@ -64,6 +69,11 @@ class InferenceService {
   // where it would not, or where something else is wrong with it. A front end asks before it reads a body.
   [[nodiscard]] std::optional<Error> would_refuse(std::string_view model, std::string_view version,
                                                   bool picture) const;
+
+  // Calls `go` once the model serves, or will not: at once, unless it loads on use and is not loaded. For who
+  // has to know the model before there is a request.
+  void await(std::string_view model, std::string_view version, std::optional<TimePoint> deadline,
+             Parking::Go go);
 
   // Waits for the answer: for the CLI. Not to be called on a thread of the executor.
   Result<content::InferResponse> infer_and_wait(content::InferRequest request);
@@ -85,6 +95,9 @@ class InferenceService {
   // tells.
   using Queues = std::unordered_map<const catalog::LoadedModel*, std::shared_ptr<Queue>>;
 
+  // `woken`: on the loader, after a wait for the model.
+  void begin(catalog::Handle model, content::InferRequest request, Sink sink, bool woken);
+  void park(const std::string& loads, content::InferRequest request, Sink sink);
   void infer_tensors(std::unique_ptr<Ask> ask);
   void infer_picture(std::unique_ptr<Ask> ask);
   bool ran_here(Ask& ask);
@@ -98,6 +111,7 @@ class InferenceService {
   const InferenceOptions options_;
   ModelRunner runner_;
   Guarded<Queues> queues_;
+  std::shared_ptr<Parking> parking_;  // null without a manager
 };
 
 }  // namespace bascule::serving

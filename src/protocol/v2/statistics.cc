@@ -69,7 +69,13 @@ void append_model(std::string& out, const content::ModelStatistics& model) {
     first = false;
     append_batch(out, batch);
   }
-  out += R"(],"memory_usage":[]})";
+  out += R"(],"memory_usage":[)";
+  if (model.memory_bytes > 0) {
+    out += R"({"type":"CPU","id":0,)";
+    append_count(out, "byte_size", model.memory_bytes);
+    out += '}';
+  }
+  out += "]}";
 }
 
 }  // namespace

@@ -476,7 +476,9 @@ TEST(V2Statistics, AreWrittenAsTritonWritesThem) {
                                  .queue = {.count = 3, .time = nanoseconds(10)},
                                  .prepare = {.count = 3, .time = nanoseconds(20)},
                                  .run = {.count = 3, .time = nanoseconds(30)},
-                                 .finish = {.count = 3, .time = nanoseconds(40)}};
+                                 .finish = {.count = 3, .time = nanoseconds(40)},
+                                 .batches = {},
+                                 .memory_bytes = 4096};
   model.batches.push_back({.batch_size = 4,
                            .prepare = {.count = 2, .time = nanoseconds(5)},
                            .run = {.count = 2, .time = nanoseconds(6)},
@@ -488,7 +490,7 @@ TEST(V2Statistics, AreWrittenAsTritonWritesThem) {
       R"("queue":{"count":3,"ns":10},"compute_input":{"count":3,"ns":20},"compute_infer":{"count":3,"ns":30},)"
       R"("compute_output":{"count":3,"ns":40},"cache_hit":{"count":0,"ns":0},"cache_miss":{"count":0,"ns":0}},)"
       R"("response_stats":{},"batch_stats":[{"batch_size":4,"compute_input":{"count":2,"ns":5},)"
-      R"("compute_infer":{"count":2,"ns":6},"compute_output":{"count":2,"ns":7}}],"memory_usage":[]}]})");
+      R"("compute_infer":{"count":2,"ns":6},"compute_output":{"count":2,"ns":7}}],"memory_usage":[{"type":"CPU","id":0,"byte_size":4096}]}]})");
   EXPECT_EQ(write_statistics({}), R"({"model_stats":[]})");
 }
 

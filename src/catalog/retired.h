@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "catalog/catalog.h"
+
+namespace bascule::catalog {
+
+// Models whose last request has its answer, until the loader frees them: to free one takes time.
+// Thread-safety: thread-safe.
+class Retired {
+ public:
+  void add(Handle model, std::uint64_t bytes) {
+    models_.with([&](auto& models) { models.emplace_back(std::move(model), bytes); });
+  }
+  // Frees them all on the calling thread. How many there were, and the memory that they needed.
+  std::pair<std::size_t, std::uint64_t> free_all() {
+    const auto models = models_.with([](auto& held) { return std::exchange(held, {}); });
+    std::uint64_t bytes = 0;
+    for (const auto& [model, size] : models) bytes += size;
+    return {models.size(), bytes};
+  }
+
+ private:
+  Guarded<std::vector<std::pair<Handle, std::uint64_t>>> models_;
+};
+
+}  // namespace bascule::catalog
