@@ -34,7 +34,7 @@ class Work:
 
 
 def tensors(bench: Bench) -> Work:
-    path = models.matmul_of(bench, 10)
+    path = models.matmul_of(bench, 10) if not bench.options.smoke else models.matmul_chain(bench, "matmul", 4)
     body, head = binary_body(bench.folder, "matmul", "x", [1, 128, 128])
     args = ["--content-type", "application/octet-stream", "--header", f"Inference-Header-Content-Length: {head}"]
     return Work("tensors", path, "/v2/models/matmul/infer", body, args)

@@ -30,7 +30,7 @@ def python_with(module: str) -> str:
 def test_each_part_measures_and_the_page_holds_it(tmp_path):
     if not (ROOT / "build/release/bench/bare_engine").exists():
         pytest.skip("the bare loops are not built")
-    words = ["--smoke", "--rounds", "1", "--seconds", "0.5", "--overload-seconds", "1", "--reloads", "4"]
+    words = ["--smoke", "--rounds", "1", "--seconds", "0.5", "--overload-seconds", "0.6", "--reloads", "4"]
     done = subprocess.run(
         [python_with("onnx, matplotlib"), ROOT / "bench/run.py", *words, "--out", tmp_path],
         capture_output=True, text=True, timeout=150, check=False,
