@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -54,6 +56,9 @@ struct Context {
   const serving::Accounts accounts;
   const bool loopback;  // only this machine can reach the server
   Streams streams;
+  // Inferences under way, and all that ever were: whether a request has others beside it.
+  std::atomic<std::uint64_t> under_way = 0;
+  std::atomic<std::uint64_t> begun = 1;
 };
 
 // Of this front end's series.

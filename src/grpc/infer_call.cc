@@ -19,7 +19,7 @@ constexpr Duration kLongest = std::chrono::hours(24);  // a deadline beyond this
 
 class InferCall final : public grpc::ServerUnaryReactor {
  public:
-  void start(const Context& context, const grpc::CallbackServerContext& call, const grpc::ByteBuffer& request,
+  void start(Context& context, const grpc::CallbackServerContext& call, const grpc::ByteBuffer& request,
              grpc::ByteBuffer& reply) {
     infer(context, request, deadline_of(call, context.services.clock.now()), cancelled_,
           [this, &reply, dialect = context.options.dialect](Answered answered) {
@@ -44,7 +44,7 @@ std::optional<TimePoint> deadline_of(const grpc::CallbackServerContext& call, Ti
   return now + left;
 }
 
-void infer(const Context& context, const grpc::ByteBuffer& message, std::optional<TimePoint> deadline,
+void infer(Context& context, const grpc::ByteBuffer& message, std::optional<TimePoint> deadline,
            std::shared_ptr<const std::atomic<bool>> cancelled, std::move_only_function<void(Answered)> done) {
   const TimePoint started = context.services.clock.now();
   const auto parse = [&]() -> Result<v2::InferCall> {
@@ -58,6 +58,9 @@ void infer(const Context& context, const grpc::ByteBuffer& message, std::optiona
   }
   content::InferRequest& request = call->request;
   request.dialect = kLabel;
+  // Calls of one connection may overlap: those that do are as many callers.
+  const std::uint64_t number = context.begun.fetch_add(1, std::memory_order_relaxed);
+  request.caller = context.under_way.fetch_add(1, std::memory_order_relaxed) == 0 ? 0 : number;
   request.cancelled = std::move(cancelled);
   request.deadline = deadline;
   if (call->timeout) {
@@ -72,6 +75,7 @@ void infer(const Context& context, const grpc::ByteBuffer& message, std::optiona
       [&context, started, model = std::move(model), version = std::move(version), id = std::move(id),
        done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
         if (!last) return;
+        context.under_way.fetch_sub(1, std::memory_order_relaxed);
         Result<protocol::ReplyBody> reply = answer ? v2::write_infer_message(*answer) : answer.error();
         if (reply) {
           context.accounts.answered(*answer, kLabel, started);
@@ -82,7 +86,7 @@ void infer(const Context& context, const grpc::ByteBuffer& message, std::optiona
       });
 }
 
-grpc::ServerUnaryReactor* answer_infer(const Context& context, const grpc::CallbackServerContext& call,
+grpc::ServerUnaryReactor* answer_infer(Context& context, const grpc::CallbackServerContext& call,
                                        const grpc::ByteBuffer& request, grpc::ByteBuffer& reply) {
   auto reactor = std::make_unique<InferCall>();
   InferCall* const raw = reactor.release();  // OnDone takes it back

@@ -18,7 +18,7 @@
 namespace bascule::grpc_front {
 
 // One ModelInfer call. Deletes itself when gRPC is done with it.
-grpc::ServerUnaryReactor* answer_infer(const Context& context, const grpc::CallbackServerContext& call,
+grpc::ServerUnaryReactor* answer_infer(Context& context, const grpc::CallbackServerContext& call,
                                        const grpc::ByteBuffer& request, grpc::ByteBuffer& reply);
 
 // One ModelStreamInfer call: many requests, each with one answer, in the order of the requests.
@@ -32,7 +32,7 @@ struct Answered {
 };
 // Reads and runs one ModelInferRequest; `done` is called once, on any thread. `deadline`: of the call.
 // `cancelled`: set once nobody waits.
-void infer(const Context& context, const grpc::ByteBuffer& message, std::optional<TimePoint> deadline,
+void infer(Context& context, const grpc::ByteBuffer& message, std::optional<TimePoint> deadline,
            std::shared_ptr<const std::atomic<bool>> cancelled, std::move_only_function<void(Answered)> done);
 
 // When the call's deadline is over, on the requests' clock; nothing where it has none.
