@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
 import shutil
@@ -160,7 +161,8 @@ class Measurement:
         self.part.add(Row(name, shown, f"none, none, p99 <= x{GOAL_P99:g}",
                           failed == 0 and stale == 0 and p99 <= GOAL_P99 * steady_p99,
                           bool(failed or stale) or (valid and abs(full - again) <= STEADY * full),
-                          {"requests": len(answers), "failed": failed, "stale": stale, "p99_ms": p99,
+                          {"requests": len(answers), "failed": failed, "stale": stale,
+                           "statuses": dict(collections.Counter(str(a["status"] or a["why"]) for a in before + answers + after)), "p99_ms": p99,
                            "steady_p99_ms": steady_p99, "capacity": full,
                            "versions_seen": len({answer["version"] for answer in answers if answer["version"]}),
                            "p50_ms": at_quantile(answers, 0.5), "steady_p50_ms": at_quantile(before + after, 0.5)}))

@@ -15,6 +15,10 @@
 namespace bascule {
 namespace {
 
+// A tenth of a core's share beside one thread that always computes. Much less, and a load would take minutes
+// on a machine that has nothing left for it.
+constexpr int kYielding = 10;
+
 std::size_t rounded_up(std::int64_t quota, std::int64_t period) {
   if (quota <= 0 || period <= 0) return 0;
   return static_cast<std::size_t>(quota / period + (quota % period != 0 ? 1 : 0));
@@ -59,8 +63,9 @@ std::size_t cpu_budget() {
 }
 
 void yield_to_others() {
-  // On Linux this is the thread's own. Where it is refused the thread goes on as it was.
-  if (setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 19) != 0) return;
+  // On Linux both are of the thread alone. Where the change is refused the thread goes on as it was.
+  const auto thread = static_cast<id_t>(gettid());
+  if (setpriority(PRIO_PROCESS, thread, std::max(getpriority(PRIO_PROCESS, thread), kYielding)) != 0) return;
 }
 
 }  // namespace bascule

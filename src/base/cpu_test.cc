@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -37,7 +38,7 @@ TEST(YieldToOthers, IsOfTheCallingThreadAlone) {
     yield_to_others();
     after = getpriority(PRIO_PROCESS, 0);
   }).join();
-  EXPECT_EQ(after, 19);
+  EXPECT_EQ(after, std::max(before, 10));
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 
