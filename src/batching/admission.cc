@@ -5,6 +5,9 @@
 namespace bascule::batching {
 namespace {
 
+// Part of the expected wait that is added to it before it is held against the budget: runs are not all alike,
+// and of those let in on the edge half would wait longer than they may.
+constexpr int kMargin = 32;
 constexpr Duration kLeastRetry = std::chrono::milliseconds(1);
 constexpr Duration kLongest = std::chrono::hours(1);
 
@@ -23,7 +26,7 @@ std::optional<QueueRefusal> admit(const QueueLoad& load, const AdmissionLimits& 
   if (load.waiting == 0 && load.idle_instances > 0) return std::nullopt;
   const Duration wait = expected_wait(load);
   const bool full = limits.max_queue_size > 0 && load.waiting >= limits.max_queue_size;
-  const bool late = limits.queue_budget > Duration{} && wait > limits.queue_budget;
+  const bool late = limits.queue_budget > Duration{} && wait + wait / kMargin > limits.queue_budget;
   if (!full && !late) return std::nullopt;
   // What stands before it will be served by then.
   return QueueRefusal{.full = full, .expected_wait = wait, .retry_after = std::max(wait, kLeastRetry)};
