@@ -156,7 +156,7 @@ void Manager::load_named(const std::string& name, std::shared_ptr<Done> done) {
         name, Reason::kLoadFailed));
   }
   const auto [model, fresh] = models_.try_emplace(name);
-  const bool on_use = !fresh && model->second.wish == Wish::kOnUse;
+  const bool on_use = comes_on_use() && !fresh && model->second.wish != Wish::kHeld;
   model->second.wish = Wish::kLoaded;
   Job& job = jobs_.emplace_back(Job{.name = name,
                                     .kind = Job::Kind::kLoad,
@@ -186,8 +186,14 @@ void Manager::load_wanted(const std::string& name) {
   const bool held = model == models_.end() || model->second.wish == Wish::kHeld;
   if (held && options_.sabotage != Sabotage::kUseBringsBackUnloaded) return wake(name, {});
   Job job{.name = name, .kind = Job::Kind::kUse, .on_use = true};
-  for (const auto& [key, version] : model->second.versions) {
-    if (!version.serves) job.sources.push_back(version.source);
+  const Found found = options_.scan();  // the files may have changed since they were last looked at
+  for (auto& [key, version] : model->second.versions) {
+    if (version.serves) continue;
+    const auto now = std::ranges::find_if(found.sources, [&](const ModelSource& source) {
+      return source.name == name && source.version == version.source.version;
+    });
+    if (now != found.sources.end()) version.source = *now;
+    job.sources.push_back(version.source);
   }
   if (job.sources.empty()) return wake(name, {});
   // The highest first: it is what a request without a version means.
@@ -228,7 +234,7 @@ bool Manager::update(const std::string& name, const Sources& sources) {
     drop_others(name, sources);
     return true;
   }
-  Job job{.name = name};
+  Job job{.name = name, .on_use = comes_on_use()};
   bool settled = true;
   for (const ModelSource& source : sources) {
     Version& version = model.versions[source.version];

@@ -70,7 +70,8 @@ class Manager {
   // Errors: kLoadFailed with the code of what went wrong: kNotFound where no path holds the model,
   // kInvalidArgument where it alone needs more than the memory budget.
   void load(const std::string& name, Done done);
-  // Requests that pinned a version finish. Nothing but `load` brings the model back.
+  // Requests that pinned a version finish. Nothing but `load` brings the model back, as
+  // long as its files are there.
   // Errors: kNotFound with kUnloadFailed.
   void unload(const std::string& name, Done done);
   // Loads a model that the catalog says loads on use, for a request that waits for it. What came of it, the
@@ -91,7 +92,8 @@ class Manager {
     SourceStamp loaded;  // of the files when it was last loaded, well or not
     SourceStamp seen;    // at the last scan
     ModelSource source;
-    std::uint64_t bytes = 0;  // of memory, as it was last measured; 0: never
+    std::uint64_t bytes = 0;  // of memory, as it was last measured
+    SourceStamp measured;     // the files of that time
     bool serves = false;
   };
   enum class Wish : std::uint8_t {
@@ -155,6 +157,9 @@ class Manager {
   [[nodiscard]] MemoryNow memory(const Version* but) const;
   [[nodiscard]] Error too_large(const ModelSource& source, std::uint64_t bytes) const;
   [[nodiscard]] static bool serves(const Model& model);
+  // Whether models come when they are asked for; then requests wait for one that loads for another reason,
+  // too.
+  [[nodiscard]] bool comes_on_use() const { return options_.load_on_use || options_.memory_budget > 0; }
   Handle freed_by_loader(Handle model, std::uint64_t bytes);
 
   const ManagerOptions options_;

@@ -65,8 +65,8 @@ bool Manager::load_next(Job& job) {
 
 // Whether the version can be loaded now. Where it never can, the job goes on without it.
 bool Manager::have_room(Job& job, const Version& version, const ModelSource& source) {
-  const bool measured = version.bytes > 0 && version.loaded == source.stamp;
-  const std::uint64_t expected = measured ? version.bytes : source.stamp.model.bytes;
+  const bool known = version.bytes > 0 && version.measured == source.stamp;
+  const std::uint64_t expected = known ? version.bytes : source.stamp.model.bytes;
   Room room = make_room(memory(nullptr), version.serves ? 0 : expected, job.name);
   if (options_.sabotage == Sabotage::kNeverEvict) room = {.possible = true, .now = true, .evict = {}};
   if (!room.possible || expected > options_.memory_budget) {
@@ -108,14 +108,19 @@ bool Manager::load_one(Job& job, Version& version, const ModelSource& source) {
   if (!room.possible || !fits) {
     model->reset();
     if (options_.freed) options_.freed();
-    if (!version.serves) version.bytes = bytes;
+    if (!version.serves) {
+      version.bytes = bytes;
+      version.measured = source.stamp;
+    }
     if (!room.possible) fail(job, source, too_large(source, bytes), took);
     return !room.possible;
   }
   if (options_.loaded) options_.loaded(source, model, took);
   if (options_.sabotage == Sabotage::kKeepOld && version.serves) return true;
+  wanted_.with([&](Wanted& wanted) { wanted.not_before.erase(source.name); });
   retire(version);
   version.bytes = bytes;
+  version.measured = source.stamp;
   version.serves = true;
   catalog_.set_ready(freed_by_loader(*std::move(model), bytes), bytes);
   if (options_.sabotage != Sabotage::kNeverEvict) evict(room.evict);
@@ -129,6 +134,9 @@ void Manager::fail(Job& job, const ModelSource& source, const Error& error, Dura
     catalog_.set_unloaded(source.name, source.version, error.message);
   }
   catalog_.set_failed(source.name, source.version, error.message, job.on_use);
+  if (!serves(models_[source.name])) {
+    wanted_.with([&](Wanted& wanted) { wanted.not_before[source.name] = clock_.now() + kTryAgain; });
+  }
   if (job.result) job.result = error;
 }
 
@@ -138,7 +146,6 @@ void Manager::leave_for_use(Job& job) {
   for (; job.next < job.sources.size(); ++job.next) {
     const ModelSource& source = job.sources[job.next];
     Version& version = model.versions[source.version];
-    if (version.loaded != source.stamp) version.bytes = 0;
     version.loaded = version.seen = source.stamp;  // no rescan tries it again
     list_unloaded(source, Wish::kOnUse);
     log::info("{} version {}: does not fit into the memory budget beside the others; it loads on first use",
@@ -158,10 +165,6 @@ void Manager::finish(Job& job) {
     const bool served = serves(model->second);
     if (job.kind == Job::Kind::kLoad && job.result) drop_others(job.name, job.sources);
     model->second.wish = served || !job.on_use ? Wish::kLoaded : Wish::kOnUse;
-    wanted_.with([&](Wanted& wanted) {
-      wanted.not_before.erase(job.name);
-      if (!served) wanted.not_before.emplace(job.name, clock_.now() + kTryAgain);
-    });
   }
   if (job.kind == Job::Kind::kUse) wake(job.name, {});
   if (job.done == nullptr) return;

@@ -66,6 +66,7 @@ class Parked : public testing::Test {
       return std::make_shared<catalog::LoadedModel>(
           catalog::LoadedModel{.info = std::move(info), .executable = nullptr});
     };
+    options.scan = [] { return catalog::Found{}; };
     manager_.emplace(std::move(options), clock_, catalog_, loader_);
     manager_->start({.sources = {{.name = "m", .version = "1", .file = {}, .note = {}, .home = {}}},
                      .problems = {},
