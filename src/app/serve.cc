@@ -230,35 +230,35 @@ struct Parts {
   catalog::ManagerOptions manager_options(const config::Values& values, const Wanted& wanted,
                                           const backend::Backend& backend) {
     const tasks::TaskOptions task{.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
-    return {.scan = [paths = wanted.paths, versions = wanted.versions,
-                     &backend] { return catalog::scan_models(paths, versions, backend); },
-            .wanted = [names = wanted.names](
-                          const std::string& name) { return names.empty() || names.contains(name); },
-            .load = [this, &backend, task,
-                     settings = wanted.settings](const auto& source) -> Result<catalog::Handle> {
-              if (end_is_asked()) {
-                return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
-              }
-              yield_to_others();  // a load takes a core for long; requests come first
-              BASCULE_ASSIGN(ReadSettings read, settings.read(source));
-              return catalog::load_model(
-                  source, backend,
-                  {.task = task, .settings = std::move(read.settings), .read_sample = read_sample},
-                  ThreadTimeClock());
+    return {
+        .scan = [paths = wanted.paths, versions = wanted.versions,
+                 &backend] { return catalog::scan_models(paths, versions, backend); },
+        .wanted =
+            [names = wanted.names](const std::string& name) { return names.empty() || names.contains(name); },
+        .load = [&backend, task, settings = wanted.settings](const auto& source) -> Result<catalog::Handle> {
+          if (end_is_asked()) {
+            return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
+          }
+          yield_to_others();  // a load takes a core for long; requests come first
+          BASCULE_ASSIGN(ReadSettings read, settings.read(source));
+          return catalog::load_model(
+              source, backend,
+              {.task = task, .settings = std::move(read.settings), .read_sample = read_sample},
+              ThreadTimeClock());
+        },
+        .loaded = [this](const auto& source, const auto& model,
+                         Duration took) { report(source, model, took, catalog, metrics); },
+        // The allocator would keep what a model had: as much again after a few reloads.
+        .freed = [] { malloc_trim(0); },
+        .load_on_use = values.flag("load_on_use"),
+        .memory_budget = static_cast<std::uint64_t>(values.integer("memory_budget_mb")) * 1'000'000,
+        // Without what the allocator keeps for later: else a model would seem smaller after another.
+        .resident =
+            [] {
+              malloc_trim(0);
+              return metrics::private_bytes();
             },
-            .loaded = [this](const auto& source, const auto& model,
-                             Duration took) { report(source, model, took, catalog, metrics); },
-            // The allocator would keep what a model had: as much again after a few reloads.
-            .freed = [] { malloc_trim(0); },
-            .load_on_use = values.flag("load_on_use"),
-            .memory_budget = static_cast<std::uint64_t>(values.integer("memory_budget_mb")) * 1'000'000,
-            // Without what the allocator keeps for later: else a model would seem smaller after another.
-            .resident =
-                [] {
-                  malloc_trim(0);
-                  return metrics::private_bytes();
-                },
-            .evicted = [this](const std::string& name) { metrics.evicted(name); }};
+        .evicted = [this](const std::string& name) { metrics.evicted(name); }};
   }
 };
 

@@ -48,7 +48,7 @@ Batcher::~Batcher() {
     MutexLock lock(mutex_);  // no one else is left; the analysis asks for it
     left = all_of_it();
   }
-  refuse_all(std::move(left), {.code = Code::kUnavailable, .message = "The server is shutting down."});
+  refuse_all(left, {.code = Code::kUnavailable, .message = "The server is shutting down."});
 }
 
 Error Batcher::queue_full(const QueueRefusal& why, std::size_t waiting) const {
@@ -100,7 +100,7 @@ std::optional<Error> Batcher::would_refuse() {
     }
     waiting = queue_.size();
   }
-  refuse(std::move(dropped));
+  refuse(dropped);
   if (!why) return std::nullopt;
   return queue_full(*why, waiting);
 }
@@ -140,7 +140,7 @@ void Batcher::submit(std::unique_ptr<Item> item) {
     }
     waiting = queue_.size();
   }
-  refuse(std::move(dropped));
+  refuse(dropped);
   if (item != nullptr) return item->refuse(queue_full(*why, waiting));
   if (options_.sabotage == Sabotage::kLoseWakeUpOnArrival && waiting == 4) return;
   advance();
@@ -204,7 +204,7 @@ void Batcher::advance() {
       if (options_.sabotage == Sabotage::kDropOnFullExecutor) return;
       stranded = all_of_it();
     }
-    return refuse_all(std::move(stranded), posted.error());
+    return refuse_all(stranded, posted.error());
   }
 }
 
@@ -241,7 +241,7 @@ bool Batcher::run_one(TimePoint posted) {
     }
     wake = to_arm(action);
   }
-  refuse(std::move(dropped));
+  refuse(dropped);
   if (wake) wake_at(*wake);
   if (batch.empty()) return false;
   if (options_.sabotage != Sabotage::kForgetLeftOver)
@@ -337,15 +337,15 @@ void Batcher::on_timer(TimePoint armed) {
     armed_ = TimePoint::max();
     dropped = sweep(driver_.clock.now(), kWindow);
   }
-  refuse(std::move(dropped));
+  refuse(dropped);
   advance();
 }
 
-void Batcher::refuse_all(Batch batch, const Error& why) {
+void Batcher::refuse_all(const Batch& batch, const Error& why) {
   for (const auto& item : batch) item->refuse(why);
 }
 
-void Batcher::refuse(Dropped dropped) {
+void Batcher::refuse(const Dropped& dropped) const {
   const TimePoint now = driver_.clock.now();
   for (const auto& item : dropped.expired) item->refuse(expired_error(*item, now));
   for (const auto& item : dropped.cancelled) item->refuse(cancelled_error());

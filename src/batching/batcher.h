@@ -104,8 +104,8 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   bool run_one(TimePoint posted);
   void wake_at(TimePoint when);
   void on_timer(TimePoint armed);
-  void refuse_all(Batch batch, const Error& why);
-  void refuse(Dropped dropped);
+  static void refuse_all(const Batch& batch, const Error& why);
+  void refuse(const Dropped& dropped) const;
 
   std::unique_ptr<Item> let_in(std::unique_ptr<Item> item, TimePoint now, std::optional<QueueRefusal>& why)
       BASCULE_REQUIRES(mutex_);

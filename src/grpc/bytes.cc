@@ -37,7 +37,7 @@ grpc::ByteBuffer buffer_of(protocol::ReplyBody reply) {
   return {slices.data(), slices.size()};
 }
 
-grpc::ByteBuffer buffer_of(std::string message) {
+grpc::ByteBuffer buffer_of(const std::string& message) {
   const grpc::Slice slice(message);
   return {&slice, 1};
 }

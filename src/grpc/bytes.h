@@ -12,7 +12,7 @@ namespace bascule::grpc_front {
 Result<protocol::RequestBody> body_of(const grpc::ByteBuffer& message);
 // The reply's pieces, handed to gRPC without a copy; their owners live as long as gRPC needs them.
 grpc::ByteBuffer buffer_of(protocol::ReplyBody reply);
-grpc::ByteBuffer buffer_of(std::string message);
+grpc::ByteBuffer buffer_of(const std::string& message);
 grpc::Status status_of(const Error& error, protocol::Dialect dialect);
 
 }  // namespace bascule::grpc_front
