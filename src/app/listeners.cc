@@ -38,7 +38,7 @@ http::ServerOptions http_options(const config::Values& values) {
 
 // Null: off, or the default port was taken.
 Result<std::unique_ptr<http::Server>> listen_for_metrics(const config::Values& values,
-                                                         const http::Services& services) {
+                                                         const serving::Services& services) {
   const auto port = values.integer_or_word("metrics_port");
   if (!port) return std::unique_ptr<http::Server>();  // off
   http::ServerOptions options = http_options(values);
@@ -56,7 +56,7 @@ Result<std::unique_ptr<http::Server>> listen_for_metrics(const config::Values& v
 
 // Null: as above.
 Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values& values,
-                                                            const http::Services& services) {
+                                                            const serving::Services& services) {
   const auto port = values.integer_or_word("grpc_port");
   if (!port) return std::unique_ptr<grpc_front::Server>();  // off
   const bool triton = values.text("compat") == "triton";
@@ -68,10 +68,7 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
        .dialect = triton ? protocol::Dialect::kTriton : protocol::Dialect::kV2,
        .server_name = triton ? "triton" : "bascule",
        .server_version = std::string(kVersion)},
-      {.inference = services.inference,
-       .control = services.control,
-       .metrics = services.metrics,
-       .clock = services.clock});
+      services);
   if (server || !is_default(values, "grpc_port")) return server;
   log::info("gRPC is not served: {}", server.error().message);
   return std::unique_ptr<grpc_front::Server>();
@@ -79,7 +76,7 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
 
 }  // namespace
 
-Result<Listeners> Listeners::open(const config::Values& values, const http::Services& services) {
+Result<Listeners> Listeners::open(const config::Values& values, const serving::Services& services) {
   Listeners all;
   const std::string& host = values.text("host");
   const bool ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');

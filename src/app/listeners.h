@@ -17,7 +17,7 @@ class Listeners {
   // Binds them all. A port that nobody asked for is left out where it is taken, with a line in the log.
   // Errors: of a port that was asked for; kInvalidArgument for an access log that cannot be opened. All of
   // `services` outlive it.
-  static Result<Listeners> open(const config::Values& values, const http::Services& services);
+  static Result<Listeners> open(const config::Values& values, const serving::Services& services);
 
   // Answers from now on.
   void start();

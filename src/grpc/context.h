@@ -45,14 +45,14 @@ class Streams {
 
 // What every call needs. Thread-safety: thread-safe.
 struct Context {
-  Context(ServerOptions server_options, Services all, bool listens_on_loopback)
+  Context(ServerOptions server_options, serving::Services all, bool listens_on_loopback)
       : options(std::move(server_options)),
         services(all),
         accounts(all.metrics, all.control, all.clock),
         loopback(listens_on_loopback) {}
 
   const ServerOptions options;
-  const Services services;
+  const serving::Services services;
   const serving::Accounts accounts;
   const bool loopback;  // only this machine can reach the server
   Streams streams;

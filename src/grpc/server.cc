@@ -34,7 +34,7 @@ bool is_loopback(std::string_view host) {
 
 class GrpcServer final : public Server {
  public:
-  GrpcServer(const ServerOptions& options, Services services)
+  GrpcServer(const ServerOptions& options, serving::Services services)
       : context_(options, services, is_loopback(options.host)), service_(make_inference_service(context_)) {}
   ~GrpcServer() override { stop(Duration{}); }
 
@@ -89,7 +89,7 @@ class GrpcServer final : public Server {
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, Services services) {
+Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, serving::Services services) {
   auto server = std::make_unique<GrpcServer>(options, services);
   BASCULE_TRY(server->listen());
   return Result<std::unique_ptr<Server>>(std::move(server));

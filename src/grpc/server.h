@@ -7,10 +7,8 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "metrics/metrics.h"
 #include "protocol/body.h"
-#include "serving/control_service.h"
-#include "serving/inference_service.h"
+#include "serving/services.h"
 
 namespace bascule::grpc_front {
 
@@ -24,21 +22,13 @@ struct ServerOptions {
   std::string server_version;
 };
 
-// Everything the calls are answered from; all outlive the server.
-struct Services {
-  serving::InferenceService& inference;
-  serving::ControlService& control;
-  metrics::Metrics& metrics;
-  const Clock& clock;
-};
-
 // The gRPC front end: inference.GRPCInferenceService, grpc.health.v1.Health and reflection on one listener.
 // Thread-safety: thread-safe.
 class Server {
  public:
   // Binds and serves at once. Errors: kUnavailable with one sentence that names the address (in use, not
   // ours).
-  static Result<std::unique_ptr<Server>> listen(ServerOptions options, Services services);
+  static Result<std::unique_ptr<Server>> listen(ServerOptions options, serving::Services services);
   virtual ~Server() = default;
 
   [[nodiscard]] virtual std::uint16_t port() const = 0;

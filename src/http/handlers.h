@@ -36,7 +36,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   using Done = std::move_only_function<void(Reply)>;
 
   // `loopback`: whether only this machine can reach the server.
-  Handlers(const ServerOptions& options, Services services, bool loopback)
+  Handlers(const ServerOptions& options, serving::Services services, bool loopback)
       : options_(options),
         services_(services),
         accounts_(services.metrics, services.control, services.clock),
@@ -77,7 +77,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   std::string exposition();
 
   const ServerOptions options_;
-  const Services services_;
+  const serving::Services services_;
   const serving::Accounts accounts_;
   const bool loopback_;
 };

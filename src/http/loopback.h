@@ -76,7 +76,7 @@ class Loopback {
 
   [[nodiscard]] Client connect() const { return Client(server_->port()); }
   [[nodiscard]] Server& server() { return *server_; }
-  [[nodiscard]] Services services() {
+  [[nodiscard]] serving::Services services() {
     return {.inference = inference_, .control = control_, .metrics = metrics_, .clock = clock_};
   }
   [[nodiscard]] std::string exposition() const { return metrics_.render({}); }

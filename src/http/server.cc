@@ -71,7 +71,7 @@ Error cannot_listen(const ServerOptions& options, const error_code& error) {
 
 class HttpServer final : public Server {
  public:
-  HttpServer(const ServerOptions& options, Services services, std::unique_ptr<AccessLog> access_log,
+  HttpServer(const ServerOptions& options, serving::Services services, std::unique_ptr<AccessLog> access_log,
              bool loopback)
       : open_(options.max_connections), access_log_(std::move(access_log)) {
     const auto handlers = std::make_shared<Handlers>(options, services, loopback);
@@ -170,7 +170,7 @@ class HttpServer final : public Server {
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, Services services) {
+Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, serving::Services services) {
   std::unique_ptr<AccessLog> access_log;
   if (!options.access_log.empty()) {
     BASCULE_ASSIGN(access_log, AccessLog::open(options.access_log));

@@ -7,9 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "metrics/metrics.h"
-#include "serving/control_service.h"
-#include "serving/inference_service.h"
+#include "serving/services.h"
 
 namespace bascule::http {
 
@@ -30,21 +28,13 @@ struct ServerOptions {
   std::string server_version;
 };
 
-// Everything the routes answer from; all outlive the server.
-struct Services {
-  serving::InferenceService& inference;
-  serving::ControlService& control;
-  metrics::Metrics& metrics;
-  const Clock& clock;
-};
-
 // The HTTP front end: every route, or /metrics alone, on one listener.
 // Thread-safety: thread-safe.
 class Server {
  public:
   // Binds and listens; nothing is accepted before `start`. Errors: kUnavailable with one sentence that names
   // the address (in use, not ours); kInvalidArgument for an access log that cannot be opened.
-  static Result<std::unique_ptr<Server>> listen(ServerOptions options, Services services);
+  static Result<std::unique_ptr<Server>> listen(ServerOptions options, serving::Services services);
   virtual ~Server() = default;
 
   [[nodiscard]] virtual std::uint16_t port() const = 0;
