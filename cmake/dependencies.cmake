@@ -5,6 +5,8 @@ find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 # CLI11: flags and --help without a parser of our own (BSD-3-Clause).
 find_package(CLI11 REQUIRED)
+# zlib: compressed requests and answers, with a limit on what comes out (Zlib).
+find_package(ZLIB REQUIRED)
 # yaml-cpp: configuration files (MIT).
 find_package(yaml-cpp REQUIRED)
 # prometheus-cpp: counters and histograms in the exposition format that monitoring reads (MIT).

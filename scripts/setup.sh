@@ -25,6 +25,7 @@ build_packages=(
   libfmt-dev libspdlog-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev
   libturbojpeg0-dev libspng-dev libwebp-dev
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler  # gRPC
+  zlib1g-dev            # compressed requests
   curl                  # the demo asks the server with it
   ca-certificates       # for pip, where its index is reached over TLS with the system's certificates
   python3 python3-venv  # brings the ONNX Runtime wheel through pip

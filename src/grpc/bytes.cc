@@ -1,18 +1,50 @@
 #include "grpc/bytes.h"
 
+#include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include <grpc/grpc.h>
 #include <grpcpp/support/slice.h>
 
-namespace bascule::grpc_front {
+#include "base/compression.h"
 
-Result<protocol::RequestBody> body_of(const grpc::ByteBuffer& message) {
+namespace bascule::grpc_front {
+namespace {
+
+// How the message came. Its class does not say, but promises that it is one pointer to this.
+grpc_compression_algorithm compression_of(const grpc::ByteBuffer& message) {
+  const grpc_byte_buffer* raw = nullptr;
+  static_assert(sizeof message == sizeof raw);
+  std::memcpy(&raw, &message, sizeof raw);
+  return raw == nullptr ? GRPC_COMPRESS_NONE : raw->data.raw.compression;
+}
+
+Result<protocol::RequestBody> unpacked(const grpc::ByteBuffer& message, Compression compression,
+                                       std::size_t limit) {
+  grpc::Slice packed;
+  if (!message.DumpToSingleSlice(&packed).ok()) return invalid_argument("The message could not be read.");
+  BASCULE_ASSIGN(std::vector<std::byte> bytes,
+                 decompress(std::as_bytes(std::span(packed.begin(), packed.size())), compression, limit));
+  const auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  return protocol::RequestBody{.bytes = *owner, .owner = owner};
+}
+
+}  // namespace
+
+Result<protocol::RequestBody> body_of(const grpc::ByteBuffer& message, std::size_t limit) {
+  switch (compression_of(message)) {
+    case GRPC_COMPRESS_NONE: break;
+    case GRPC_COMPRESS_GZIP: return unpacked(message, Compression::kGzip, limit);
+    case GRPC_COMPRESS_DEFLATE: return unpacked(message, Compression::kDeflate, limit);
+    default:
+      return invalid_argument("The message's compression is not known here; use gzip, deflate or none.");
+  }
   auto slice = std::make_shared<grpc::Slice>();
   if (!message.TrySingleSlice(slice.get()).ok() && !message.DumpToSingleSlice(slice.get()).ok()) {
-    return invalid_argument(
-        "The message could not be read; was it compressed in a way that is not known here?");
+    return invalid_argument("The message could not be read.");
   }
   const auto bytes = std::as_bytes(std::span(slice->begin(), slice->size()));
   return protocol::RequestBody{.bytes = bytes, .owner = std::move(slice)};

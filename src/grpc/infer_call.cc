@@ -48,7 +48,7 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
            std::shared_ptr<const std::atomic<bool>> cancelled, std::move_only_function<void(Answered)> done) {
   const TimePoint started = context.services.clock.now();
   const auto parse = [&]() -> Result<v2::InferCall> {
-    BASCULE_ASSIGN(const protocol::RequestBody body, body_of(message));
+    BASCULE_ASSIGN(const protocol::RequestBody body, body_of(message, context.options.max_message_bytes));
     return v2::parse_infer_message(body, context.options.max_typed_bytes);
   };
   Result<v2::InferCall> call = parse();

@@ -59,7 +59,7 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
   }
   // Waits where the model loads on use.
   Reactor* ModelMetadata(Call* call, const Bytes* request, Bytes* reply) override {
-    const auto body = body_of(*request);
+    const auto body = body_of(*request, context_.options.max_message_bytes);
     if (!body) return fail(*call, body.error());
     const auto named = v2::parse_named_message(*body);
     if (!named) return fail(*call, named.error());
@@ -128,7 +128,7 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
   // A call that is answered at once. `make`: from the request's bytes to the reply's.
   template <class Make>
   Reactor* answer(Call& call, const Bytes& request, Bytes& reply, Make make) const {
-    const auto body = body_of(request);
+    const auto body = body_of(request, context_.options.max_message_bytes);
     if (!body) return fail(call, body.error());
     auto message = make(*body);
     if (!message) return fail(call, message.error());
@@ -141,7 +141,7 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
                   void (serving::ControlService::*act)(const std::string&,
                                                        serving::ControlService::Done)) const {
     if (!context_.loopback) return fail(call, off_loopback());
-    const auto body = body_of(request);
+    const auto body = body_of(request, context_.options.max_message_bytes);
     if (!body) return fail(call, body.error());
     const auto name = parse(*body);
     if (!name) return fail(call, name.error());
