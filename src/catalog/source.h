@@ -9,6 +9,7 @@
 
 #include "backend/backend.h"
 #include "base/result.h"
+#include "content/model_config.h"
 
 namespace bascule::catalog {
 
@@ -42,12 +43,7 @@ struct ModelSource {
   std::size_t given = 0;  // which of the paths led to it
 };
 
-// Which versions of a repository's model are served.
-// Thread-safety: a value.
-struct VersionPolicy {
-  std::size_t latest = 1;               // so many of the highest; 0: all
-  std::vector<std::uint64_t> specific;  // where not empty, these alone
-};
+using content::VersionPolicy;
 // "latest:N", "all" or "specific:N,N". Errors: kInvalidArgument.
 Result<VersionPolicy> parse_version_policy(std::string_view text);
 

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,8 @@
 #include "tensor/tensor.h"
 
 namespace bascule::content {
+
+struct ModelConfig;
 
 // One thing understood about a model and where it was read, for `bascule inspect`.
 struct Fact {
@@ -34,11 +38,16 @@ struct ModelInfo {
   std::string task;            // "detect"; empty: tensors only
   std::string author_version;  // "8.4.190": version of the package that wrote the file, or empty
   ClassNames class_names;
+  // What an output's values stand for, in their order, by the output's name; where its configuration names a
+  // file of labels.
+  std::map<std::string, std::vector<std::string>> labels;
   std::optional<PictureSize> picture_size;  // the model's own input size, for tasks on pictures
   int stride = 0;
   std::string file;  // file name without folders
   std::uint64_t file_bytes = 0;
   std::vector<Fact> facts;
+  std::string metadata_literal;  // the file's free key-value pairs as a Python dict; may be empty
+  std::shared_ptr<const ModelConfig> config;  // what was declared beside the file; null: nothing
 };
 
 enum class ModelState { kLoading, kReady, kFailed, kUnloaded };
