@@ -45,7 +45,7 @@ std::string_view to_string(Reason reason) {
     case Reason::kLoadFailed: return "load_failed";
     case Reason::kUnloadFailed: return "unload_failed";
     case Reason::kNoModelControl: return "no_model_control";
-    case Reason::kAdminRefused: return "admin_refused";
+    case Reason::kForbidden: return "forbidden";
     case Reason::kUnknownRoute: return "unknown_route";
     case Reason::kUnsupportedMedia: return "unsupported_media";
   }

@@ -52,7 +52,7 @@ enum class Reason : std::uint8_t {
   kLoadFailed,      // a model that was asked to load did not
   kUnloadFailed,    // likewise to unload
   kNoModelControl,  // the server was started so that models are not loaded on request
-  kAdminRefused,    // a call for whoever runs the server, from somewhere else
+  kForbidden,       // whoever asks is known, or where they ask from, and may not
   kUnknownRoute,
   kUnsupportedMedia,  // a Content-Type or Content-Encoding that is not read
 };

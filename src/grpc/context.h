@@ -6,7 +6,12 @@
 #include <string_view>
 #include <utility>
 
+#include <grpcpp/server_context.h>
+
+#include "access/gate.h"
+#include "access/route_class.h"
 #include "base/mutex.h"
+#include "base/result.h"
 #include "grpc/server.h"
 #include "serving/accounts.h"
 
@@ -51,10 +56,14 @@ struct Context {
         accounts(all.metrics, all.control, all.clock),
         loopback(listens_on_loopback) {}
 
+  // Whether this call may be made, of a method of that class.
+  [[nodiscard]] Result<void> admit(access::RouteClass wanted, const grpc::CallbackServerContext& call) const;
+
   const ServerOptions options;
   const serving::Services services;
   const serving::Accounts accounts;
   const bool loopback;  // only this machine can reach the server
+  const access::Gate gate{};
   Streams streams;
   // Inferences under way, and all that ever were: whether a request has others beside it.
   std::atomic<std::uint64_t> under_way = 0;

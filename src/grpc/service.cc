@@ -5,8 +5,12 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <grpc_service.grpc.pb.h>
+#include <grpcpp/impl/codegen/server_callback_handlers.h>
+#include <grpcpp/impl/rpc_service_method.h>
+#include <grpcpp/impl/service_type.h>
+#include <grpcpp/support/server_callback.h>
 
+#include "access/route_class.h"
 #include "grpc/bytes.h"
 #include "grpc/infer_call.h"
 #include "protocol/v2/messages.h"
@@ -15,36 +19,41 @@ namespace bascule::grpc_front {
 namespace {
 
 namespace v2 = protocol::v2;
-using Wire = inference::GRPCInferenceService;
+using access::RouteClass;
 using Reactor = grpc::ServerUnaryReactor;
+using StreamReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 using Call = grpc::CallbackServerContext;
 using Bytes = grpc::ByteBuffer;
 
-// The calls that are answered, each as bytes: protocol/ knows what is in them. The others say that they are
-// not implemented.
-template <class Base>
-using Health = Wire::WithRawCallbackMethod_ServerLive<
-    Wire::WithRawCallbackMethod_ServerReady<Wire::WithRawCallbackMethod_ModelReady<Base>>>;
-template <class Base>
-using Metadata = Wire::WithRawCallbackMethod_ServerMetadata<
-    Wire::WithRawCallbackMethod_ModelMetadata<Wire::WithRawCallbackMethod_ModelStatistics<Base>>>;
-template <class Base>
-using Infer = Wire::WithRawCallbackMethod_ModelInfer<Wire::WithRawCallbackMethod_ModelStreamInfer<Base>>;
-template <class Base>
-using Repository = Wire::WithRawCallbackMethod_RepositoryIndex<
-    Wire::WithRawCallbackMethod_RepositoryModelLoad<Wire::WithRawCallbackMethod_RepositoryModelUnload<Base>>>;
-
-class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Service>>>> {
+// A call that ended before it began. Thread-safety: thread-safe.
+class Refused final : public StreamReactor {
  public:
-  explicit InferenceService(Context& context) : context_(context) {}
+  explicit Refused(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { const std::unique_ptr<Refused> self(this); }
+};
 
-  Reactor* ServerLive(Call* call, const Bytes* /*request*/, Bytes* reply) override {
+// Each call is handled as bytes: protocol/ knows what is in them.
+// Thread-safety: thread-safe.
+class InferenceService final : public grpc::Service {
+ public:
+  using Handler = Reactor* (InferenceService::*)(Call*, const Bytes*, Bytes*);
+  struct Method {
+    const char* name;
+    RouteClass who;   // may call it
+    Handler handler;  // null: not answered here
+  };
+  static const Method kMethods[];
+
+  explicit InferenceService(Context& context);
+
+ private:
+  Reactor* ServerLive(Call* call, const Bytes* /*request*/, Bytes* reply) {
     return finish(*call, *reply, v2::write_flag_message(true));
   }
-  Reactor* ServerReady(Call* call, const Bytes* /*request*/, Bytes* reply) override {
+  Reactor* ServerReady(Call* call, const Bytes* /*request*/, Bytes* reply) {
     return finish(*call, *reply, v2::write_flag_message(control().ready().has_value()));
   }
-  Reactor* ModelReady(Call* call, const Bytes* request, Bytes* reply) override {
+  Reactor* ModelReady(Call* call, const Bytes* request, Bytes* reply) {
     return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const v2::NamedCall named, v2::parse_named_message(body));
       const auto ready = control().model_ready(named.model, named.version);
@@ -52,13 +61,13 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
       return v2::write_flag_message(ready.has_value());
     });
   }
-  Reactor* ServerMetadata(Call* call, const Bytes* /*request*/, Bytes* reply) override {
+  Reactor* ServerMetadata(Call* call, const Bytes* /*request*/, Bytes* reply) {
     return finish(
         *call, *reply,
         v2::write_server_metadata_message(context_.options.server_name, context_.options.server_version));
   }
   // Waits where the model loads on use.
-  Reactor* ModelMetadata(Call* call, const Bytes* request, Bytes* reply) override {
+  Reactor* ModelMetadata(Call* call, const Bytes* request, Bytes* reply) {
     const auto body = body_of(*request, context_.options.max_message_bytes);
     if (!body) return fail(*call, body.error());
     const auto named = v2::parse_named_message(*body);
@@ -81,35 +90,31 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
         });
     return reactor;
   }
-  Reactor* ModelStatistics(Call* call, const Bytes* request, Bytes* reply) override {
+  Reactor* ModelStatistics(Call* call, const Bytes* request, Bytes* reply) {
     return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const v2::NamedCall named, v2::parse_named_message(body));
       BASCULE_ASSIGN(const auto all, context_.accounts.statistics(named.model, named.version));
       return v2::write_statistics_message(all);
     });
   }
-  Reactor* RepositoryIndex(Call* call, const Bytes* request, Bytes* reply) override {
+  Reactor* RepositoryIndex(Call* call, const Bytes* request, Bytes* reply) {
     return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const bool ready_only, v2::parse_index_message(body));
       return v2::write_index_message(control().models(), ready_only);
     });
   }
-  Reactor* RepositoryModelLoad(Call* call, const Bytes* request, Bytes* reply) override {
+  Reactor* RepositoryModelLoad(Call* call, const Bytes* request, Bytes* reply) {
     *reply = buffer_of(std::string());
     return change(*call, *request, v2::parse_load_message, &serving::ControlService::load);
   }
-  Reactor* RepositoryModelUnload(Call* call, const Bytes* request, Bytes* reply) override {
+  Reactor* RepositoryModelUnload(Call* call, const Bytes* request, Bytes* reply) {
     *reply = buffer_of(std::string());
     return change(*call, *request, v2::parse_unload_message, &serving::ControlService::unload);
   }
-  Reactor* ModelInfer(Call* call, const Bytes* request, Bytes* reply) override {
+  Reactor* ModelInfer(Call* call, const Bytes* request, Bytes* reply) {
     return answer_infer(context_, *call, *request, *reply);
   }
-  grpc::ServerBidiReactor<Bytes, Bytes>* ModelStreamInfer(Call* call) override {
-    return answer_infer_stream(context_, *call);
-  }
 
- private:
   serving::ControlService& control() const { return context_.services.control; }
 
   static Reactor* finish(Call& call, Bytes& reply, std::string message) {
@@ -140,7 +145,6 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
                   Result<std::string> (*parse)(const protocol::RequestBody&),
                   void (serving::ControlService::*act)(const std::string&,
                                                        serving::ControlService::Done)) const {
-    if (!context_.loopback) return fail(call, off_loopback());
     const auto body = body_of(request, context_.options.max_message_bytes);
     if (!body) return fail(call, body.error());
     const auto name = parse(*body);
@@ -153,17 +157,75 @@ class InferenceService final : public Health<Metadata<Infer<Repository<Wire::Ser
     return reactor;
   }
 
-  [[nodiscard]] Error off_loopback() const {
-    return {
-        .code = Code::kUnauthenticated,
-        .message = fmt::format("Models are loaded and unloaded on request only where the server listens on a "
-                               "loopback address; this one listens on {}.",
-                               context_.options.host),
-        .reason = Reason::kAdminRefused};
+  static Error not_answered(std::string_view method) {
+    return {.code = Code::kUnsupported, .message = fmt::format("'{}' is not answered yet.", method)};
+  }
+  void add(const char* name, grpc::internal::RpcMethod::RpcType type,
+           std::unique_ptr<grpc::internal::MethodHandler> handler) {
+    auto method = std::make_unique<grpc::internal::RpcServiceMethod>(name, type, nullptr);
+    AddMethod(method.release());  // the base class owns both
+    MarkMethodRawCallback(added_++, handler.release());
   }
 
+  static constexpr const char* kStreamInfer = "/inference.GRPCInferenceService/ModelStreamInfer";
+
   Context& context_;
+  int added_ = 0;
 };
+
+// Every call of the service but the one that streams.
+const InferenceService::Method InferenceService::kMethods[] = {
+    {"/inference.GRPCInferenceService/ModelInfer", RouteClass::kInfer, &InferenceService::ModelInfer},
+    {"/inference.GRPCInferenceService/ServerLive", RouteClass::kHealth, &InferenceService::ServerLive},
+    {"/inference.GRPCInferenceService/ServerReady", RouteClass::kHealth, &InferenceService::ServerReady},
+    {"/inference.GRPCInferenceService/ModelReady", RouteClass::kHealth, &InferenceService::ModelReady},
+    {"/inference.GRPCInferenceService/ServerMetadata", RouteClass::kMetadata,
+     &InferenceService::ServerMetadata},
+    {"/inference.GRPCInferenceService/ModelMetadata", RouteClass::kMetadata,
+     &InferenceService::ModelMetadata},
+    {"/inference.GRPCInferenceService/ModelConfig", RouteClass::kMetadata, nullptr},
+    {"/inference.GRPCInferenceService/ModelStatistics", RouteClass::kStatistics,
+     &InferenceService::ModelStatistics},
+    {"/inference.GRPCInferenceService/RepositoryIndex", RouteClass::kMetadata,
+     &InferenceService::RepositoryIndex},
+    {"/inference.GRPCInferenceService/RepositoryModelLoad", RouteClass::kControl,
+     &InferenceService::RepositoryModelLoad},
+    {"/inference.GRPCInferenceService/RepositoryModelUnload", RouteClass::kControl,
+     &InferenceService::RepositoryModelUnload},
+    {"/inference.GRPCInferenceService/SystemSharedMemoryStatus", RouteClass::kControl, nullptr},
+    {"/inference.GRPCInferenceService/SystemSharedMemoryRegister", RouteClass::kControl, nullptr},
+    {"/inference.GRPCInferenceService/SystemSharedMemoryUnregister", RouteClass::kControl, nullptr},
+    {"/inference.GRPCInferenceService/CudaSharedMemoryStatus", RouteClass::kControl, nullptr},
+    {"/inference.GRPCInferenceService/CudaSharedMemoryRegister", RouteClass::kControl, nullptr},
+    {"/inference.GRPCInferenceService/CudaSharedMemoryUnregister", RouteClass::kControl, nullptr},
+    {"/inference.GRPCInferenceService/TraceSetting", RouteClass::kTrace, nullptr},
+    {"/inference.GRPCInferenceService/LogSettings", RouteClass::kLogs, nullptr},
+};
+
+// Whether a call may be made is decided here, for all methods alike.
+InferenceService::InferenceService(Context& context) : context_(context) {
+  for (const Method& method : kMethods) {
+    add(method.name, grpc::internal::RpcMethod::NORMAL_RPC,
+        std::make_unique<grpc::internal::CallbackUnaryHandler<Bytes, Bytes>>(
+            [this, &method](Call* call, const Bytes* request, Bytes* reply) -> Reactor* {
+              if (auto admitted = context_.admit(method.who, *call); !admitted) {
+                return fail(*call, admitted.error());
+              }
+              if (method.handler == nullptr) return fail(*call, not_answered(method.name));
+              return (this->*method.handler)(call, request, reply);
+            }));
+  }
+  add(kStreamInfer, grpc::internal::RpcMethod::BIDI_STREAMING,
+      std::make_unique<grpc::internal::CallbackBidiHandler<Bytes, Bytes>>(
+          [this](Call* call) -> StreamReactor* {
+            if (auto admitted = context_.admit(RouteClass::kInfer, *call); !admitted) {
+              context_.accounts.refused("", "", kLabel, admitted.error());
+              auto refused = std::make_unique<Refused>(status_of(admitted.error(), context_.options.dialect));
+              return refused.release();  // OnDone takes it back
+            }
+            return answer_infer_stream(context_, *call);
+          }));
+}
 
 }  // namespace
 

@@ -44,6 +44,18 @@ Refusal Handlers::refusal_of(const Route& route, unsigned status, Error error) c
   return {.status = status, .error = std::move(error), .dialect = dialect_of(route), .label = route.label};
 }
 
+// The one place where it is decided who may ask for what: before anything else of a request is looked at.
+std::optional<Refusal> Handlers::refuse_caller(const Route& route, const RequestHead& head) const {
+  Result<void> admitted = gate_.admit(route.who, {.loopback = loopback_,
+                                                  .listens = options_.host,
+                                                  .unsafe = route.method != Method::kGet,
+                                                  .origin = head.origin,
+                                                  .host = head.host});
+  if (admitted) return std::nullopt;
+  const unsigned status = protocol::http_status(admitted.error(), dialect_of(route));
+  return refusal_of(route, status, std::move(admitted).error());
+}
+
 // A request whose model has more to do than it may: told now, its body need not come.
 std::optional<Refusal> Handlers::refuse_for_queue(const Match& match) const {
   const Route& route = *match.route;
@@ -67,6 +79,7 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
   if (!match) return std::unexpected(std::move(match).error());
   Admission admission{.match = *std::move(match)};
   const Route& route = *admission.match.route;
+  if (auto refusal = refuse_caller(route, head)) return std::unexpected(*std::move(refusal));
   if (options_.metrics_only && route.endpoint != Endpoint::kMetrics) {
     return std::unexpected(refusal_of(
         route, 404,
@@ -74,7 +87,6 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
             fmt::format("Port {} answers GET /metrics only; models are served on another.", options_.port),
             Reason::kUnknownRoute)));
   }
-  if (auto refusal = refuse_control(route, head)) return std::unexpected(*std::move(refusal));
   if (!head.content_encoding.empty() && text::to_lower(head.content_encoding) != "identity") {
     return std::unexpected(refusal_of(
         route, 415,

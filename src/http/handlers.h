@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "access/gate.h"
 #include "content/infer.h"
 #include "http/reply.h"
 #include "http/request.h"
@@ -63,7 +64,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
   [[nodiscard]] protocol::Dialect dialect_of(const Route& route) const;
   [[nodiscard]] Refusal refusal_of(const Route& route, unsigned status, Error error) const;
-  [[nodiscard]] std::optional<Refusal> refuse_control(const Route& route, const RequestHead& head) const;
+  [[nodiscard]] std::optional<Refusal> refuse_caller(const Route& route, const RequestHead& head) const;
   [[nodiscard]] std::optional<Refusal> refuse_for_queue(const Match& match) const;
   Reply repository_index(const Match& match, const protocol::RequestBody& body, TimePoint started);
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
@@ -77,6 +78,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   std::string exposition();
 
   const ServerOptions options_;
+  const access::Gate gate_{};
   const serving::Services services_;
   const serving::Accounts accounts_;
   const bool loopback_;

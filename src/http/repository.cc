@@ -1,9 +1,6 @@
 // The part of Handlers that changes what is served.
 #include <utility>
 
-#include <fmt/format.h>
-
-#include "base/text.h"
 #include "http/handlers.h"
 #include "protocol/v2/v2.h"
 
@@ -12,41 +9,7 @@ namespace {
 
 namespace v2 = protocol::v2;
 
-// Whether a page of this machine made the request, going by the Origin that its browser sends.
-bool is_local(std::string_view origin) {
-  const std::size_t scheme = origin.find("://");
-  if (scheme == std::string_view::npos) return false;
-  std::string_view host = origin.substr(scheme + 3);
-  const std::size_t colon = host.rfind(':');
-  if (colon != std::string_view::npos && text::parse_int(host.substr(colon + 1)))
-    host = host.substr(0, colon);
-  return host == "127.0.0.1" || host == "localhost" || host == "[::1]";
-}
-
 }  // namespace
-
-// Until callers can be told apart, whoever can start programs on this machine may change what it serves, and
-// nobody else: neither other machines nor web pages that a browser here has open.
-std::optional<Refusal> Handlers::refuse_control(const Route& route, const RequestHead& head) const {
-  if (route.endpoint != Endpoint::kModelLoad && route.endpoint != Endpoint::kModelUnload) return std::nullopt;
-  std::string why;
-  if (!loopback_) {
-    why = fmt::format(
-        "Models are loaded and unloaded on request only where the server listens on a loopback address; this "
-        "one listens on {}. Start it with --host 127.0.0.1, or let it load by itself.",
-        options_.host);
-  } else if (!head.origin.empty() && !is_local(head.origin)) {
-    why = fmt::format("Models are not loaded or unloaded at the request of a web page of '{}'.",
-                      text::shortened(head.origin));
-  } else {
-    return std::nullopt;
-  }
-  return Refusal{
-      .status = 403,
-      .error = {.code = Code::kUnauthenticated, .message = std::move(why), .reason = Reason::kAdminRefused},
-      .dialect = route.dialect,
-      .label = route.label};
-}
 
 void Handlers::control(const Admission& admission, const protocol::RequestBody& body, TimePoint started,
                        Done done) {

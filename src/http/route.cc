@@ -13,32 +13,35 @@ namespace bascule::http {
 namespace {
 
 using enum Endpoint;
+using Who = access::RouteClass;
 constexpr auto kV2 = protocol::Dialect::kV2;
 constexpr auto kUltralytics = protocol::Dialect::kUltralytics;
 
 // The most used first.
 constexpr Route kRoutes[] = {
-    {Method::kPost, "/v2/models/{model}/infer", kInfer, kV2, "v2"},
-    {Method::kPost, "/v2/models/{model}/versions/{version}/infer", kInfer, kV2, "v2"},
-    {Method::kPost, "/predict", kPredict, kUltralytics, "ultralytics"},
-    {Method::kPost, "/models/{model}/predict", kPredict, kUltralytics, "ultralytics"},
-    {Method::kPost, "/api/models/{owner}/{project}/{model}/predict", kPredict, kUltralytics, "ultralytics"},
-    {Method::kGet, "/v2/health/live", kLive, kV2, "v2"},
-    {Method::kGet, "/v2/health/ready", kReady, kV2, "v2"},
-    {Method::kGet, "/v2", kServerMetadata, kV2, "v2"},
-    {Method::kGet, "/v2/models", kModelList, kV2, "v2"},
-    {Method::kGet, "/v2/models/stats", kStatistics, kV2, "v2"},  // before a model of that name, as in Triton
-    {Method::kGet, "/v2/models/{model}", kModelMetadata, kV2, "v2"},
-    {Method::kGet, "/v2/models/{model}/versions/{version}", kModelMetadata, kV2, "v2"},
-    {Method::kGet, "/v2/models/{model}/ready", kModelReady, kV2, "v2"},
-    {Method::kGet, "/v2/models/{model}/versions/{version}/ready", kModelReady, kV2, "v2"},
-    {Method::kGet, "/v2/models/{model}/stats", kStatistics, kV2, "v2"},
-    {Method::kGet, "/v2/models/{model}/versions/{version}/stats", kStatistics, kV2, "v2"},
-    {Method::kPost, "/v2/repository/index", kRepositoryIndex, kV2, "v2"},
-    {Method::kPost, "/v2/repository/models/{model}/load", kModelLoad, kV2, "v2"},
-    {Method::kPost, "/v2/repository/models/{model}/unload", kModelUnload, kV2, "v2"},
-    {Method::kGet, "/metrics", kMetrics, kV2, "http"},
-    {Method::kGet, "/", kIndex, kV2, "http"},
+    {Method::kPost, "/v2/models/{model}/infer", kInfer, kV2, "v2", Who::kInfer},
+    {Method::kPost, "/v2/models/{model}/versions/{version}/infer", kInfer, kV2, "v2", Who::kInfer},
+    {Method::kPost, "/predict", kPredict, kUltralytics, "ultralytics", Who::kInfer},
+    {Method::kPost, "/models/{model}/predict", kPredict, kUltralytics, "ultralytics", Who::kInfer},
+    {Method::kPost, "/api/models/{owner}/{project}/{model}/predict", kPredict, kUltralytics, "ultralytics",
+     Who::kInfer},
+    {Method::kGet, "/v2/health/live", kLive, kV2, "v2", Who::kHealth},
+    {Method::kGet, "/v2/health/ready", kReady, kV2, "v2", Who::kHealth},
+    {Method::kGet, "/v2", kServerMetadata, kV2, "v2", Who::kMetadata},
+    {Method::kGet, "/v2/models", kModelList, kV2, "v2", Who::kMetadata},
+    {Method::kGet, "/v2/models/stats", kStatistics, kV2, "v2",
+     Who::kStatistics},  // before a model of that name, as in Triton
+    {Method::kGet, "/v2/models/{model}", kModelMetadata, kV2, "v2", Who::kMetadata},
+    {Method::kGet, "/v2/models/{model}/versions/{version}", kModelMetadata, kV2, "v2", Who::kMetadata},
+    {Method::kGet, "/v2/models/{model}/ready", kModelReady, kV2, "v2", Who::kHealth},
+    {Method::kGet, "/v2/models/{model}/versions/{version}/ready", kModelReady, kV2, "v2", Who::kHealth},
+    {Method::kGet, "/v2/models/{model}/stats", kStatistics, kV2, "v2", Who::kStatistics},
+    {Method::kGet, "/v2/models/{model}/versions/{version}/stats", kStatistics, kV2, "v2", Who::kStatistics},
+    {Method::kPost, "/v2/repository/index", kRepositoryIndex, kV2, "v2", Who::kMetadata},
+    {Method::kPost, "/v2/repository/models/{model}/load", kModelLoad, kV2, "v2", Who::kControl},
+    {Method::kPost, "/v2/repository/models/{model}/unload", kModelUnload, kV2, "v2", Who::kControl},
+    {Method::kGet, "/metrics", kMetrics, kV2, "http", Who::kStatistics},
+    {Method::kGet, "/", kIndex, kV2, "http", Who::kMetadata},
 };
 
 constexpr std::size_t kMaxCaptures = 3;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "access/route_class.h"
 #include "http/reply.h"
 #include "http/request.h"
 #include "protocol/body.h"
@@ -36,6 +37,7 @@ struct Route {
   Endpoint endpoint;
   protocol::Dialect dialect;
   std::string_view label;  // of the dialect, for metrics
+  access::RouteClass who;  // may ask for it
 };
 
 // Everything that is served, in one place.

@@ -35,7 +35,7 @@ unsigned v2_status(const Error& error) {
     case Reason::kMethodNotAllowed: return 405;
     case Reason::kBodyTooLarge: return 413;
     case Reason::kUnsupportedMedia: return 415;
-    case Reason::kAdminRefused: return 403;
+    case Reason::kForbidden: return 403;
     default: break;
   }
   switch (error.code) {
@@ -97,7 +97,7 @@ unsigned http_status(const Error& error, Dialect dialect) {
 }
 
 int grpc_status(const Error& error, Dialect dialect) {
-  if (error.reason == Reason::kAdminRefused) return 7;  // PERMISSION_DENIED
+  if (error.reason == Reason::kForbidden) return 7;  // PERMISSION_DENIED
   switch (error.code) {
     case Code::kInvalidArgument: return 3;
     case Code::kNotFound: return 5;

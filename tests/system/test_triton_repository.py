@@ -135,7 +135,7 @@ def test_beyond_loopback_it_is_refused(repository):
     with Server(repository, "--host", "0.0.0.0") as server:
         for call in ("load", "unload"):
             reply = server.call("POST", f"/v2/repository/models/add/{call}")
-            assert reply.status == 403 and "loopback" in reply.json()["error"], reply
+            assert reply.status == 401 and "loopback" in reply.json()["error"], reply
         assert server.get("/v2/models/add/ready").status == 200
 
 

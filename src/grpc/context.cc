@@ -1,0 +1,27 @@
+#include "grpc/context.h"
+
+#include <grpcpp/support/string_ref.h>
+
+namespace bascule::grpc_front {
+namespace {
+
+// The first value that the caller sent under this name; empty where there is none.
+std::string_view sent(const grpc::CallbackServerContext& call, const char* name) {
+  const auto& all = call.client_metadata();
+  const auto found = all.find(name);
+  return found == all.end() ? std::string_view{}
+                            : std::string_view(found->second.data(), found->second.size());
+}
+
+}  // namespace
+
+Result<void> Context::admit(access::RouteClass wanted, const grpc::CallbackServerContext& call) const {
+  // Every call is a POST; a browser would say for which page.
+  return gate.admit(wanted, {.loopback = loopback,
+                             .listens = options.host,
+                             .unsafe = true,
+                             .origin = sent(call, "origin"),
+                             .host = {}});
+}
+
+}  // namespace bascule::grpc_front
