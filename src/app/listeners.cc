@@ -92,8 +92,8 @@ void Listeners::start() {
   if (metrics_ != nullptr) metrics_->start();
 }
 
-void Listeners::set_ready() {
-  if (grpc_ != nullptr) grpc_->set_ready(true);
+void Listeners::set_ready(bool ready) {
+  if (grpc_ != nullptr) grpc_->set_ready(ready);
 }
 
 void Listeners::stop(Duration grace) {

@@ -21,8 +21,8 @@ class Listeners {
 
   // Answers from now on.
   void start();
-  // Models are loaded: health checks may say so.
-  void set_ready();
+  // What health checks that are told, not asked, say: whether models serve. Thread-safe.
+  void set_ready(bool ready);
   // Takes nothing new, and waits for what is under way for at most `grace`.
   void stop(Duration grace);
 

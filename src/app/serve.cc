@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <memory>
 #include <set>
@@ -27,6 +28,7 @@
 #include "base/executor.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "base/timer.h"
 #include "catalog/catalog.h"
@@ -213,6 +215,8 @@ struct Parts {
   TimerThread timer;
   serving::InferenceService inference;
   serving::ControlService control;
+  // Told when models have come or gone. Outside of it nobody is.
+  Guarded<std::function<void()>> on_change;
 
   Parts(const config::Values& values, const Wanted& wanted, const backend::Backend& backend)
       : loader({.name = "loader", .threads = 1, .max_queue = kMaxLoads}),
@@ -225,6 +229,12 @@ struct Parts {
             {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics, .manager = &manager},
             {.max_parked = static_cast<std::size_t>(values.integer("max_queue_size"))}),
         control(catalog, clock, values.text("model_control_mode") == "explicit" ? &manager : nullptr) {}
+
+  void tell_change() {
+    on_change.with([](const std::function<void()>& tell) {
+      if (tell) tell();
+    });
+  }
 
  private:
   catalog::ManagerOptions manager_options(const config::Values& values, const Wanted& wanted,
@@ -248,6 +258,7 @@ struct Parts {
         },
         .loaded = [this](const auto& source, const auto& model,
                          Duration took) { report(source, model, took, catalog, metrics); },
+        .changed = [this] { tell_change(); },
         // The allocator would keep what a model had: as much again after a few reloads.
         .freed = [] { malloc_trim(0); },
         .load_on_use = values.flag("load_on_use"),
@@ -316,10 +327,13 @@ int run(const config::Values& values, const Wanted& wanted, const backend::Backe
     return fail(ready.error(), kFailed);
   }
   auto watching = watch(values, wanted, parts.manager);
-  listeners->set_ready();
+  const auto tell_ready = [&] { listeners->set_ready(parts.control.ready().has_value()); };
+  parts.on_change.with([&](auto& tell) { tell = tell_ready; });
+  parts.tell_change();
   if (!end_is_asked()) greet(*listeners, parts.catalog);
   const int number = wait_for_end();
   watching.reset();
+  parts.on_change.with([](auto& tell) { tell = nullptr; });
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
   stop(*listeners, parts, kGrace);
   log::info("Stopped");

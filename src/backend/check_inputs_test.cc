@@ -15,7 +15,6 @@ using tensor::DataType;
 using tensor::kDynamic;
 using tensor::NamedTensor;
 using tensor::Shape;
-using tensor::Tensor;
 
 ModelSpec detector() {
   ModelSpec spec;

@@ -43,6 +43,7 @@ Result<void> Manager::post(std::move_only_function<void()> work) {
     bury();
     work();
     run_jobs();
+    options_.changed();
   });
 }
 

@@ -30,6 +30,8 @@ struct ManagerOptions {
   std::function<Result<Handle>(const ModelSource& source)> load;
   // After every load, before the catalog knows of it.
   std::function<void(const ModelSource& source, const Result<Handle>& model, Duration took)> loaded;
+  // After whatever may have changed what serves; called on the loader.
+  std::function<void()> changed = [] {};
   std::function<void()> freed;  // after the memory of a model was given back; may be called by any thread
 
   // Whether the models that are not wanted are loaded by the first request for them.

@@ -253,6 +253,7 @@ Handle Manager::freed_by_loader(Handle model, std::uint64_t bytes) {
             const auto posted = loader->post([this] {
               bury();
               run_jobs();
+              options_.changed();
             });
             if (!posted && posted.error().code != Code::kResourceExhausted) retired->free_all();
           }};

@@ -63,14 +63,15 @@ class GrpcServer final : public Server {
                        options.port, options.host)};
     }
     port_ = static_cast<std::uint16_t>(port);
-    set_ready(false);
+    server_->GetHealthCheckService()->SetServingStatus(inference_service_name(), false);
     return {};
   }
 
   [[nodiscard]] std::uint16_t port() const override { return port_; }
 
   void set_ready(bool ready) override {
-    if (auto* const health = server_->GetHealthCheckService()) health->SetServingStatus(ready);
+    // All services; whoever watches gets a message for each of these.
+    if (ready_.exchange(ready) != ready) server_->GetHealthCheckService()->SetServingStatus(ready);
   }
 
   void stop(Duration grace) override {
@@ -86,6 +87,7 @@ class GrpcServer final : public Server {
   const std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<grpc::Server> server_;
   std::uint16_t port_ = 0;
+  std::atomic<bool> ready_ = false;
   std::atomic<bool> stopped_ = false;
 };
 

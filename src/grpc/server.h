@@ -32,7 +32,7 @@ class Server {
   virtual ~Server() = default;
 
   [[nodiscard]] virtual std::uint16_t port() const = 0;
-  // What grpc.health.v1 says; until it is called, not serving.
+  // What grpc.health.v1 says, of the server and of its service; until it is called, not serving.
   virtual void set_ready(bool ready) = 0;
   // Takes no new calls, lets those in flight finish for at most `grace`, cancels the rest, and returns when
   // all have ended. Whoever runs what is in flight must still do so.

@@ -126,6 +126,25 @@ def test_the_health_service(server):
         assert check(b"", timeout=10) == b"\x08\x01"
 
 
+def test_health_follows_what_serves():
+    """Asked by the service's name, as an orchestrator does, while the only model is taken out and brought back."""
+    with Server(ADD_ONE, "--grpc-port", 0) as server, grpc.insecure_channel(address(server)) as channel:
+        name = b"inference.GRPCInferenceService"
+        of_service = b"\x0a" + bytes([len(name)]) + name
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")(of_service, timeout=30)
+        assert next(watch) == b"\x08\x01"
+        with client.InferenceServerClient(address(server)) as triton:
+            triton.unload_model("add_one")
+            assert next(watch) == b"\x08\x02"
+            triton.load_model("add_one")
+            assert next(watch) == b"\x08\x01"
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        with pytest.raises(grpc.RpcError) as unknown:
+            check(b"\x0a\x03any", timeout=10)
+        assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+        watch.cancel()
+
+
 def test_deadlines_and_overload():
     zeros = client.InferInput("images", [1, 3, 640, 640], "FP32")
     zeros.set_data_from_numpy(np.zeros((1, 3, 640, 640), np.float32))
