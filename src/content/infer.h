@@ -12,6 +12,7 @@
 #include "content/model_info.h"
 #include "content/picture.h"
 #include "content/prediction.h"
+#include "content/sequence.h"
 #include "tensor/tensor.h"
 
 namespace bascule::content {
@@ -29,6 +30,7 @@ struct InferRequest {
   std::vector<std::string> outputs;         // names wanted; empty: all
   std::optional<TimePoint> deadline;        // it is not run once this is over
   std::uint64_t priority = 0;               // 1 is served first; 0: the model's default level
+  std::optional<SequenceStep> sequence;     // only models of sequences look at it
   // Set once no one waits for the answer any more; may be null.
   std::shared_ptr<const std::atomic<bool>> cancelled;
   std::uint64_t caller = 0;  // equal for requests that cannot overlap (one connection's)

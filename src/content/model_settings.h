@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "base/clock.h"
+#include "content/sequence.h"
 
 namespace bascule::content {
 
@@ -37,6 +39,8 @@ struct ModelSettings {
   LetterboxShape letterbox = LetterboxShape::kRect;
   // Sample requests run at load, before the model serves; empty: zeros of its smallest shapes.
   std::vector<std::filesystem::path> warm_up;
+  // Where set, every request is a step of a sequence.
+  std::optional<SequenceBatching> sequences;
 };
 
 }  // namespace bascule::content

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -38,6 +40,18 @@ struct SequenceBatching {
   std::vector<ControlInput> controls;
   // Of kOldest: sequences that may be under way at once.
   std::size_t max_candidates = 0;
+};
+
+// A sequence as its requests name it: a number and the same number as text are two sequences.
+using SequenceId = std::variant<std::uint64_t, std::string>;
+inline constexpr std::size_t kMaxSequenceId = 128;  // bytes
+
+// Where a request stands in a sequence of requests.
+// Thread-safety: a value.
+struct SequenceStep {
+  SequenceId id;  // 0 and an empty text: none
+  bool start = false;
+  bool end = false;
 };
 
 }  // namespace bascule::content

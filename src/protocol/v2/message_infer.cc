@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "protocol/v2/messages.h"
+#include "protocol/v2/names.h"
 #include "protocol/v2/raw_tensor.h"
 
 namespace bascule::protocol::v2 {
@@ -206,8 +207,37 @@ Result<std::uint64_t> number_of(const inference::InferParameter& value, std::str
       fmt::format("Parameter '{}' of the request must be a whole number, 0 or more.", key));
 }
 
+Result<bool> bool_of(const inference::InferParameter& value, std::string_view key) {
+  using Kind = inference::InferParameter::ParameterChoiceCase;
+  if (value.parameter_choice_case() == Kind::kBoolParam) return value.bool_param();
+  return invalid_argument(fmt::format("Parameter '{}' of the request must be true or false.", key));
+}
+
+// True: the parameter was one of them.
+Result<bool> take_sequence(const inference::InferParameter& value, std::string_view key, InferCall& call) {
+  if (key != "sequence_id" && key != "sequence_start" && key != "sequence_end") return false;
+  if (!call.request.sequence) call.request.sequence.emplace();
+  content::SequenceStep& step = *call.request.sequence;
+  if (key == "sequence_start") {
+    BASCULE_ASSIGN(step.start, bool_of(value, key));
+  } else if (key == "sequence_end") {
+    BASCULE_ASSIGN(step.end, bool_of(value, key));
+  } else if (value.parameter_choice_case() == inference::InferParameter::kStringParam) {
+    if (value.string_param().size() > content::kMaxSequenceId) {
+      return long_sequence_id(value.string_param().size());
+    }
+    step.id = value.string_param();
+  } else {
+    BASCULE_ASSIGN(const std::uint64_t number, number_of(value, key));
+    step.id = number;
+  }
+  return true;
+}
+
 Result<void> take_parameters(const Wire& wire, InferCall& call) {
   for (const auto& [key, value] : wire.parameters()) {
+    BASCULE_ASSIGN(const bool taken, take_sequence(value, key, call));
+    if (taken) continue;
     if (key == "priority") {
       BASCULE_ASSIGN(call.request.priority, number_of(value, key));
     } else if (key == "timeout") {

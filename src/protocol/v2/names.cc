@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "content/sequence.h"
 
 namespace bascule::protocol::v2 {
 
@@ -24,6 +25,12 @@ const std::vector<std::string_view>& extensions() {
                                                       "model_repository",
                                                       "model_repository(unload_dependents)"};
   return names;
+}
+
+Error long_sequence_id(std::size_t size) {
+  return invalid_argument(
+      fmt::format("The parameter 'sequence_id' of the request has {} bytes; the limit is {}.", size,
+                  content::kMaxSequenceId));
 }
 
 Error unknown_control_parameter(std::string_view name) {

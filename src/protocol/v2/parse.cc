@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "protocol/json_reader.h"
 #include "protocol/v2/json_tensor.h"
+#include "protocol/v2/names.h"
 #include "protocol/v2/raw_tensor.h"
 #include "protocol/v2/v2.h"
 
@@ -55,6 +56,7 @@ class Parser {
   bool request_parameters();
   bool timeout_value();
   bool priority_value();
+  bool sequence_value(std::string_view key);
   bool parameter_value(std::string_view key, std::string_view where);
   bool input();
   bool input_member(InputHead& head, std::string_view key);
@@ -75,6 +77,7 @@ class Parser {
   std::vector<bool> binary_named_;  // outputs that chose for themselves
   bool id_ = false, parameters_ = false, inputs_ = false, outputs_ = false;
   bool binary_outputs_named_ = false, timeout_ = false, priority_ = false;
+  bool sequence_id_ = false, sequence_start_ = false, sequence_end_ = false;
 };
 
 template <class Member>
@@ -182,6 +185,7 @@ bool Parser::request_parameters() {
   return object([&](std::string_view key) {
     if (key == "timeout") return once(timeout_, "timeout", "the request's parameters") && timeout_value();
     if (key == "priority") return once(priority_, "priority", "the request's parameters") && priority_value();
+    if (key == "sequence_id" || key == "sequence_start" || key == "sequence_end") return sequence_value(key);
     if (key != "binary_data_output") return parameter_value(key, "the request");
     return once(binary_outputs_named_, "binary_data_output", "the request's parameters") &&
            bool_value(call_.binary_outputs, "binary_data_output", "the request's parameters");
@@ -203,6 +207,30 @@ bool Parser::priority_value() {
   if (!size_value(level, "priority", "the request's parameters", "whole number")) return false;
   call_.request.priority = level;
   return true;
+}
+
+bool Parser::sequence_value(std::string_view key) {
+  constexpr std::string_view kWhere = "the request's parameters";
+  if (!call_.request.sequence) call_.request.sequence.emplace();
+  content::SequenceStep& step = *call_.request.sequence;
+  if (key == "sequence_start") {
+    return once(sequence_start_, "sequence_start", kWhere) &&
+           bool_value(step.start, "sequence_start", kWhere);
+  }
+  if (key == "sequence_end") {
+    return once(sequence_end_, "sequence_end", kWhere) && bool_value(step.end, "sequence_end", kWhere);
+  }
+  Kind kind{};
+  if (!once(sequence_id_, "sequence_id", kWhere) || !json_.peek(kind)) return false;
+  if (kind != Kind::kString) {
+    std::size_t number = 0;
+    if (!size_value(number, "sequence_id", kWhere, "string, or a whole number")) return false;
+    step.id = std::uint64_t{number};
+    return true;
+  }
+  std::string& text = step.id.emplace<std::string>();
+  if (!text_value(text, "sequence_id", kWhere)) return false;
+  return text.size() <= content::kMaxSequenceId || json_.fail(long_sequence_id(text.size()));
 }
 
 // A parameter that nothing here acts on: a string, number or boolean, as the protocol says.
