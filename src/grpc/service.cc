@@ -233,6 +233,6 @@ std::unique_ptr<grpc::Service> make_inference_service(Context& context) {
   return std::make_unique<InferenceService>(context);
 }
 
-std::string inference_service_name() { return Wire::service_full_name(); }
+std::string inference_service_name() { return "inference.GRPCInferenceService"; }
 
 }  // namespace bascule::grpc_front
