@@ -315,7 +315,8 @@ int run(const config::Values& values, const Wanted& wanted, const backend::Backe
   auto listeners = Listeners::open(values, {.inference = parts.inference,
                                             .control = parts.control,
                                             .metrics = parts.metrics,
-                                            .clock = parts.clock});
+                                            .clock = parts.clock,
+                                            .executor = parts.executor});
   if (!listeners) {
     return fail(listeners.error(), listeners.error().code == Code::kInvalidArgument ? kUsage : kFailed);
   }

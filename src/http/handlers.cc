@@ -87,12 +87,16 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
             fmt::format("Port {} answers GET /metrics only; models are served on another.", options_.port),
             Reason::kUnknownRoute)));
   }
-  if (!head.content_encoding.empty() && text::to_lower(head.content_encoding) != "identity") {
-    return std::unexpected(refusal_of(
-        route, 415,
-        {.code = Code::kUnsupported,
-         .message = fmt::format("Content-Encoding '{}' is not read yet; send the body uncompressed.",
-                                text::shortened(head.content_encoding, 40))}));
+  if (!head.content_encoding.empty() && !text::equals_ignoring_case(head.content_encoding, "identity")) {
+    admission.coding = parse_compression(head.content_encoding);
+    if (!admission.coding) {
+      return std::unexpected(
+          refusal_of(route, 415,
+                     {.code = Code::kUnsupported,
+                      .message = fmt::format("Content-Encoding '{}' is not read; use gzip, deflate, or none.",
+                                             text::shortened(head.content_encoding, 40)),
+                      .reason = Reason::kUnsupportedMedia}));
+    }
   }
   if (!head.json_length.empty() && route.endpoint == Endpoint::kInfer) {
     const auto value = text::parse_int(head.json_length);
@@ -190,8 +194,8 @@ Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody>&& body,
   return reply;
 }
 
-void Handlers::answer(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
-                      TimePoint started, Done done) {
+void Handlers::dispatch(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
+                        TimePoint started, Done done) {
   switch (admission.match.route->endpoint) {
     case Endpoint::kModelMetadata:
       return when_loaded(

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "access/gate.h"
+#include "base/compression.h"
 #include "content/infer.h"
 #include "http/reply.h"
 #include "http/request.h"
@@ -26,6 +27,7 @@ struct Admission {
   std::size_t limit = 0;                   // of the body
   std::string_view kind;                   // what the limit is for: "JSON", "binary data", …
   std::optional<std::size_t> json_length;  // bytes of JSON in front of binary tensors
+  std::optional<Compression> coding;       // how the body is packed; the limit holds for what comes out, too
   std::optional<Duration> timeout;         // from the request's first byte; then it is not run any more
 };
 
@@ -54,6 +56,12 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   [[nodiscard]] Refusal too_large(const Admission& admission, std::optional<std::uint64_t> size) const;
 
  private:
+  Done packed(Compression coding, Done done) const;
+  void unpack(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
+              TimePoint started, Done done);
+  // Answers with the body as it was meant.
+  void dispatch(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
+                TimePoint started, Done done);
   void infer(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
              TimePoint started, Done done);
   // Waits for a model that loads on use before `then` has to know it.

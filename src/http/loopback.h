@@ -77,7 +77,11 @@ class Loopback {
   [[nodiscard]] Client connect() const { return Client(server_->port()); }
   [[nodiscard]] Server& server() { return *server_; }
   [[nodiscard]] serving::Services services() {
-    return {.inference = inference_, .control = control_, .metrics = metrics_, .clock = clock_};
+    return {.inference = inference_,
+            .control = control_,
+            .metrics = metrics_,
+            .clock = clock_,
+            .executor = *pool_};
   }
   [[nodiscard]] std::string exposition() const { return metrics_.render({}); }
   // `slow` waits before its runs until this was called. Runs that wait can be waited for.

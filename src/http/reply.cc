@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "http/content_coding.h"
+
 namespace bascule::http {
 
 std::string_view status_text(unsigned status) {
@@ -46,9 +48,12 @@ void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std
   put("HTTP/1.1 ", number(buffer, reply.status), " ", status_text(reply.status), "\r\nServer: ", server,
       "\r\nContent-Type: ", reply.content_type);
   put("\r\nContent-Length: ", number(buffer, reply.body.size()));
-  if (reply.body.binary) {
-    put("\r\nInference-Header-Content-Length: ", number(buffer, reply.body.head.size()));
+  if (reply.body.binary || reply.json_length) {
+    put("\r\nInference-Header-Content-Length: ",
+        number(buffer, reply.json_length.value_or(reply.body.head.size())));
   }
+  if (reply.coding) put("\r\nContent-Encoding: ", coding_name(*reply.coding));
+  if (reply.coding || reply.body.size() >= kWorthPacking) put("\r\nVary: Accept-Encoding");
   if (!reply.allow.empty()) put("\r\nAllow: ", std::string_view(reply.allow));
   if (!form.traceparent.empty()) put("\r\ntraceparent: ", form.traceparent);
   if (reply.retry_after > Duration{}) {

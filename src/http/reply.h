@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/compression.h"
 #include "base/result.h"
 #include "content/infer.h"
 #include "protocol/body.h"
@@ -24,7 +25,10 @@ struct Reply {
   protocol::ReplyBody body;
   std::optional<content::Stages> stages;  // of an inference
   std::string allow;                      // with 405
-  Duration retry_after{};                 // when it is worth asking again; 0: not known
+  std::optional<Compression> coding;      // how the body is packed
+  // Of a packed body: the bytes of JSON that were in front of binary tensors.
+  std::optional<std::size_t> json_length;
+  Duration retry_after{};  // when it is worth asking again; 0: not known
 };
 
 // A request that is not served, and the status that says so.

@@ -61,7 +61,14 @@ std::optional<Refusal> FieldReader::take(std::string_view name, std::string_view
     head_.content_type = value;
   } else if (is("origin")) {
     head_.origin = value;
+  } else if (is("accept-encoding")) {
+    head_.accept_encoding = value;
   } else if (is("content-encoding")) {
+    if (!head_.content_encoding.empty()) {
+      return refusal(
+          415, Code::kUnsupported,
+          "The request has two Content-Encoding header fields; one encoding is read, gzip or deflate.");
+    }
     head_.content_encoding = value;
   } else {
     take_own(name, value);

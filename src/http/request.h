@@ -21,6 +21,7 @@ struct RequestHead {
   std::string_view host;
   std::string_view content_type;
   std::string_view content_encoding;
+  std::string_view accept_encoding;
   std::string_view origin;                        // set by browsers: the page that the request comes from
   std::string_view json_length;                   // Inference-Header-Content-Length as sent
   std::string_view traceparent;                   // W3C Trace Context; empty where it is not a valid one

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/executor.h"
 #include "metrics/metrics.h"
 #include "serving/control_service.h"
 #include "serving/inference_service.h"
@@ -13,6 +14,7 @@ struct Services {
   ControlService& control;
   metrics::Metrics& metrics;
   const Clock& clock;
+  Executor& executor;  // for what would hold up a thread that reads
 };
 
 }  // namespace bascule::serving
