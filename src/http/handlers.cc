@@ -61,6 +61,7 @@ std::optional<Refusal> Handlers::refuse_for_queue(const Match& match) const {
   const Route& route = *match.route;
   const bool picture = route.endpoint == Endpoint::kPredict;
   if (!picture && route.endpoint != Endpoint::kInfer) return std::nullopt;
+  if (route.dialect == protocol::Dialect::kHub) return std::nullopt;  // its body names the model
   std::optional<Error> error = services_.inference.would_refuse(match.model, match.version, picture);
   if (!error) return std::nullopt;
   const auto model = services_.control.model(error->fields.name, match.version);
@@ -269,9 +270,10 @@ void Handlers::infer(const Admission& admission, const RequestHead& head, const 
 void Handlers::predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                        TimePoint started, Done done) {
   const Match& match = admission.match;
-  Result<ultralytics::PredictCall> call = ultralytics::parse_predict(body, head.content_type, head.query);
+  Result<ultralytics::PredictCall> call =
+      ultralytics::parse_predict(body, head.content_type, head.query, match.route->dialect);
   if (!call) return done(fail(match, call.error(), started));
-  call->request.model = match.model;
+  if (!match.model.empty()) call->request.model = match.model;
   call->request.dialect = match.route->label;
   call->request.caller = head.connection;
   call->request.cancelled = head.gone;
@@ -309,6 +311,7 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head, Tim
       return text_reply(v2::write_model_list(names));
     }
     case Endpoint::kModelReady: return model_ready(match, started);
+    case Endpoint::kDeploymentHealth: return deployment_health(match, started);
     case Endpoint::kStatistics: return statistics(match, started);
     case Endpoint::kMetrics: return text_reply(exposition(), kExposition);
     default: return text_reply(index_page(head), kText);
@@ -329,6 +332,12 @@ Reply Handlers::model_ready(const Match& match, TimePoint started) {
     reply.body.head = v2::write_model_ready(match.model, Error(model.error()));
   }
   return reply;
+}
+
+Reply Handlers::deployment_health(const Match& match, TimePoint started) {
+  const auto ready = services_.control.model_ready(match.model, match.version);
+  if (!ready && ready.error().reason != Reason::kModelNotReady) return fail(match, ready.error(), started);
+  return text_reply(ultralytics::write_health(ready, services_.clock.now() - started));
 }
 
 Reply Handlers::statistics(const Match& match, TimePoint started) {

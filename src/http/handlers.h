@@ -78,6 +78,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
   Reply model_metadata(const Match& match, TimePoint started);
   Reply model_ready(const Match& match, TimePoint started);
+  Reply deployment_health(const Match& match, TimePoint started);
   Reply statistics(const Match& match, TimePoint started);
   Reply fail(const Match& match, const Error& error, TimePoint started);
   Reply finish(const Match& match, Result<protocol::ReplyBody>&& body, const content::InferResponse& answer,

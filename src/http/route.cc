@@ -16,6 +16,8 @@ using enum Endpoint;
 using Who = access::RouteClass;
 constexpr auto kV2 = protocol::Dialect::kV2;
 constexpr auto kUltralytics = protocol::Dialect::kUltralytics;
+constexpr auto kHub = protocol::Dialect::kHub;
+constexpr auto kHubFirst = protocol::Dialect::kHubFirst;
 
 // The most used first.
 constexpr Route kRoutes[] = {
@@ -25,6 +27,12 @@ constexpr Route kRoutes[] = {
     {Method::kPost, "/models/{model}/predict", kPredict, kUltralytics, "ultralytics", Who::kInfer},
     {Method::kPost, "/api/models/{owner}/{project}/{model}/predict", kPredict, kUltralytics, "ultralytics",
      Who::kInfer},
+    {Method::kPost, "/api/deployments/{owner}/{deployment}/predict", kPredict, kUltralytics, "ultralytics",
+     Who::kInfer},
+    {Method::kGet, "/api/deployments/{owner}/{deployment}/health", kDeploymentHealth, kUltralytics,
+     "ultralytics", Who::kHealth},
+    {Method::kPost, "/", kPredict, kHub, "hub", Who::kInfer},  // the form names the model
+    {Method::kPost, "/v1/predict/{model}", kPredict, kHubFirst, "hub", Who::kInfer},
     {Method::kGet, "/v2/health/live", kLive, kV2, "v2", Who::kHealth},
     {Method::kGet, "/v2/health/ready", kReady, kV2, "v2", Who::kHealth},
     {Method::kGet, "/v2", kServerMetadata, kV2, "v2", Who::kMetadata},
@@ -145,7 +153,7 @@ std::expected<Match, Refusal> decode(const Route& route, const Captures& capture
                   .dialect = route.dialect,
                   .label = route.label});
     }
-    if (name == "model") {
+    if (name == "model" || name == "deployment") {  // a deployment is called as its model
       match.model = *std::move(value);
     } else if (name == "version") {
       match.version = *std::move(value);
@@ -175,7 +183,8 @@ std::expected<Match, Refusal> match_route(const RequestHead& head) {
     const std::optional<Captures> captures = match_pattern(route.pattern, head.path);
     if (!captures) continue;
     if (route.method == method) return decode(route, *captures);
-    allowed = route.method == Method::kGet ? "GET, HEAD" : "POST";
+    if (!allowed.empty()) allowed += ", ";
+    allowed += route.method == Method::kGet ? "GET, HEAD" : "POST";
   }
   return std::unexpected(allowed.empty() ? not_served(head) : wrong_method(head, std::move(allowed)));
 }

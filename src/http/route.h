@@ -15,6 +15,7 @@ namespace bascule::http {
 enum class Endpoint {
   kInfer,
   kPredict,
+  kDeploymentHealth,
   kLive,
   kReady,
   kServerMetadata,

@@ -18,7 +18,7 @@ RequestHead head_of(Method method, std::string_view target) {
 TEST(Route, FindsEveryRouteOfTheTableByItsOwnPattern) {
   for (const Route& route : routes()) {
     std::string path(route.pattern);
-    for (const std::string_view name : {"{model}", "{version}", "{owner}", "{project}"}) {
+    for (const std::string_view name : {"{model}", "{version}", "{owner}", "{project}", "{deployment}"}) {
       const std::size_t at = path.find(name);
       if (at != std::string::npos) path.replace(at, name.size(), "abcd");
     }
@@ -28,7 +28,8 @@ TEST(Route, FindsEveryRouteOfTheTableByItsOwnPattern) {
     const auto wrong = match_route(head_of(Method::kOther, path));
     ASSERT_FALSE(wrong.has_value()) << path;
     EXPECT_EQ(wrong.error().status, 405U);
-    EXPECT_EQ(wrong.error().error.fields.expected, route.method == Method::kGet ? "GET, HEAD" : "POST");
+    EXPECT_THAT(wrong.error().error.fields.expected,
+                ::testing::HasSubstr(route.method == Method::kGet ? "GET, HEAD" : "POST"));
   }
 }
 
@@ -43,6 +44,15 @@ TEST(Route, TakesTheLastPartOfAnOwnersPathAsTheModel) {
   const auto match = match_route(head_of(Method::kPost, "/api/models/some-one/my-project/Model_7/predict"));
   ASSERT_TRUE(match.has_value());
   EXPECT_EQ(match->model, "Model_7");
+}
+
+TEST(Route, TakesADeploymentAsTheModel) {
+  const auto match = match_route(head_of(Method::kPost, "/api/deployments/some-one/Model_7/predict"));
+  ASSERT_TRUE(match.has_value());
+  EXPECT_EQ(match->model, "Model_7");
+  const auto both = match_route(head_of(Method::kOther, "/"));
+  ASSERT_FALSE(both.has_value());
+  EXPECT_EQ(both.error().error.fields.expected, "POST, GET, HEAD");
 }
 
 TEST(Route, RefusesWithAStatusAndASentence) {
@@ -66,6 +76,8 @@ TEST(Route, RefusesWithAStatusAndASentence) {
       {Method::kPost, "/api/models/Abcd/project/m/predict", 404},
       {Method::kPost, "/api/models/abcd/-project/m/predict", 404},
       {Method::kPost, "/api/models/abcd/pro--ject/m/predict", 404},
+      {Method::kGet, "/api/deployments/abc/m/health", 404},
+      {Method::kPost, "/api/deployments/abcd//predict", 404},
       {Method::kPost, "/api/models/abcd/project-/m/predict", 404},
       {Method::kGet, "/v2/models/%", 400},
       {Method::kGet, "/v2/models/a%4", 400},

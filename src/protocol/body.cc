@@ -55,6 +55,8 @@ unsigned v2_status(const Error& error) {
   return 500;
 }
 
+bool speaks_v2(Dialect dialect) { return dialect == Dialect::kV2 || dialect == Dialect::kTriton; }
+
 // Triton tells all clients to come back later by the same status, whether a queue is full or it cannot serve.
 unsigned triton_status(const Error& error) {
   const unsigned status = v2_status(error);
@@ -77,12 +79,16 @@ unsigned ultralytics_status(const Error& error) {
 }  // namespace
 
 std::string error_text(const Error& error, Dialect dialect) {
-  return dialect == Dialect::kUltralytics ? error.message : v2_text(error);
+  return speaks_v2(dialect) ? v2_text(error) : error.message;
 }
 
 std::string error_body(const Error& error, Dialect dialect) {
   std::string out = R"({"error":)";
   text::append_json_quoted(out, error_text(error, dialect));
+  if (dialect == Dialect::kHubFirst) {
+    out += R"(,"success":false,"message":)";
+    text::append_json_quoted(out, error_text(error, dialect));
+  }
   out += '}';
   return out;
 }
@@ -91,7 +97,9 @@ unsigned http_status(const Error& error, Dialect dialect) {
   switch (dialect) {
     case Dialect::kV2: return v2_status(error);
     case Dialect::kTriton: return triton_status(error);
-    case Dialect::kUltralytics: return ultralytics_status(error);
+    case Dialect::kUltralytics:
+    case Dialect::kHub:
+    case Dialect::kHubFirst: return ultralytics_status(error);
   }
   return 500;
 }

@@ -35,7 +35,9 @@ struct ReplyBody {
 enum class Dialect {
   kV2,
   kTriton,  // v2 with the statuses of its first server, where they differ
-  kUltralytics
+  kUltralytics,
+  kHub,      // the predict call before the platform's
+  kHubFirst  // the one before that
 };
 
 // {"error":"…"}, with the dialect's own text where its clients look for one (from Reason and fields), else

@@ -20,9 +20,21 @@ const std::vector<std::string>& known_fields() {
 }
 
 struct Field {
-  std::string name;
+  std::string name;  // as the caller wrote it
   std::string value;
+  std::string meaning = name;  // one of known_fields()
 };
+
+// What a caller of this dialect means by a field's name.
+std::string meaning_of(std::string_view name, Dialect dialect) {
+  if (dialect == Dialect::kHubFirst) {
+    if (name == "image") return "file";
+    if (name == "size") return "imgsz";
+    if (name == "confidence") return "conf";
+    if (name == "url") return "source";
+  }
+  return std::string(name);
+}
 
 Error bad_field(std::string_view name, std::string_view value, std::string_view rule) {
   Error error = invalid_argument(
@@ -63,7 +75,7 @@ Result<content::PictureSize> picture_size(const Field& field) {
   }
   const std::size_t comma = value.find(',');
   const auto side = [&](std::string_view part) -> Result<int> {
-    Result<int> size = whole({field.name, std::string(part)}, 32, 1280);
+    Result<int> size = whole({.name = field.name, .value = std::string(part)}, 32, 1280);
     if (size) return size;
     return bad_field(field.name, field.value,
                      "it must be a whole number from 32 to 1280, or a height and a width as \"480,640\"");
@@ -75,19 +87,19 @@ Result<content::PictureSize> picture_size(const Field& field) {
 }
 
 Result<void> apply(const Field& field, PredictCall& call) {
-  if (field.name == "conf") {
+  if (field.meaning == "conf") {
     BASCULE_ASSIGN(call.request.options.confidence, number(field, 0.01, 1.0));
-  } else if (field.name == "iou") {
+  } else if (field.meaning == "iou") {
     BASCULE_ASSIGN(call.request.options.iou, number(field, 0.0, 0.95));
-  } else if (field.name == "imgsz") {
+  } else if (field.meaning == "imgsz") {
     BASCULE_ASSIGN(call.request.options.size, picture_size(field));
-  } else if (field.name == "normalize") {
+  } else if (field.meaning == "normalize") {
     BASCULE_ASSIGN(call.style.normalize, flag(field));
-  } else if (field.name == "decimals") {
+  } else if (field.meaning == "decimals") {
     BASCULE_ASSIGN(call.style.decimals, whole(field, 0, 10));
-  } else if (field.name == "vid_stride") {
+  } else if (field.meaning == "vid_stride") {
     BASCULE_TRY(whole(field, 1, 1'000'000));  // of videos: checked, then of no meaning for a picture
-  } else if (field.name == "bits") {
+  } else if (field.meaning == "bits") {
     BASCULE_ASSIGN(const int bits, whole(field, 8, 16));  // of depth maps, likewise
     if (bits != 8 && bits != 12 && bits != 16)
       return bad_field(field.name, field.value, "it must be 8, 12 or 16");
@@ -110,23 +122,43 @@ Error video_not_yet(std::string_view what) {
       what));
 }
 
+// HUB's callers name the model by its page: https://hub.ultralytics.com/models/ID.
+Result<void> take_model(std::string_view value, PredictCall& call) {
+  if (!call.request.model.empty()) return invalid_argument("Field 'model' is given twice.");
+  std::string_view name = text::trimmed(value);
+  name = name.substr(0, name.find_first_of("?#"));
+  while (name.ends_with('/')) name.remove_suffix(1);
+  if (const std::size_t slash = name.rfind('/'); slash != std::string_view::npos)
+    name.remove_prefix(slash + 1);
+  call.request.model = name;
+  return {};
+}
+
 // Reads all fields; a repeated `imgsz` is how some clients send a list.
 Result<void> apply_all(std::vector<Field> fields, PredictCall& call) {
   std::vector<Field> merged;
   for (Field& field : fields) {
-    if (std::ranges::find(known_fields(), field.name) == known_fields().end())
+    field.meaning = meaning_of(field.name, call.style.dialect);
+    if (field.meaning == "model" && call.style.dialect == Dialect::kHub) {
+      BASCULE_TRY(take_model(field.value, call));
+      continue;
+    }
+    if (std::ranges::find(known_fields(), field.meaning) == known_fields().end())
       return unknown_field(field.name);
-    if (field.name == "source") {
+    if (field.meaning == "source") {
+      if (text::trimmed(field.value).empty()) continue;
+      return invalid_argument(fmt::format(
+          "Field '{}' (a URL or base64 text) is not yet taken here; send the picture itself as 'file'.",
+          field.name));
+    }
+    if (field.meaning == "file") {
       return invalid_argument(
-          "Field 'source' (a URL or base64 text) is not yet taken here; send the picture itself as 'file'.");
+          fmt::format("Field '{}' must be a part of a multipart/form-data body.", field.name));
     }
-    if (field.name == "file") {
-      return invalid_argument("Field 'file' must be a part of a multipart/form-data body.");
-    }
-    const auto before = std::ranges::find(merged, field.name, &Field::name);
+    const auto before = std::ranges::find(merged, field.meaning, &Field::meaning);
     if (before == merged.end()) {
       merged.push_back(std::move(field));
-    } else if (field.name == "imgsz" && before->value.find(',') == std::string::npos) {
+    } else if (field.meaning == "imgsz" && before->value.find(',') == std::string::npos) {
       before->value += "," + field.value;
     } else {
       return invalid_argument(fmt::format("Field '{}' is given twice.", field.name));
@@ -198,8 +230,9 @@ Result<void> read_multipart(const RequestBody& body, std::string_view content_ty
   BASCULE_ASSIGN(const std::string boundary, multipart_boundary(content_type));
   BASCULE_ASSIGN(const std::vector<Part> parts, parse_multipart(body.bytes, boundary));
   for (const Part& part : parts) {
-    if (part.name != "file") {
-      fields.push_back({part.name, {reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size()}});
+    if (meaning_of(part.name, call.style.dialect) != "file") {
+      fields.push_back({.name = part.name,
+                        .value = {reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size()}});
       continue;
     }
     if (call.request.picture) {
@@ -213,13 +246,14 @@ Result<void> read_multipart(const RequestBody& body, std::string_view content_ty
 }  // namespace
 
 Result<PredictCall> parse_predict(const RequestBody& body, std::string_view content_type,
-                                  std::string_view query) {
-  PredictCall call;
+                                  std::string_view query, Dialect dialect) {
+  PredictCall call{.style = {.dialect = dialect}};
   call.request.dialect = "ultralytics";
+  if (dialect != Dialect::kUltralytics) call.request.options.iou = 0.45;  // the default of both
   std::vector<Field> fields;
   const auto add_pairs = [&](std::string_view text) -> Result<void> {
     BASCULE_ASSIGN(auto pairs, parse_query(text));
-    for (auto& [name, value] : pairs) fields.push_back({std::move(name), std::move(value)});
+    for (auto& [name, value] : pairs) fields.push_back({.name = std::move(name), .value = std::move(value)});
     return {};
   };
   BASCULE_TRY(add_pairs(query));

@@ -6,17 +6,19 @@
 #include "content/infer.h"
 #include "protocol/body.h"
 
-// The predict call of the Ultralytics Platform (`PredictResponse` of its OpenAPI file, sdk 0.1.x).
+// The predict call of the Ultralytics Platform (`PredictResponse` of its OpenAPI file, sdk 0.1.x), and the
+// two that came before it, of Ultralytics HUB (docs.ultralytics.com/hub/inference-api).
 namespace bascule::protocol::ultralytics {
 
 // How the caller wants the numbers.
 struct Style {
   bool normalize = false;  // boxes as parts of the picture's width and height
   int decimals = 5;        // 0 to 10
+  Dialect dialect = Dialect::kUltralytics;
 };
 
 struct PredictCall {
-  content::InferRequest request;  // model is the route's, set by the caller
+  content::InferRequest request;  // model: from the form where the dialect names it there, else empty
   Style style;
 };
 
@@ -24,8 +26,10 @@ struct PredictCall {
 // application/octet-stream or no Content-Type at all) with fields in the query string. Fields: conf (0.01 to
 // 1), iou (0 to 0.95), imgsz (32 to 1280, or "h,w"), normalize, decimals (0 to 10); unknown fields and values
 // out of range are errors with the value and the limit; `source` and a video answer "not yet".
+// kHub: `model` is a field as well, a name or an address that ends in it; iou is 0.45 where it is not said.
+// kHubFirst: the same fields are called image, size, confidence and url, iou is 0.45.
 Result<PredictCall> parse_predict(const RequestBody& body, std::string_view content_type,
-                                  std::string_view query);
+                                  std::string_view query, Dialect dialect = Dialect::kUltralytics);
 
 // Whole-call times for the reply's metadata.
 struct CallTimes {
@@ -33,9 +37,14 @@ struct CallTimes {
   Duration alive{};  // since the server started
 };
 
-// The reply, keys and order as the platform's. Errors: kInternal where the response carries no prediction.
+// The reply, keys and order as the platform's; with kHubFirst {success,message,data}, its boxes as parts of
+// the picture, both as corners and as centre and size. Errors: kInternal where the response carries no
+// prediction.
 Result<ReplyBody> write_predict(const content::InferResponse& response, const Style& style,
                                 const CallTimes& times);
+
+// Whether a deployment answers: `took` is how long it was to find out.
+[[nodiscard]] std::string write_health(const Result<void>& ready, Duration took);
 
 // The JSON array of one picture's rows as the reference package's summary() prints them; `bascule predict
 // --json` uses the same.

@@ -50,6 +50,45 @@ void append_metadata(std::string& out, const content::ModelInfo& model, const Ca
 
 }  // namespace
 
+namespace {
+
+std::string name_of(int class_id, const content::ClassNames& names) {
+  const auto name = names.find(class_id);
+  return name != names.end() ? name->second : fmt::format("class{}", class_id);
+}
+
+// The rows of HUB's first call. Its clients of YOLOv5's time read centre and size, those of YOLOv8's the box.
+void append_first_hub(std::string& out, const content::Detections& detections,
+                      const content::ClassNames& names, const Style& style) {
+  Style parts = style;
+  parts.normalize = true;
+  out += R"({"success":true,"message":"Inference complete.","data":[)";
+  for (std::size_t i = 0; i < detections.rows.size(); ++i) {
+    const content::Detection& row = detections.rows[i];
+    const double width = detections.picture.width;
+    const double height = detections.picture.height;
+    const auto part = [&](std::string_view head, double value) {
+      out += head;
+      append_rounded(out, value, style.decimals);
+    };
+    out += i == 0 ? R"({"class":)" : R"(,{"class":)";
+    append_number(out, std::int64_t{row.class_id});
+    out += R"(,"name":)";
+    text::append_json_quoted(out, name_of(row.class_id, names));
+    part(R"(,"confidence":)", row.confidence);
+    part(R"(,"xcenter":)", (row.box.x1 + row.box.x2) / 2.0 / width);
+    part(R"(,"ycenter":)", (row.box.y1 + row.box.y2) / 2.0 / height);
+    part(R"(,"width":)", (row.box.x2 - row.box.x1) / width);
+    part(R"(,"height":)", (row.box.y2 - row.box.y1) / height);
+    out += R"(,"box":)";
+    append_box(out, row.box, detections.picture, parts);
+    out += '}';
+  }
+  out += "]}";
+}
+
+}  // namespace
+
 void append_results(std::string& out, const content::Prediction& prediction, const content::ClassNames& names,
                     const Style& style) {
   const auto& detections = std::get<content::Detections>(prediction);
@@ -58,8 +97,7 @@ void append_results(std::string& out, const content::Prediction& prediction, con
   for (const content::Detection& row : detections.rows) {
     out += first ? R"({"name":)" : R"(,{"name":)";
     first = false;
-    const auto name = names.find(row.class_id);
-    text::append_json_quoted(out, name != names.end() ? name->second : fmt::format("class{}", row.class_id));
+    text::append_json_quoted(out, name_of(row.class_id, names));
     out += R"(,"class":)";
     append_number(out, std::int64_t{row.class_id});
     out += R"(,"confidence":)";
@@ -71,6 +109,17 @@ void append_results(std::string& out, const content::Prediction& prediction, con
   out += ']';
 }
 
+std::string write_health(const Result<void>& ready, Duration took) {
+  std::string out = ready ? R"({"healthy":true,"status":200)" : R"({"healthy":false,"status":503)";
+  append_time(out, R"(,"latencyMs":)", to_ms(took), 3);
+  if (!ready) {
+    out += R"(,"error":)";
+    text::append_json_quoted(out, ready.error().message);
+  }
+  out += '}';
+  return out;
+}
+
 Result<ReplyBody> write_predict(const content::InferResponse& response, const Style& style,
                                 const CallTimes& times) {
   if (!response.prediction || response.model == nullptr) {
@@ -79,6 +128,10 @@ Result<ReplyBody> write_predict(const content::InferResponse& response, const St
   const auto& detections = std::get<content::Detections>(*response.prediction);
   ReplyBody reply;
   std::string& out = reply.head;
+  if (style.dialect == Dialect::kHubFirst) {
+    append_first_hub(out, detections, response.model->class_names, style);
+    return reply;
+  }
   out.reserve(512 + detections.rows.size() * 160);
   out += R"({"images":[{"shape":[)";
   append_number(out, std::int64_t{detections.picture.height});
