@@ -64,6 +64,10 @@ const Option kVersionPolicy = {
     .type = Type::kText,
     .fallback = "latest:1",
     .text = "Which versions of a repository's models are served: latest:N, all or specific:N,N."};
+const Option kAllowClientShm = {
+    .name = "allow_client_shm",
+    .type = Type::kFlag,
+    .text = "Let clients on this machine pass tensors through POSIX shared memory that they register."};
 const Option kMaxPixels = {.name = "max_pixels",
                            .type = Type::kInteger,
                            .fallback = "100000000",
@@ -148,6 +152,7 @@ std::vector<Option> server_options() {
       kLoadOnUse,
       kMemoryBudget,
       kVersionPolicy,
+      kAllowClientShm,
       {.name = "max_json_bytes",
        .type = Type::kInteger,
        .fallback = "16777216",

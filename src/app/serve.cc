@@ -215,6 +215,7 @@ struct Parts {
   TimerThread timer;
   serving::InferenceService inference;
   serving::ControlService control;
+  serving::SharedMemory shared_memory;
   // Told when models have come or gone. Outside of it nobody is.
   Guarded<std::function<void()>> on_change;
 
@@ -228,7 +229,8 @@ struct Parts {
             catalog,
             {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics, .manager = &manager},
             {.max_parked = static_cast<std::size_t>(values.integer("max_queue_size"))}),
-        control(catalog, clock, values.text("model_control_mode") == "explicit" ? &manager : nullptr) {}
+        control(catalog, clock, values.text("model_control_mode") == "explicit" ? &manager : nullptr),
+        shared_memory(values.flag("allow_client_shm")) {}
 
   void tell_change() {
     on_change.with([](const std::function<void()>& tell) {
@@ -315,6 +317,7 @@ int run(const config::Values& values, const Wanted& wanted, const backend::Backe
   auto listeners = Listeners::open(values, {.inference = parts.inference,
                                             .control = parts.control,
                                             .metrics = parts.metrics,
+                                            .shared_memory = parts.shared_memory,
                                             .clock = parts.clock,
                                             .executor = parts.executor});
   if (!listeners) {

@@ -9,6 +9,7 @@
 #include "base/date.h"
 #include "grpc/bytes.h"
 #include "protocol/v2/messages.h"
+#include "protocol/v2/shared_memory.h"
 
 namespace bascule::grpc_front {
 namespace {
@@ -35,6 +36,14 @@ class InferCall final : public grpc::ServerUnaryReactor {
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
 };
 
+Result<protocol::ReplyBody> reply_of(const serving::SharedMemory& memory,
+                                     const content::InferResponse& answer, const v2::ReplyChoice& choice) {
+  BASCULE_TRY(v2::write_shared(answer, choice, [&](const auto& part, std::span<const std::byte> bytes) {
+    return memory.write(part, bytes);
+  }));
+  return v2::write_infer_message(answer, choice);
+}
+
 }  // namespace
 
 std::optional<TimePoint> deadline_of(const grpc::CallbackServerContext& call, TimePoint now) {
@@ -49,7 +58,12 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
   const TimePoint started = context.services.clock.now();
   const auto parse = [&]() -> Result<v2::InferCall> {
     BASCULE_ASSIGN(const protocol::RequestBody body, body_of(message, context.options.max_message_bytes));
-    return v2::parse_infer_message(body, context.options.max_typed_bytes);
+    BASCULE_ASSIGN(v2::InferCall call, v2::parse_infer_message(body, context.options.max_typed_bytes));
+    const serving::SharedMemory& memory = context.services.shared_memory;
+    BASCULE_TRY(v2::read_shared(
+        call, [&](const auto& part) { return memory.read(part); },
+        [&](const auto& part) { return memory.check(part); }));
+    return call;
   };
   Result<v2::InferCall> call = parse();
   if (!call) {
@@ -71,12 +85,13 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
   std::string version = request.version;
   std::string id = request.id;
   context.services.inference.infer(
-      std::move(request),
-      [&context, started, model = std::move(model), version = std::move(version), id = std::move(id),
-       done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
+      std::move(request), [&context, started, choice = v2::ReplyChoice{.outputs = std::move(call->outputs)},
+                           model = std::move(model), version = std::move(version), id = std::move(id),
+                           done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
         if (!last) return;
         context.under_way.fetch_sub(1, std::memory_order_relaxed);
-        Result<protocol::ReplyBody> reply = answer ? v2::write_infer_message(*answer) : answer.error();
+        Result<protocol::ReplyBody> reply =
+            answer ? reply_of(context.services.shared_memory, *answer, choice) : answer.error();
         if (reply) {
           context.accounts.answered(*answer, kLabel, started);
         } else {

@@ -14,6 +14,7 @@
 #include "grpc/bytes.h"
 #include "grpc/infer_call.h"
 #include "protocol/v2/messages.h"
+#include "protocol/v2/shared_memory.h"
 
 namespace bascule::grpc_front {
 namespace {
@@ -62,9 +63,9 @@ class InferenceService final : public grpc::Service {
     });
   }
   Reactor* ServerMetadata(Call* call, const Bytes* /*request*/, Bytes* reply) {
-    return finish(
-        *call, *reply,
-        v2::write_server_metadata_message(context_.options.server_name, context_.options.server_version));
+    return finish(*call, *reply,
+                  v2::write_server_metadata_message(context_.options.server_name,
+                                                    context_.options.server_version, memory().allowed()));
   }
   // Waits where the model loads on use.
   Reactor* ModelMetadata(Call* call, const Bytes* request, Bytes* reply) {
@@ -115,7 +116,43 @@ class InferenceService final : public grpc::Service {
     return answer_infer(context_, *call, *request, *reply);
   }
 
+  Reactor* SystemSharedMemoryStatus(Call* call, const Bytes* request, Bytes* reply) {
+    return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
+      BASCULE_ASSIGN(const std::string name, v2::parse_region_message(body));
+      BASCULE_ASSIGN(const auto regions, memory().list(name));
+      return v2::write_regions_message(regions);
+    });
+  }
+  Reactor* SystemSharedMemoryRegister(Call* call, const Bytes* request, Bytes* reply) {
+    return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
+      BASCULE_ASSIGN(auto region, v2::parse_register_message(body));
+      BASCULE_TRY(memory().add(std::move(region)));
+      return std::string();
+    });
+  }
+  Reactor* SystemSharedMemoryUnregister(Call* call, const Bytes* request, Bytes* reply) {
+    return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
+      BASCULE_ASSIGN(const std::string name, v2::parse_region_message(body));
+      if (name.empty()) {
+        memory().remove_all();
+      } else {
+        memory().remove(name);
+      }
+      return std::string();
+    });
+  }
+  // There is no CUDA memory: none is listed, and none to forget.
+  Reactor* no_cuda_regions(Call* call, const Bytes* /*request*/, Bytes* reply) {
+    return finish(*call, *reply, v2::write_regions_message({}));
+  }
+  Reactor* CudaSharedMemoryRegister(Call* call, const Bytes* /*request*/, Bytes* /*reply*/) {
+    return fail(*call, {.code = Code::kUnsupported,
+                        .message = "CUDA shared memory needs a GPU, which this server does not use; register "
+                                   "system shared memory."});
+  }
+
   serving::ControlService& control() const { return context_.services.control; }
+  serving::SharedMemory& memory() const { return context_.services.shared_memory; }
 
   static Reactor* finish(Call& call, Bytes& reply, std::string message) {
     reply = buffer_of(std::move(message));
@@ -192,12 +229,18 @@ const InferenceService::Method InferenceService::kMethods[] = {
      &InferenceService::RepositoryModelLoad},
     {"/inference.GRPCInferenceService/RepositoryModelUnload", RouteClass::kControl,
      &InferenceService::RepositoryModelUnload},
-    {"/inference.GRPCInferenceService/SystemSharedMemoryStatus", RouteClass::kControl, nullptr},
-    {"/inference.GRPCInferenceService/SystemSharedMemoryRegister", RouteClass::kControl, nullptr},
-    {"/inference.GRPCInferenceService/SystemSharedMemoryUnregister", RouteClass::kControl, nullptr},
-    {"/inference.GRPCInferenceService/CudaSharedMemoryStatus", RouteClass::kControl, nullptr},
-    {"/inference.GRPCInferenceService/CudaSharedMemoryRegister", RouteClass::kControl, nullptr},
-    {"/inference.GRPCInferenceService/CudaSharedMemoryUnregister", RouteClass::kControl, nullptr},
+    {"/inference.GRPCInferenceService/SystemSharedMemoryStatus", RouteClass::kControl,
+     &InferenceService::SystemSharedMemoryStatus},
+    {"/inference.GRPCInferenceService/SystemSharedMemoryRegister", RouteClass::kControl,
+     &InferenceService::SystemSharedMemoryRegister},
+    {"/inference.GRPCInferenceService/SystemSharedMemoryUnregister", RouteClass::kControl,
+     &InferenceService::SystemSharedMemoryUnregister},
+    {"/inference.GRPCInferenceService/CudaSharedMemoryStatus", RouteClass::kControl,
+     &InferenceService::no_cuda_regions},
+    {"/inference.GRPCInferenceService/CudaSharedMemoryRegister", RouteClass::kControl,
+     &InferenceService::CudaSharedMemoryRegister},
+    {"/inference.GRPCInferenceService/CudaSharedMemoryUnregister", RouteClass::kControl,
+     &InferenceService::no_cuda_regions},
     {"/inference.GRPCInferenceService/TraceSetting", RouteClass::kTrace, nullptr},
     {"/inference.GRPCInferenceService/LogSettings", RouteClass::kLogs, nullptr},
 };

@@ -219,6 +219,12 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kModelLoad:
     case Endpoint::kModelUnload: return control(admission, body, started, std::move(done));
     case Endpoint::kRepositoryIndex: return done(repository_index(admission.match, body, started));
+    case Endpoint::kSharedMemoryStatus:
+    case Endpoint::kSharedMemoryRegister:
+    case Endpoint::kSharedMemoryUnregister:
+    case Endpoint::kCudaMemoryStatus:
+    case Endpoint::kCudaMemoryRegister:
+    case Endpoint::kCudaMemoryUnregister: return done(shared_memory(admission.match, body, started));
     default: return done(look_up(admission, head, started));
   }
 }
@@ -246,6 +252,7 @@ void Handlers::infer(const Admission& admission, const RequestHead& head, const 
   };
   Result<v2::InferCall> call = parse();
   if (!call) return done(fail(match, call.error(), started));
+  if (const auto read = read_shared(*call); !read) return done(fail(match, read.error(), started));
   call->request.model = match.model;
   call->request.version = match.version;
   call->request.dialect = match.route->label;
@@ -263,7 +270,7 @@ void Handlers::infer(const Admission& admission, const RequestHead& head, const 
           Result<content::InferResponse> answer, bool last) mutable {
         if (!last) return;
         if (!answer) return done(self->fail(match, answer.error(), started));
-        done(self->finish(match, v2::write_infer(*answer, choice), *answer, started));
+        done(self->finish(match, self->reply_of(*answer, choice), *answer, started));
       });
 }
 
@@ -302,7 +309,8 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head, Tim
       return text_reply(v2::write_ready(ready), kJson, ready ? 200 : 503);
     }
     case Endpoint::kServerMetadata:
-      return text_reply(v2::write_server_metadata(options_.server_name, options_.server_version));
+      return text_reply(v2::write_server_metadata(options_.server_name, options_.server_version,
+                                                  services_.shared_memory.allowed()));
     case Endpoint::kModelList: {
       std::vector<std::string> names;
       for (content::ModelStatus& status : services_.control.models()) {

@@ -17,6 +17,7 @@
 #include "http/route.h"
 #include "http/server.h"
 #include "protocol/body.h"
+#include "protocol/v2/v2.h"
 #include "serving/accounts.h"
 
 namespace bascule::http {
@@ -75,6 +76,10 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   [[nodiscard]] std::optional<Refusal> refuse_caller(const Route& route, const RequestHead& head) const;
   [[nodiscard]] std::optional<Refusal> refuse_for_queue(const Match& match) const;
   Reply repository_index(const Match& match, const protocol::RequestBody& body, TimePoint started);
+  Result<void> read_shared(protocol::v2::InferCall& call) const;
+  Result<protocol::ReplyBody> reply_of(const content::InferResponse& answer,
+                                       const protocol::v2::ReplyChoice& choice) const;
+  Reply shared_memory(const Match& match, const protocol::RequestBody& body, TimePoint started);
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
   Reply model_metadata(const Match& match, TimePoint started);
   Reply model_ready(const Match& match, TimePoint started);

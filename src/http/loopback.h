@@ -80,6 +80,7 @@ class Loopback {
     return {.inference = inference_,
             .control = control_,
             .metrics = metrics_,
+            .shared_memory = shared_memory_,
             .clock = clock_,
             .executor = *pool_};
   }
@@ -103,6 +104,7 @@ class Loopback {
   serving::InferenceService inference_{
       catalog_, {.executor = *pool_, .timer = timer_, .clock = clock_, .metrics = metrics_}, {}};
   serving::ControlService control_{catalog_, clock_};
+  serving::SharedMemory shared_memory_{false};
   std::unique_ptr<Server> server_;
 };
 

@@ -48,6 +48,22 @@ constexpr Route kRoutes[] = {
     {Method::kPost, "/v2/repository/index", kRepositoryIndex, kV2, "v2", Who::kMetadata},
     {Method::kPost, "/v2/repository/models/{model}/load", kModelLoad, kV2, "v2", Who::kControl},
     {Method::kPost, "/v2/repository/models/{model}/unload", kModelUnload, kV2, "v2", Who::kControl},
+    {Method::kGet, "/v2/systemsharedmemory/status", kSharedMemoryStatus, kV2, "v2", Who::kControl},
+    {Method::kGet, "/v2/systemsharedmemory/region/{region}/status", kSharedMemoryStatus, kV2, "v2",
+     Who::kControl},
+    {Method::kPost, "/v2/systemsharedmemory/region/{region}/register", kSharedMemoryRegister, kV2, "v2",
+     Who::kControl},
+    {Method::kPost, "/v2/systemsharedmemory/unregister", kSharedMemoryUnregister, kV2, "v2", Who::kControl},
+    {Method::kPost, "/v2/systemsharedmemory/region/{region}/unregister", kSharedMemoryUnregister, kV2, "v2",
+     Who::kControl},
+    {Method::kGet, "/v2/cudasharedmemory/status", kCudaMemoryStatus, kV2, "v2", Who::kControl},
+    {Method::kGet, "/v2/cudasharedmemory/region/{region}/status", kCudaMemoryStatus, kV2, "v2",
+     Who::kControl},
+    {Method::kPost, "/v2/cudasharedmemory/region/{region}/register", kCudaMemoryRegister, kV2, "v2",
+     Who::kControl},
+    {Method::kPost, "/v2/cudasharedmemory/unregister", kCudaMemoryUnregister, kV2, "v2", Who::kControl},
+    {Method::kPost, "/v2/cudasharedmemory/region/{region}/unregister", kCudaMemoryUnregister, kV2, "v2",
+     Who::kControl},
     {Method::kGet, "/metrics", kMetrics, kV2, "http", Who::kStatistics},
     {Method::kGet, "/", kIndex, kV2, "http", Who::kMetadata},
 };
@@ -157,6 +173,8 @@ std::expected<Match, Refusal> decode(const Route& route, const Captures& capture
       match.model = *std::move(value);
     } else if (name == "version") {
       match.version = *std::move(value);
+    } else if (name == "region") {
+      match.region = *std::move(value);
     } else if (!is_slug(*value) || (name == "owner" && (value->size() < 4 || value->size() > 32))) {
       return std::unexpected(Refusal{
           .status = 404,

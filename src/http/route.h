@@ -27,6 +27,12 @@ enum class Endpoint {
   kRepositoryIndex,
   kModelLoad,
   kModelUnload,
+  kSharedMemoryStatus,
+  kSharedMemoryRegister,
+  kSharedMemoryUnregister,
+  kCudaMemoryStatus,
+  kCudaMemoryRegister,
+  kCudaMemoryUnregister,
   kIndex,
 };
 
@@ -49,6 +55,7 @@ struct Match {
   const Route* route = nullptr;
   std::string model;    // empty: the route has none
   std::string version;  // empty: the latest
+  std::string region;   // of shared memory; empty: all
 };
 
 // Errors: 404 for an unknown path, 405 with `error.fields.expected` the methods that are allowed, 400 for bad

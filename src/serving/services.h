@@ -5,6 +5,7 @@
 #include "metrics/metrics.h"
 #include "serving/control_service.h"
 #include "serving/inference_service.h"
+#include "serving/shared_memory.h"
 
 namespace bascule::serving {
 
@@ -13,6 +14,7 @@ struct Services {
   InferenceService& inference;
   ControlService& control;
   metrics::Metrics& metrics;
+  SharedMemory& shared_memory;
   const Clock& clock;
   Executor& executor;  // for what would hold up a thread that reads
 };

@@ -94,11 +94,13 @@ std::string write_flag_message(bool value) {
   return wire.SerializeAsString();
 }
 
-std::string write_server_metadata_message(std::string_view name, std::string_view version) {
+std::string write_server_metadata_message(std::string_view name, std::string_view version,
+                                          bool shared_memory) {
   inference::ServerMetadataResponse wire;
   wire.set_name(std::string(name));
   wire.set_version(std::string(version));
-  for (const std::string_view extension : extensions()) wire.add_extensions(std::string(extension));
+  for (const std::string_view extension : extensions(shared_memory))
+    wire.add_extensions(std::string(extension));
   return wire.SerializeAsString();
 }
 

@@ -142,6 +142,45 @@ Result<tensor::Tensor> typed_tensor(const tensor::Tensor& like,
       Reason::kDatatypeMismatch);
 }
 
+// A whole number that is not negative, however the client wrote it.
+Result<std::uint64_t> number_of(const inference::InferParameter& value, std::string_view key) {
+  using Kind = inference::InferParameter::ParameterChoiceCase;
+  if (value.parameter_choice_case() == Kind::kUint64Param) return value.uint64_param();
+  if (value.parameter_choice_case() == Kind::kInt64Param && value.int64_param() >= 0) {
+    return static_cast<std::uint64_t>(value.int64_param());
+  }
+  return invalid_argument(
+      fmt::format("Parameter '{}' of the request must be a whole number, 0 or more.", key));
+}
+
+// What `parameters` of a tensor say of shared memory; nothing where that is nothing.
+template <class Parameters>
+Result<std::optional<content::SharedPart>> shared_of(const Parameters& parameters, std::string_view where) {
+  std::optional<content::SharedPart> part;
+  bool region = false;
+  bool size = false;
+  for (const auto& [key, value] : parameters) {
+    if (!std::string_view(key).starts_with("shared_memory_")) continue;
+    if (!part) part.emplace();
+    if (key == "shared_memory_region" && value.parameter_choice_case() == value.kStringParam) {
+      part->region = value.string_param();
+      region = true;
+    } else if (key == "shared_memory_byte_size") {
+      BASCULE_ASSIGN(part->byte_size, number_of(value, key));
+      size = true;
+    } else if (key == "shared_memory_offset") {
+      BASCULE_ASSIGN(part->offset, number_of(value, key));
+    }
+  }
+  if (part && (!region || !size)) {
+    return invalid_argument(
+        fmt::format("{} names shared memory without {}; it needs both shared_memory_region and "
+                    "shared_memory_byte_size.",
+                    where, region ? "shared_memory_byte_size" : "shared_memory_region"));
+  }
+  return part;
+}
+
 // Input `i`, but for its data.
 Result<tensor::NamedTensor> head_of(const Wire::InferInputTensor& wire) {
   tensor::NamedTensor input{.name = wire.name()};
@@ -154,28 +193,26 @@ Result<tensor::NamedTensor> head_of(const Wire::InferInputTensor& wire) {
   }
   input.tensor.type = *type;
   input.tensor.shape.assign(wire.shape().begin(), wire.shape().end());
-  for (const auto& [key, value] : wire.parameters()) {
-    if (key.starts_with("shared_memory")) {
-      return input_error(wire.name(),
-                         "asks for shared memory, which this server does not offer; send the data.",
-                         Reason::kNone);
-    }
-  }
   return input;
+}
+
+Error not_as_many(std::size_t inputs, std::size_t contents) {
+  return invalid_argument(
+      fmt::format(
+          "The request has {} inputs and {} raw_input_contents; each input that is not in shared memory "
+          "needs one.",
+          inputs, contents),
+      Reason::kDataSizeMismatch);
 }
 
 Result<void> take_inputs(const Wire& wire, const Halves& halves, const RequestBody& message,
                          InferCall& call) {
   const auto count = static_cast<std::size_t>(wire.inputs_size());
-  if (!halves.raw.empty() && halves.raw.size() != count) {
-    return invalid_argument(
-        fmt::format("The request has {} inputs and {} raw_input_contents; each input needs one.", count,
-                    halves.raw.size()),
-        Reason::kDataSizeMismatch);
-  }
   if (count > kMaxTensors) {
     return invalid_argument(fmt::format("The request has {} inputs; the limit is {}.", count, kMaxTensors));
   }
+  if (halves.raw.size() > count) return not_as_many(count, halves.raw.size());
+  std::size_t raw = 0;  // of halves.raw, used
   for (std::size_t i = 0; i < count; ++i) {
     const auto& wire_input = wire.inputs(static_cast<int>(i));
     BASCULE_ASSIGN(tensor::NamedTensor input, head_of(wire_input));
@@ -183,28 +220,27 @@ Result<void> take_inputs(const Wire& wire, const Halves& halves, const RequestBo
     if (twice != call.request.inputs.end()) {
       return input_error(input.name, "stands twice in the request.", Reason::kDuplicateInput);
     }
-    if (halves.raw.empty()) {
+    BASCULE_ASSIGN(auto shared,
+                   shared_of(wire_input.parameters(), "Input '" + text::shortened(input.name) + "'"));
+    if (shared) {
+      if (wire_input.has_contents()) {
+        return input_error(input.name, "has both contents and shared memory; send one of them.",
+                           Reason::kDataSizeMismatch);
+      }
+      call.shared_inputs.push_back({.index = i, .part = *std::move(shared)});
+    } else if (halves.raw.empty()) {
       BASCULE_ASSIGN(input.tensor, typed_tensor(input.tensor, wire_input.contents(), input.name));
     } else if (wire_input.has_contents()) {
       return input_error(input.name, "has typed contents besides raw_input_contents; send one of them.",
                          Reason::kDataSizeMismatch);
     } else {
-      BASCULE_TRY(attach_raw(input.tensor, halves.raw[i], message, input.name));
+      if (raw == halves.raw.size()) return not_as_many(count, halves.raw.size());
+      BASCULE_TRY(attach_raw(input.tensor, halves.raw[raw++], message, input.name));
     }
     call.request.inputs.push_back(std::move(input));
   }
+  if (raw != halves.raw.size()) return not_as_many(count, halves.raw.size());
   return {};
-}
-
-// A whole number that is not negative, however the client wrote it.
-Result<std::uint64_t> number_of(const inference::InferParameter& value, std::string_view key) {
-  using Kind = inference::InferParameter::ParameterChoiceCase;
-  if (value.parameter_choice_case() == Kind::kUint64Param) return value.uint64_param();
-  if (value.parameter_choice_case() == Kind::kInt64Param && value.int64_param() >= 0) {
-    return static_cast<std::uint64_t>(value.int64_param());
-  }
-  return invalid_argument(
-      fmt::format("Parameter '{}' of the request must be a whole number, 0 or more.", key));
 }
 
 Result<bool> bool_of(const inference::InferParameter& value, std::string_view key) {
@@ -263,14 +299,29 @@ Result<void> take_outputs(const Wire& wire, InferCall& call) {
       return error;
     }
     for (const auto& [key, value] : output.parameters()) {
-      if (key != "classification" && !key.starts_with("shared_memory")) continue;
+      if (key != "classification") continue;
       return invalid_argument(fmt::format("Output '{}' asks for {}, which this server does not offer yet.",
                                           text::shortened(output.name()), key));
     }
     call.request.outputs.push_back(output.name());
-    call.outputs.push_back({.name = output.name(), .binary = true});
+    const std::string where = "Output '" + text::shortened(output.name()) + "'";
+    BASCULE_ASSIGN(auto shared, shared_of(output.parameters(), where));
+    call.outputs.push_back({.name = output.name(), .binary = true, .shared = std::move(shared)});
   }
   return {};
+}
+
+const content::SharedPart* place_of(const ReplyChoice& choice, std::string_view name) {
+  const auto found = std::ranges::find(choice.outputs, name, &OutputChoice::name);
+  return found == choice.outputs.end() || !found->shared ? nullptr : &*found->shared;
+}
+
+void tell_place(inference::ModelInferResponse::InferOutputTensor& out, const content::SharedPart& place,
+                std::size_t size) {
+  auto& parameters = *out.mutable_parameters();
+  parameters["shared_memory_region"].set_string_param(place.region);
+  parameters["shared_memory_offset"].set_int64_param(static_cast<std::int64_t>(place.offset));
+  parameters["shared_memory_byte_size"].set_int64_param(static_cast<std::int64_t>(size));
 }
 
 // Field `number` with `size` bytes to come.
@@ -300,7 +351,7 @@ Result<InferCall> parse_infer_message(const RequestBody& message, std::size_t li
   return call;
 }
 
-Result<ReplyBody> write_infer_message(const content::InferResponse& response) {
+Result<ReplyBody> write_infer_message(const content::InferResponse& response, const ReplyChoice& choice) {
   inference::ModelInferResponse wire;
   if (response.model != nullptr) {
     wire.set_model_name(response.model->name);
@@ -316,10 +367,13 @@ Result<ReplyBody> write_infer_message(const content::InferResponse& response) {
     out.set_name(output.name);
     out.set_datatype(std::string(to_string(tensor.type)));
     out.mutable_shape()->Add(tensor.shape.begin(), tensor.shape.end());
-    heads->push_back(
-        field_head(inference::ModelInferResponse::kRawOutputContentsFieldNumber, tensor.bytes.size()));
+    // Clients count the outputs to find the contents of one: those that lie elsewhere have empty ones.
+    const content::SharedPart* const place = place_of(choice, output.name);
+    if (place != nullptr) tell_place(out, *place, tensor.bytes.size());
+    const auto bytes = place != nullptr ? std::span<const std::byte>{} : tensor.bytes;
+    heads->push_back(field_head(inference::ModelInferResponse::kRawOutputContentsFieldNumber, bytes.size()));
     reply.parts.push_back(std::as_bytes(std::span(heads->back())));
-    reply.parts.push_back(tensor.bytes);
+    if (!bytes.empty()) reply.parts.push_back(bytes);
     reply.owners.push_back(tensor.owner);
   }
   reply.owners.push_back(std::move(heads));

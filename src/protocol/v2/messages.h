@@ -24,8 +24,9 @@ namespace bascule::protocol::v2 {
 // not raw has more than `limit` bytes, since it is copied and grows by it.
 Result<InferCall> parse_infer_message(const RequestBody& message, std::size_t limit);
 
-// ModelInferResponse; every output is raw, its bytes stay in the tensors' memory.
-Result<ReplyBody> write_infer_message(const content::InferResponse& response);
+// ModelInferResponse; every output is raw, its bytes stay in the tensors' memory, or where `choice` says that
+// they were put.
+Result<ReplyBody> write_infer_message(const content::InferResponse& response, const ReplyChoice& choice = {});
 // ModelStreamInferResponse around what write_infer_message gave, or around an error and the id it belongs to.
 [[nodiscard]] ReplyBody wrap_stream_reply(ReplyBody message);
 [[nodiscard]] ReplyBody write_stream_error(const Error& error, std::string_view id);
@@ -46,7 +47,8 @@ Result<std::string> parse_unload_message(const RequestBody& message);
 
 // ServerLiveResponse, ServerReadyResponse and ModelReadyResponse: alike on the wire.
 [[nodiscard]] std::string write_flag_message(bool value);
-[[nodiscard]] std::string write_server_metadata_message(std::string_view name, std::string_view version);
+[[nodiscard]] std::string write_server_metadata_message(std::string_view name, std::string_view version,
+                                                        bool shared_memory = false);
 [[nodiscard]] std::string write_model_metadata_message(const content::ModelInfo& model,
                                                        const std::vector<std::string>& versions);
 [[nodiscard]] std::string write_statistics_message(const std::vector<content::ModelStatistics>& models);

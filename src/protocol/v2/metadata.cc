@@ -36,13 +36,13 @@ void append_specs(std::string& out, const std::vector<tensor::TensorSpec>& specs
 
 }  // namespace
 
-std::string write_server_metadata(std::string_view name, std::string_view version) {
+std::string write_server_metadata(std::string_view name, std::string_view version, bool shared_memory) {
   std::string out = R"({"name":)";
   text::append_json_quoted(out, name);
   out += R"(,"version":)";
   text::append_json_quoted(out, version);
   out += R"(,"extensions":)";
-  append_list(out, extensions(),
+  append_list(out, extensions(shared_memory),
               [&](std::string_view extension) { text::append_json_quoted(out, extension); });
   out += '}';
   return out;

@@ -19,11 +19,11 @@ std::string_view state_name(content::ModelState state) {
 
 std::string platform_name(const content::ModelInfo& model) { return model.backend + "_" + model.format; }
 
-const std::vector<std::string_view>& extensions() {
+std::vector<std::string_view> extensions(bool shared_memory) {
   // Only what is there: parameters of a request are checked, but no model sees them yet.
-  static const std::vector<std::string_view> names = {"schedule_policy", "binary_tensor_data", "statistics",
-                                                      "model_repository",
-                                                      "model_repository(unload_dependents)"};
+  std::vector<std::string_view> names = {"schedule_policy", "binary_tensor_data", "statistics",
+                                         "model_repository", "model_repository(unload_dependents)"};
+  if (shared_memory) names.emplace_back("system_shared_memory");
   return names;
 }
 

@@ -16,10 +16,10 @@ inline constexpr std::size_t kMaxSmallMessage = 64ULL << 10U;  // of a call that
 [[nodiscard]] std::string_view state_name(content::ModelState state);
 // "onnxruntime_onnx"
 [[nodiscard]] std::string platform_name(const content::ModelInfo& model);
-// The protocol's extensions that are there, for server metadata.
-[[nodiscard]] const std::vector<std::string_view>& extensions();
 // Of a sequence whose name is too long.
 [[nodiscard]] Error long_sequence_id(std::size_t size);
+// The protocol's extensions that are there, for server metadata. `shared_memory`: whether that one is on.
+[[nodiscard]] std::vector<std::string_view> extensions(bool shared_memory);
 // Of a load or unload that names a parameter nothing here acts on.
 [[nodiscard]] Error unknown_control_parameter(std::string_view name);
 

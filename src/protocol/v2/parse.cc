@@ -19,12 +19,21 @@ using tensor::Shape;
 using tensor::Tensor;
 using Kind = JsonReader::Kind;
 
+// What parameters say of shared memory.
+struct SharedFields {
+  std::optional<std::string> region;
+  std::optional<std::size_t> size;
+  std::optional<std::size_t> offset;
+  [[nodiscard]] bool any() const { return region || size || offset; }
+};
+
 // What an entry of `inputs` says, besides its data.
 struct InputHead {
   std::optional<std::string> name;
   std::optional<Shape> shape;
   std::optional<DataType> type;
   std::optional<std::size_t> binary_size;
+  SharedFields shared;
   std::optional<JsonReader::Mark> data;  // where it was, when it came too early to be read
   std::optional<Tensor> tensor;
   bool parameters = false;
@@ -58,6 +67,9 @@ class Parser {
   bool priority_value();
   bool sequence_value(std::string_view key);
   bool parameter_value(std::string_view key, std::string_view where);
+  bool shared_value(SharedFields& shared, std::string_view key, std::string_view where);
+  bool finish_shared(SharedFields& shared, std::string_view where, content::SharedPart& part);
+  bool finish_shared_input(InputHead& head);
   bool input();
   bool input_member(InputHead& head, std::string_view key);
   bool input_parameters(InputHead& head);
@@ -66,7 +78,7 @@ class Parser {
   bool input_data(InputHead& head);
   bool finish_input(InputHead& head);
   bool output();
-  bool output_parameters(OutputChoice& out, bool& named);
+  bool output_parameters(OutputChoice& out, SharedFields& shared, bool& named);
   bool refuse(std::string message, Reason reason = Reason::kNone) {
     return json_.fail(invalid_argument(std::move(message), reason));
   }
@@ -235,12 +247,6 @@ bool Parser::sequence_value(std::string_view key) {
 
 // A parameter that nothing here acts on: a string, number or boolean, as the protocol says.
 bool Parser::parameter_value(std::string_view key, std::string_view where) {
-  if (key.starts_with("shared_memory")) {
-    return refuse(
-        fmt::format("{} asks for shared memory, which this server does not offer; send the data in "
-                    "the body.",
-                    where));
-  }
   Kind kind{};
   if (!json_.peek(kind)) return false;
   if (kind == Kind::kObject || kind == Kind::kArray) {
@@ -248,6 +254,50 @@ bool Parser::parameter_value(std::string_view key, std::string_view where) {
                               text::shortened(key), where, json_.offset()));
   }
   return json_.skip_value();
+}
+
+bool Parser::shared_value(SharedFields& shared, std::string_view key, std::string_view where) {
+  bool seen = false;
+  if (key == "shared_memory_region") {
+    seen = shared.region.has_value();
+    return once(seen, key, where) && text_value(shared.region.emplace(), "shared_memory_region", where);
+  }
+  if (key == "shared_memory_byte_size") {
+    seen = shared.size.has_value();
+    return once(seen, key, where) && size_value(shared.size.emplace(), "shared_memory_byte_size", where);
+  }
+  if (key == "shared_memory_offset") {
+    seen = shared.offset.has_value();
+    return once(seen, key, where) && size_value(shared.offset.emplace(), "shared_memory_offset", where);
+  }
+  return parameter_value(key, where);
+}
+
+bool Parser::finish_shared(SharedFields& shared, std::string_view where, content::SharedPart& part) {
+  if (!shared.region || !shared.size) {
+    return refuse(
+        fmt::format("{} names shared memory without {}; it needs both shared_memory_region and "
+                    "shared_memory_byte_size.",
+                    where, shared.region ? "shared_memory_byte_size" : "shared_memory_region"));
+  }
+  part = {
+      .region = *std::move(shared.region), .offset = shared.offset.value_or(0), .byte_size = *shared.size};
+  return true;
+}
+
+bool Parser::finish_shared_input(InputHead& head) {
+  if (head.tensor || head.binary_size) {
+    return json_.fail(
+        input_error(*head.name,
+                    "has both \"shared_memory_region\" and other data; its values come from one "
+                    "place.",
+                    Reason::kDataSizeMismatch));
+  }
+  SharedInput input{.index = call_.request.inputs.size(), .part = {}};
+  const std::string where = "input '" + text::shortened(head.label()) + "'";
+  if (!finish_shared(head.shared, where, input.part)) return false;
+  call_.shared_inputs.push_back(std::move(input));
+  return true;
 }
 
 bool Parser::input() {
@@ -283,7 +333,7 @@ bool Parser::input_member(InputHead& head, std::string_view key) {
 bool Parser::input_parameters(InputHead& head) {
   const std::string where = "input '" + text::shortened(head.label()) + "'";
   return object([&](std::string_view key) {
-    if (key != "binary_data_size") return parameter_value(key, where);
+    if (key != "binary_data_size") return shared_value(head.shared, key, where);
     bool seen = head.binary_size.has_value();
     return once(seen, "binary_data_size", where) &&
            size_value(head.binary_size.emplace(), "binary_data_size", where);
@@ -359,13 +409,15 @@ bool Parser::finish_input(InputHead& head) {
     if (!input_data(head)) return false;
     json_.go_to(here);
   }
+  const bool shared = head.shared.any();
+  if (shared && !finish_shared_input(head)) return false;
   if (head.tensor && head.binary_size) {
     return json_.fail(input_error(*head.name,
                                   "has both \"data\" and \"binary_data_size\"; its values come either in the "
                                   "JSON or behind it.",
                                   Reason::kDataSizeMismatch));
   }
-  if (!head.tensor && !head.binary_size) {
+  if (!head.tensor && !head.binary_size && !shared) {
     return json_.fail(input_error(*head.name,
                                   "has no values: neither \"data\" nor the parameter \"binary_data_size\".",
                                   Reason::kDataSizeMismatch));
@@ -383,6 +435,7 @@ bool Parser::finish_input(InputHead& head) {
 
 bool Parser::output() {
   OutputChoice out;
+  SharedFields shared;
   bool name = false;
   bool parameters = false;
   bool binary_named = false;
@@ -390,12 +443,16 @@ bool Parser::output() {
     const std::string where = "output '" + text::shortened(out.name) + "'";
     if (key == "name") return once(name, "name", where) && text_value(out.name, "name", where);
     if (key == "parameters") {
-      return once(parameters, "parameters", where) && output_parameters(out, binary_named);
+      return once(parameters, "parameters", where) && output_parameters(out, shared, binary_named);
     }
     return json_.skip_value();
   };
   if (!object(member)) return false;
   if (!name) return refuse(fmt::format("An output has no \"name\" (it ends at byte {}).", json_.offset()));
+  if (shared.any() &&
+      !finish_shared(shared, "output '" + text::shortened(out.name) + "'", out.shared.emplace())) {
+    return false;
+  }
   if (std::ranges::find(call_.outputs, out.name, &OutputChoice::name) != call_.outputs.end()) {
     Error error =
         invalid_argument(fmt::format("Output '{}' stands twice in the request.", text::shortened(out.name)),
@@ -408,7 +465,7 @@ bool Parser::output() {
   return true;
 }
 
-bool Parser::output_parameters(OutputChoice& out, bool& named) {
+bool Parser::output_parameters(OutputChoice& out, SharedFields& shared, bool& named) {
   const std::string where = "output '" + text::shortened(out.name) + "'";
   return object([&](std::string_view key) {
     if (key == "binary_data") {
@@ -420,7 +477,7 @@ bool Parser::output_parameters(OutputChoice& out, bool& named) {
                       "scores themselves.",
                       where));
     }
-    return parameter_value(key, where);
+    return shared_value(shared, key, where);
   });
 }
 

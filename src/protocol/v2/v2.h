@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "content/infer.h"
 #include "content/model_info.h"
+#include "content/shared_region.h"
 #include "content/statistics.h"
 #include "protocol/body.h"
 
@@ -20,14 +21,22 @@ namespace bascule::protocol::v2 {
 struct OutputChoice {
   std::string name;
   bool binary = false;
+  std::optional<content::SharedPart> shared;  // where its bytes are to go, instead of into the answer
+};
+
+// An input whose bytes lie in shared memory; until read_shared it has none.
+struct SharedInput {
+  std::size_t index = 0;  // in InferRequest::inputs
+  content::SharedPart part;
 };
 
 // A parsed infer request and how its answer is to be written.
 struct InferCall {
   content::InferRequest request;      // model and version are the route's, set by the caller
   std::vector<OutputChoice> outputs;  // as the request named them; empty: all
-  bool binary_outputs = false;        // `binary_data_output`: for outputs not named
-  std::optional<Duration> timeout;    // `timeout`, in microseconds; 0 and absent: none
+  std::vector<SharedInput> shared_inputs;
+  bool binary_outputs = false;      // `binary_data_output`: for outputs not named
+  std::optional<Duration> timeout;  // `timeout`, in microseconds; 0 and absent: none
 };
 
 // `header_length`: the value of Inference-Header-Content-Length, absent for a pure JSON body. Tensors of the
@@ -55,7 +64,8 @@ struct ReplyChoice {
 Result<ReplyBody> write_infer(const content::InferResponse& response, const ReplyChoice& choice);
 
 // GET /v2
-[[nodiscard]] std::string write_server_metadata(std::string_view name, std::string_view version);
+[[nodiscard]] std::string write_server_metadata(std::string_view name, std::string_view version,
+                                                bool shared_memory = false);
 // GET /v2/models/{m}[/versions/{v}]; `versions`: all that are loaded.
 [[nodiscard]] std::string write_model_metadata(const content::ModelInfo& model,
                                                const std::vector<std::string>& versions);

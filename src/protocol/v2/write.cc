@@ -10,12 +10,22 @@
 namespace bascule::protocol::v2 {
 namespace {
 
-bool wants_binary(const std::vector<OutputChoice>& outputs, bool otherwise, std::string_view name) {
-  const auto found = std::ranges::find(outputs, name, &OutputChoice::name);
-  return found == outputs.end() ? otherwise : found->binary;
+// The output lies in shared memory: where, and how much of it.
+void append_place(std::string& out, const content::SharedPart& part, std::size_t size) {
+  out += R"(,"parameters":{"shared_memory_region":)";
+  text::append_json_quoted(out, part.region);
+  if (part.offset != 0) {
+    out += R"(,"shared_memory_offset":)";
+    append_number(out, part.offset);
+  }
+  out += R"(,"shared_memory_byte_size":)";
+  append_number(out, std::uint64_t{size});
+  out += '}';
 }
 
-Result<void> append_output(ReplyBody& reply, const tensor::NamedTensor& output, bool binary) {
+// `choice`: null where the request did not name it.
+Result<void> append_output(ReplyBody& reply, const tensor::NamedTensor& output, const OutputChoice* choice,
+                           bool otherwise) {
   std::string& out = reply.head;
   const tensor::Tensor& tensor = output.tensor;
   BASCULE_ASSIGN(const std::size_t bytes,
@@ -35,7 +45,9 @@ Result<void> append_output(ReplyBody& reply, const tensor::NamedTensor& output, 
     append_number(out, tensor.shape[i]);
   }
   out += ']';
-  if (binary) {
+  if (choice != nullptr && choice->shared) {
+    append_place(out, *choice->shared, tensor.bytes.size());
+  } else if (choice != nullptr ? choice->binary : otherwise) {
     out += R"(,"parameters":{"binary_data_size":)";
     append_number(out, std::uint64_t{tensor.bytes.size()});
     out += '}';
@@ -73,7 +85,8 @@ Result<ReplyBody> write(const content::InferResponse& response, const std::vecto
   for (const tensor::NamedTensor& output : response.outputs) {
     if (!first) out += ',';
     first = false;
-    BASCULE_TRY(append_output(reply, output, wants_binary(outputs, binary_outputs, output.name)));
+    const auto found = std::ranges::find(outputs, output.name, &OutputChoice::name);
+    BASCULE_TRY(append_output(reply, output, found == outputs.end() ? nullptr : &*found, binary_outputs));
   }
   out += "]}";
   return reply;
