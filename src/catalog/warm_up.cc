@@ -21,8 +21,8 @@ Result<tensor::Tensor> zeros(const tensor::TensorSpec& spec, const content::Mode
   tensor::Shape shape = warm_up_shape(spec, info);
   if (spec.type == tensor::DataType::kString) {
     BASCULE_ASSIGN(const std::size_t count, tensor::element_count(shape));
-    const std::vector<std::string_view> empty(count);
-    return tensor::make_string_tensor(std::move(shape), empty);
+    const std::vector<std::string_view> digits(count, "0");  // models that read numbers refuse empty texts
+    return tensor::make_string_tensor(std::move(shape), digits);
   }
   BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(spec.type, std::move(shape)));
   std::ranges::fill(slot.bytes, std::byte{0});

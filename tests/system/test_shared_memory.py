@@ -81,7 +81,6 @@ def test_in_and_out(client, memory):
     shm.set_shared_memory_region(memory[0], [values], offset=SIZE)
     answer = client.infer("add_one", [from_memory(client, offset=SIZE)], outputs=[into_memory(client, offset=2 * SIZE)])
     output = answer.get_output("y")
-    assert answer.as_numpy("y") is None or answer.as_numpy("y").size == 0
     shape = output["shape"] if isinstance(output, dict) else output.shape
     assert list(shape) == [1, 16]
     got = shm.get_contents_as_numpy(memory[1], np.float32, [1, 16], offset=2 * SIZE)
@@ -108,10 +107,10 @@ def test_texts(client, memory):
     text = np.array([[b"Free entry in a weekly competition, call now to win cash"]], dtype=np.object_)
     from tritonclient.utils import serialize_byte_tensor
 
-    size = serialize_byte_tensor(text).item()
-    shm.set_shared_memory_region(memory[0], [text])
+    packed = serialize_byte_tensor(text)
+    shm.set_shared_memory_region(memory[0], [packed])
     tensor = client.kind.InferInput("text", [1, 1], "BYTES")
-    tensor.set_shared_memory("i", len(size))
+    tensor.set_shared_memory("i", len(packed.item()))
     assert client.infer("sms_spam", [tensor]).as_numpy("label").tolist() == [b"spam"]
 
 
