@@ -9,6 +9,7 @@
 #include "backend/backend.h"
 #include "batching/priority.h"
 #include "serving/joining.h"
+#include "serving/sequence_controls.h"
 
 namespace bascule::serving {
 namespace {
@@ -47,10 +48,14 @@ struct InferenceService::Ask final : batching::Item {
 
   void answer(Result<content::InferResponse> result) {
     // What was never let in has no place in the order.
-    if (order == nullptr || number == 0) return sink(std::move(result), true);
-    order->deliver(number, [sink = std::move(sink), result = std::move(result)]() mutable {
+    if (order == nullptr || number == 0) {
       sink(std::move(result), true);
-    });
+    } else {
+      order->deliver(number, [sink = std::move(sink), result = std::move(result)]() mutable {
+        sink(std::move(result), true);
+      });
+    }
+    if (done) done(ran);
   }
 
   RunPart part;
@@ -58,6 +63,10 @@ struct InferenceService::Ask final : batching::Item {
   catalog::Handle model;
   std::shared_ptr<batching::AnswerOrder> order;  // null: answers leave as they come
   bool woken = false;                            // on the loader, which has other work than runs
+  // Of a step of a sequence: when it came, and who waits for it to be over.
+  std::optional<TimePoint> asked;
+  Sequences::Done done;
+  bool ran = false;
 };
 
 InferenceService::InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options)
@@ -139,6 +148,15 @@ void InferenceService::infer_tensors(std::unique_ptr<Ask> ask) {
   const catalog::LoadedModel& model = *ask->model;
   const backend::ModelSpec& spec = model.executable->spec();
   const content::InferRequest& request = ask->part.request;
+  const auto& sequences = model.settings.sequences;
+  if (sequences) {
+    auto& step = ask->part.request.sequence;
+    if (!step) step.emplace();
+    if (auto added = add_controls(spec, *sequences, *step, model.info->name, ask->part.request.inputs);
+        !added) {
+      return ask->sink(std::move(added).error(), true);
+    }
+  }
   if (auto checked = backend::check_inputs(spec, request.inputs, model.info->static_batch > 0); !checked) {
     return ask->sink(std::move(checked).error(), true);
   }
@@ -148,11 +166,12 @@ void InferenceService::infer_tensors(std::unique_ptr<Ask> ask) {
   if (auto checked = check_rows(model, request.inputs); !checked) {
     return ask->sink(std::move(checked).error(), true);
   }
-  if (!ask->woken && ran_here(*ask)) return ask->sink(std::move(ask->part.answer), true);
+  if (!sequences && !ask->woken && ran_here(*ask)) return ask->sink(std::move(ask->part.answer), true);
   if (model.max_batch_size > 1) {
     ask->key = join_key(request.inputs, request.outputs);
     if (!ask->key.empty()) ask->rows = static_cast<std::size_t>(request.inputs[0].tensor.shape[0]);
   }
+  if (sequences) return submit_step(std::move(ask));
   submit(std::move(ask));
 }
 
@@ -188,9 +207,46 @@ void InferenceService::submit(std::unique_ptr<Ask> ask) {
   queue->batcher->submit(std::move(ask));
 }
 
+void InferenceService::submit_step(std::unique_ptr<Ask> ask) {
+  const catalog::LoadedModel& model = *ask->model;
+  const content::SequenceBatching& settings = *model.settings.sequences;
+  SequenceLimits limits{.max_idle = settings.max_idle, .max_waiting = model.settings.max_queue_size};
+  if (settings.strategy == content::SequenceBatching::Strategy::kOldest && settings.max_candidates > 0) {
+    limits.slots = settings.max_candidates;
+  } else {
+    const std::size_t asked = model.settings.max_batch_size;
+    limits.slots = std::max<std::size_t>(asked > 0 ? asked : model.max_batch_size, 1) *
+                   instances_of(model.settings, runtime_.executor.width());
+  }
+  ask->asked = runtime_.clock.now();
+  const content::SequenceStep step = *ask->part.request.sequence;
+  sequences_of(*model.info)->submit(std::move(ask), step, limits);
+}
+
+std::shared_ptr<Sequences> InferenceService::sequences_of(const content::ModelInfo& model) {
+  return sequences_.with([&](SequenceTable& table) {
+    std::shared_ptr<Sequences>& place = table[{model.name, model.version}];
+    if (place != nullptr) return place;
+    // Those of models that have gone; who holds one is about to use it.
+    std::erase_if(table, [](const auto& entry) {
+      return entry.second != nullptr && entry.second.use_count() == 1 && entry.second->known() == 0;
+    });
+    place = std::make_shared<Sequences>(
+        model.name, runtime_.timer, runtime_.clock,
+        [this](std::unique_ptr<batching::Item> item, Sequences::Done done) {
+          std::unique_ptr<Ask> ask(static_cast<Ask*>(item.release()));
+          ask->done = std::move(done);
+          submit(std::move(ask));
+        },
+        options_.sequence_sabotage);
+    return place;
+  });
+}
+
 void InferenceService::infer_picture(std::unique_ptr<Ask> ask) {
   const catalog::LoadedModel& model = *ask->model;
-  if (model.task == nullptr) return ask->sink(takes_no_pictures(*model.info), true);
+  if (model.task == nullptr || model.settings.sequences)
+    return ask->sink(takes_no_pictures(*model.info), true);
   Result<tasks::Plan> plan = model.task->plan(*ask->part.request.picture, ask->part.request.options);
   if (!plan) return ask->sink(std::move(plan).error(), true);
   ask->part.plan = *std::move(plan);
@@ -205,7 +261,8 @@ void InferenceService::run(batching::Batch batch) {
   std::size_t rows = 0;
   for (const auto& item : batch) {
     Ask& ask = static_cast<Ask&>(*item);
-    ask.part.stages.queue = start - ask.since;
+    ask.part.stages.queue = start - ask.asked.value_or(ask.since);
+    ask.ran = true;
     rows += ask.rows;
     parts.push_back(&ask.part);
   }
@@ -264,6 +321,15 @@ std::vector<std::pair<std::shared_ptr<const content::ModelInfo>, std::size_t>> I
   queues_.with([&](const Queues& queues) {
     for (const auto& [address, queue] : queues) {
       if (const auto model = queue->model.lock()) out.emplace_back(model->info, queue->batcher->waiting());
+    }
+  });
+  sequences_.with([&](const SequenceTable& table) {
+    for (const auto& [model, sequences] : table) {
+      const auto same = [&](const auto& entry) {
+        return entry.first->name == model.first && entry.first->version == model.second;
+      };
+      const auto found = std::ranges::find_if(out, same);
+      if (found != out.end()) found->second += sequences->waiting();
     }
   });
   return out;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "serving/inline_policy.h"
 #include "serving/model_runner.h"
 #include "serving/parking.h"
+#include "serving/sequences.h"
 
 namespace bascule::serving {
 
@@ -34,6 +36,7 @@ struct InferenceOptions {
   std::size_t max_parked = 1000;
   batching::Sabotage sabotage = batching::Sabotage::kNone;
   catalog::Sabotage lifecycle_sabotage = catalog::Sabotage::kNone;
+  SequenceSabotage sequence_sabotage = SequenceSabotage::kNone;
 };
 
 // What drives the service. All outlive it, except that the timer may be stopped, and the executor drained,
@@ -61,8 +64,8 @@ class InferenceService {
   InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options);
 
   // Answers through `sink`, exactly once with `last`.
-  // Errors: of Catalog::pin, Parking::wait, backend::check_inputs and check_outputs, Task::plan and prepare,
-  // Executable::run; of Batcher::submit.
+  // Errors: of Catalog::pin, Parking::wait, add_controls, Sequences::submit, backend::check_inputs and
+  // check_outputs, Task::plan and prepare, Executable::run; of Batcher::submit.
   void infer(content::InferRequest request, Sink sink);
 
   // Why a request for this model would be refused now for the length of its queue, whatever it holds; nothing
@@ -95,6 +98,9 @@ class InferenceService {
   // tells.
   using Queues = std::unordered_map<const catalog::LoadedModel*, std::shared_ptr<Queue>>;
 
+  // By name and version, so that a model that is loaded anew goes on with its sequences.
+  using SequenceTable = std::map<std::pair<std::string, std::string>, std::shared_ptr<Sequences>>;
+
   // `woken`: on the loader, after a wait for the model.
   void begin(catalog::Handle model, content::InferRequest request, Sink sink, bool woken);
   void park(const std::string& loads, content::InferRequest request, Sink sink);
@@ -102,6 +108,8 @@ class InferenceService {
   void infer_picture(std::unique_ptr<Ask> ask);
   bool ran_here(Ask& ask);
   void submit(std::unique_ptr<Ask> ask);
+  void submit_step(std::unique_ptr<Ask> ask);
+  std::shared_ptr<Sequences> sequences_of(const content::ModelInfo& model);
   std::shared_ptr<Queue> queue_of(const catalog::Handle& model);
   std::shared_ptr<batching::Batcher> make_queue(const catalog::LoadedModel& model);
   void run(batching::Batch batch);
@@ -111,6 +119,7 @@ class InferenceService {
   const InferenceOptions options_;
   ModelRunner runner_;
   Guarded<Queues> queues_;
+  Guarded<SequenceTable> sequences_;  // behind the queues, so that it goes before them: it sends on to them
   std::shared_ptr<Parking> parking_;  // null without a manager
 };
 
