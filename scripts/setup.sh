@@ -33,6 +33,7 @@ build_packages=(
 test_packages=(
   git                   # the house rules look at what is committed
   libgtest-dev libgmock-dev
+  libb64-0d             # perf_analyzer is linked to it
   clang-format-19       # Debian's default 14 formats C++23 differently
 )
 bench_packages=(wrk)
@@ -263,6 +264,44 @@ bring_wire_definitions() {
   mv "$work/wire" "$there" || fail ".deps/wire could not be written."
 }
 
+# Triton's load generator, out of the last wheel that carries it, and the CUDA runtime that it is linked to and
+# does not use here. Tests run it as it is; nothing of it is built or shipped.
+bring_perf_analyzer() {
+  local there="$deps/perf_analyzer" wanted="tritonclient 2.48.0, cuda-runtime 12.9.79" package
+  if [[ "$(uname -m)" != x86_64 ]]; then say "perf_analyzer is made for x86_64 alone; its tests are skipped."; return; fi
+  if [[ "$(cat "$there/version" 2>/dev/null)" == "$wanted" ]]; then
+    say "perf_analyzer is in .deps/."
+    return
+  fi
+  say "fetching perf_analyzer (17 MB; run by tests, not installed)."
+  for package in tritonclient==2.48.0 nvidia-cuda-runtime-cu12==12.9.79; do
+    quietly "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+        --platform manylinux1_x86_64 --platform manylinux2014_x86_64 --dest "$work/wheels" "$package" ||
+      fail "pip could not fetch $package; the lines above say why."
+  done
+  check_sha256 "$(find "$work/wheels" -name 'tritonclient-*.whl')" \
+    7074885798e8a711fedaf94d6dd77f310973fe2ebf29fb2837db350a43e2d6a5
+  check_sha256 "$(find "$work/wheels" -name 'nvidia_cuda_runtime_cu12-*.whl')" \
+    25bba2dfb01d48a9b59ca474a1ac43c6ebf7011f1b0b8cc44f54eb6ac48a96c3
+  mkdir -p "$work/perf_analyzer"
+  quietly "$python" - "$work/wheels" "$work/perf_analyzer" <<'PYTHON' || fail "the wheels could not be read; the lines above say why."
+import pathlib, sys, zipfile
+
+wheels, out = map(pathlib.Path, sys.argv[1:])
+for wheel in wheels.glob("*.whl"):
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.namelist():
+            name = pathlib.PurePosixPath(member).name
+            if name in ("perf_analyzer", "libcudart.so.12"):
+                (out / name).write_bytes(archive.read(member))
+(out / "perf_analyzer").chmod(0o755)
+(out / "libcudart.so.12").stat()
+PYTHON
+  rm -rf "$work/wheels" "$there"
+  echo "$wanted" >"$work/perf_analyzer/version"
+  mv "$work/perf_analyzer" "$there" || fail ".deps/perf_analyzer could not be written."
+}
+
 # install_requirements FILE: the Python packages that it pins, into .venv
 install_requirements() {
   local file="$1" wanted stamp
@@ -280,10 +319,11 @@ install_requirements() {
 
 packages=("${build_packages[@]}")
 requirements=()
+tests=
 for option in "$@"; do
   case "$option" in
     --build) ;;
-    --tests) packages+=("${test_packages[@]}"); requirements+=(tests/requirements.txt) ;;
+    --tests) packages+=("${test_packages[@]}"); requirements+=(tests/requirements.txt); tests=yes ;;
     --bench) packages+=("${bench_packages[@]}"); requirements+=(bench/requirements.txt) ;;
     --tidy) packages+=("${tidy_packages[@]}") ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 0 ;;
@@ -298,5 +338,6 @@ install_packages "${packages[@]}"
 make_venv
 bring_onnxruntime
 bring_wire_definitions
+if [[ -n "$tests" ]]; then bring_perf_analyzer; fi
 for file in "${requirements[@]}"; do install_requirements "$file"; done
 say "done after $SECONDS s."

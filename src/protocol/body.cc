@@ -15,6 +15,10 @@ std::string v2_text(const Error& error) {
       return fmt::format("Request for unknown model: '{}' is not found. {}", error.fields.name,
                          error.message);
     case Reason::kUnknownVersion:
+      if (!text::parse_int(error.fields.got)) {
+        return fmt::format("failed to get model version from specified version string '{}'. {}",
+                           text::shortened(error.fields.got), error.message);
+      }
       return fmt::format("Request for unknown model: '{}' version {} is not found. {}", error.fields.name,
                          error.fields.got, error.message);
     case Reason::kDuplicateOutput:

@@ -48,6 +48,12 @@ TEST(ErrorBody, HasTheTextsThatClientsLookFor) {
             R"({"error":"No model 'x' is loaded; loaded are: y."})");
   const Error twice{.message = "m", .reason = Reason::kDuplicateOutput, .fields = {.name = "OUTPUT0"}};
   EXPECT_EQ(error_body(twice), R"({"error":"output 'OUTPUT0' already exists in request"})");
+  const auto version = [](std::string got) {
+    return error_text(
+        {.message = "m", .reason = Reason::kUnknownVersion, .fields = {.name = "x", .got = std::move(got)}});
+  };
+  EXPECT_EQ(version("9"), "Request for unknown model: 'x' version 9 is not found. m");
+  EXPECT_EQ(version("nine"), "failed to get model version from specified version string 'nine'. m");
 }
 
 TEST(ErrorBody, IsJsonWhateverTheMessageHolds) {

@@ -208,6 +208,15 @@ Error not_as_many(std::size_t inputs, std::size_t contents) {
 Result<void> take_inputs(const Wire& wire, const Halves& halves, const RequestBody& message,
                          InferCall& call) {
   const auto count = static_cast<std::size_t>(wire.inputs_size());
+  for (const auto& input : wire.inputs()) {
+    if (halves.raw.empty() || !input.has_contents()) continue;
+    // Triton's words, which its examples look for.
+    return invalid_argument(
+        fmt::format("contents field must not be specified when using raw_input_contents for "
+                    "'{}' for model '{}'. Send one of them.",
+                    text::shortened(input.name()), text::shortened(wire.model_name())),
+        Reason::kDataSizeMismatch);
+  }
   if (count > kMaxTensors) {
     return invalid_argument(fmt::format("The request has {} inputs; the limit is {}.", count, kMaxTensors));
   }
@@ -230,9 +239,6 @@ Result<void> take_inputs(const Wire& wire, const Halves& halves, const RequestBo
       call.shared_inputs.push_back({.index = i, .part = *std::move(shared)});
     } else if (halves.raw.empty()) {
       BASCULE_ASSIGN(input.tensor, typed_tensor(input.tensor, wire_input.contents(), input.name));
-    } else if (wire_input.has_contents()) {
-      return input_error(input.name, "has typed contents besides raw_input_contents; send one of them.",
-                         Reason::kDataSizeMismatch);
     } else {
       if (raw == halves.raw.size()) return not_as_many(count, halves.raw.size());
       BASCULE_TRY(attach_raw(input.tensor, halves.raw[raw++], message, input.name));

@@ -111,7 +111,9 @@ TEST(InferMessage, RefusalsNameTheInput) {
   wire.add_raw_input_contents(floats({1}));
   EXPECT_THAT(why(wire), HasSubstr("Input 'x' has 4 bytes of binary data; FP32 of shape [2] needs 8"));
   wire.mutable_inputs(0)->mutable_contents()->add_fp32_contents(1);
-  EXPECT_THAT(why(wire), HasSubstr("typed contents besides raw_input_contents"));
+  EXPECT_THAT(why(wire), HasSubstr("contents field must not be specified when using raw_input_contents for "
+                                   "'x' for model '"));
+  wire.mutable_inputs(0)->clear_contents();
   wire.add_raw_input_contents(floats({1}));
   EXPECT_THAT(why(wire), HasSubstr("1 inputs and 2 raw_input_contents"));
 

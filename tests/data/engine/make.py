@@ -44,6 +44,17 @@ def constant_weights(path, location):
     save(path, [node, helper.make_node("Add", ["x", "w"], ["y"])], [info("x", ["n", 4])], [info("y", ["n", 4])])
 
 
+def classifier(path):
+    """What Triton's example repository calls densenet_onnx, with 1000 classes that differ by colour alone."""
+    mix = [((k * (c + 3) * 37) % 101 - 50) / 10 for c in range(3) for k in range(1000)]
+    nodes = [helper.make_node("GlobalAveragePool", ["data_0"], ["mean"]),
+             helper.make_node("Flatten", ["mean"], ["colour"]),
+             helper.make_node("MatMul", ["colour", "mix"], ["rows"]),
+             helper.make_node("Reshape", ["rows", "shape"], ["fc6_1"])]
+    save(path, nodes, [info("data_0", [1, 3, 224, 224])], [info("fc6_1", [1, 1000, 1, 1])],
+         [helper.make_tensor("mix", T.FLOAT, [3, 1000], mix), helper.make_tensor("shape", T.INT64, [4], [1, 1000, 1, 1])])
+
+
 def detector(path, batch):
     """A detector of brightness: 64 x 64 pictures, three classes, anchors at strides 8, 16 and 32.
 
@@ -83,6 +94,7 @@ def main():
     # The same detector with a batch that is fixed, as exports without dynamic axes have it, and with an open one.
     detector(HERE / "detector_batch4.onnx", 4)
     detector(HERE / "detector_open.onnx", "batch")
+    classifier(HERE / "classifier_1000.onnx")
     # A fixed first dimension that is no batch: every row has its own weight.
     place = helper.make_tensor("w", T.FLOAT, [4, 1], [1, 2, 3, 4])
     save(HERE / "place_matters.onnx", [helper.make_node("Mul", ["x", "w"], ["y"])], [info("x", [4, 2])],

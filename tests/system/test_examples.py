@@ -1,0 +1,64 @@
+"""Every example of examples/clients runs, each in its language, and says what it should.
+
+The examples of packages that install more than 300 MB run in scripts/compatibility.py.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from bascule import DATA, ROOT, Server
+
+CLIENTS = ROOT / "examples" / "clients"
+PICTURE = ROOT / "examples" / "checkout" / "pictures" / "fruit_101_0008.jpg"
+# File: the program that runs it (None: itself), the address it takes, whether it takes a picture.
+EXAMPLES = {
+    "triton_http.py": (sys.executable, "http", False),
+    "triton_grpc.py": (sys.executable, "grpc", False),
+    "rest.py": (sys.executable, "http", False),
+    "rest.sh": (None, "http", False),
+    "rest.mjs": ("node", "http", False),
+    "rest.go": ("go run", "http", False),
+    "predict.sh": (None, "http", True),
+    "ultralytics_platform_sdk.py": (sys.executable, "http", True),
+    "ultralytics_hub.py": (sys.executable, "http", True),
+}
+ELSEWHERE = {"kserve_rest.py", "kserve_grpc.py", "ultralytics_package.py"}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server(DATA / "general/add_one.onnx", ROOT / "examples/checkout/fruit.onnx", "--grpc-port", 0) as running:
+        yield running
+
+
+def test_each_example_is_run_somewhere():
+    assert {p.name for p in CLIENTS.iterdir() if p.suffix in (".py", ".sh", ".mjs", ".go")} == set(EXAMPLES) | ELSEWHERE
+    runner = (ROOT / "scripts" / "compatibility.py").read_text()
+    assert all(name in runner for name in ELSEWHERE)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example(server, name, tmp_path):
+    program, scheme, picture = EXAMPLES[name]
+    words = program.split() if program else []
+    if words and not shutil.which(words[0]):
+        pytest.skip(f"{words[0]} is not installed here")
+    server.metrics_url()
+    port = server.port
+    if scheme == "grpc":
+        port = next(int(m.group(1)) for line in server.lines if (m := re.match(r"gRPC on \S+:(\d+)", line)))
+    done = subprocess.run(
+        [*words, CLIENTS / name, f"{scheme}://127.0.0.1:{port}", *([PICTURE] if picture else [])],
+        env={**os.environ, "GOCACHE": str(tmp_path), "GOTOOLCHAIN": "local"}, capture_output=True, text=True,
+        timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    if picture:
+        assert "apple" in done.stdout or "banana" in done.stdout, done.stdout
+    else:
+        numbers = [float(n) for n in re.findall(r"(?<![\w.\"-])\d+\.?\d*", done.stdout.split("data")[-1])]
+        assert numbers[-16:] == [float(n) for n in range(1, 17)], done.stdout
