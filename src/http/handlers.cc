@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "http/openapi.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "protocol/v2/v2.h"
 
@@ -322,6 +323,7 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head, Tim
     case Endpoint::kDeploymentHealth: return deployment_health(match, started);
     case Endpoint::kStatistics: return statistics(match, started);
     case Endpoint::kMetrics: return text_reply(exposition(), kExposition);
+    case Endpoint::kOpenApi: return text_reply(openapi_document(options_.server_version));
     default: return text_reply(index_page(head), kText);
   }
 }

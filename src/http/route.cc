@@ -65,6 +65,7 @@ constexpr Route kRoutes[] = {
     {Method::kPost, "/v2/cudasharedmemory/region/{region}/unregister", kCudaMemoryUnregister, kV2, "v2",
      Who::kControl},
     {Method::kGet, "/metrics", kMetrics, kV2, "http", Who::kStatistics},
+    {Method::kGet, "/openapi.json", kOpenApi, kV2, "http", Who::kMetadata},
     {Method::kGet, "/", kIndex, kV2, "http", Who::kMetadata},
 };
 

@@ -34,6 +34,7 @@ enum class Endpoint {
   kCudaMemoryRegister,
   kCudaMemoryUnregister,
   kIndex,
+  kOpenApi,
 };
 
 // One line of the route table. In `pattern` a segment in braces takes any one segment of a path.

@@ -64,6 +64,7 @@ Reply Handlers::shared_memory(const Match& match, const protocol::RequestBody& b
     default: break;
   }
   if (!text) return fail(match, text.error(), started);
+  if (text->empty()) *text = "{}";
   return {.body = {.head = *std::move(text)}};
 }
 

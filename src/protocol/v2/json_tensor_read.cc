@@ -74,6 +74,7 @@ class Values {
 
   template <class Element>
   bool level(std::size_t depth, const Element& element) {
+    if (shape_.empty()) return json_.fail(mismatch("is nested, but a scalar has no rows"));
     const bool last = depth + 1 == shape_.size();
     const auto size = static_cast<std::size_t>(shape_[depth]);
     std::size_t count = 0;
