@@ -15,6 +15,8 @@ find_package(prometheus-cpp REQUIRED COMPONENTS core)
 find_package(simdjson REQUIRED)
 # nlohmann/json: JSON in cold paths and tests (MIT).
 find_package(nlohmann_json REQUIRED)
+# OpenSSL: digests and random bits of keys, TLS; what the distribution keeps patched (Apache-2.0).
+find_package(OpenSSL 3 REQUIRED)
 # Boost.Beast/Asio: HTTP and sockets, coroutines, later TLS and WebSocket on the same stream (BSL-1.0).
 find_package(Boost 1.81 REQUIRED)
 find_package(PkgConfig REQUIRED)

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "app/keys.h"
 #include "app/model_settings.h"
 #include "app/options.h"
 #include "base/check.h"
@@ -101,6 +102,25 @@ config::Command inspect_command() {
               "  bascule inspect yolo26n.onnx --config bascule.yaml"};
 }
 
+config::Command key_command() {
+  config::Command command{
+      .name = "key",
+      .text = "Make a key for the file that --api-keys names.",
+      .positional = "new NAME",
+      .positional_text = "The word new, and what the key is called",
+      .examples =
+          "Examples:\n"
+          "  (echo keys:; bascule key new camera --role infer) > keys.yaml\n"
+          "  bascule key new boss --role admin >> keys.yaml\n"
+          "\n"
+          "The key goes to standard error, once; its entry, which does not hold it, to standard "
+          "output."};
+  for (const config::Option& option : key_options()) {
+    if (option.name == "role" || option.name == "requests_per_second") command.options.push_back(option);
+  }
+  return command;
+}
+
 config::Command config_command() {
   return {.name = "config",
           .text = "Print the reference of all settings, of the server and of each model.",
@@ -131,7 +151,7 @@ Result<void> configure_log(const config::Values& values) {
 
 const std::vector<config::Command>& commands() {
   static const std::vector<config::Command> table = {serve_command(), predict_command(), inspect_command(),
-                                                     config_command()};
+                                                     key_command(), config_command()};
   return table;
 }
 

@@ -31,6 +31,7 @@ int fail(const Error& error, int exit_code);
 int serve(config::Parsed parsed);
 int predict(config::Parsed parsed);
 int inspect(config::Parsed parsed);
+int key(config::Parsed parsed);
 int print_config(config::Parsed parsed);
 
 }  // namespace bascule::app

@@ -14,13 +14,15 @@
 namespace bascule::app {
 namespace {
 
+using Gate = std::shared_ptr<const access::Gate>;
+
 constexpr std::size_t kMaxScrapers = 64;
 
 bool is_default(const config::Values& values, std::string_view name) {
   return values.source(name).origin == config::Origin::kDefault;
 }
 
-http::ServerOptions http_options(const config::Values& values) {
+http::ServerOptions http_options(const config::Values& values, const Gate& gate) {
   const bool triton = values.text("compat") == "triton";
   return {.host = values.text("host"),
           .port = static_cast<std::uint16_t>(values.integer("http_port")),
@@ -33,15 +35,17 @@ http::ServerOptions http_options(const config::Values& values) {
           .access_log = values.has("access_log") ? values.text("access_log") : "",
           .server_name = triton ? "triton" : "bascule",
           .triton_statuses = triton,
-          .server_version = std::string(kVersion)};
+          .server_version = std::string(kVersion),
+          .gate = gate};
 }
 
 // Null: off, or the default port was taken.
 Result<std::unique_ptr<http::Server>> listen_for_metrics(const config::Values& values,
-                                                         const serving::Services& services) {
+                                                         const serving::Services& services,
+                                                         const Gate& gate) {
   const auto port = values.integer_or_word("metrics_port");
   if (!port) return std::unique_ptr<http::Server>();  // off
-  http::ServerOptions options = http_options(values);
+  http::ServerOptions options = http_options(values, gate);
   options.port = static_cast<std::uint16_t>(*port);
   options.port_flag = "--metrics-port";
   options.io_threads = 1;
@@ -56,7 +60,8 @@ Result<std::unique_ptr<http::Server>> listen_for_metrics(const config::Values& v
 
 // Null: as above.
 Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values& values,
-                                                            const serving::Services& services) {
+                                                            const serving::Services& services,
+                                                            const Gate& gate) {
   const auto port = values.integer_or_word("grpc_port");
   if (!port) return std::unique_ptr<grpc_front::Server>();  // off
   const bool triton = values.text("compat") == "triton";
@@ -67,7 +72,8 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
        .max_typed_bytes = static_cast<std::size_t>(values.integer("max_json_bytes")),
        .dialect = triton ? protocol::Dialect::kTriton : protocol::Dialect::kV2,
        .server_name = triton ? "triton" : "bascule",
-       .server_version = std::string(kVersion)},
+       .server_version = std::string(kVersion),
+       .gate = gate},
       services);
   if (server || !is_default(values, "grpc_port")) return server;
   log::info("gRPC is not served: {}", server.error().message);
@@ -76,14 +82,15 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
 
 }  // namespace
 
-Result<Listeners> Listeners::open(const config::Values& values, const serving::Services& services) {
+Result<Listeners> Listeners::open(const config::Values& values, const serving::Services& services,
+                                  const Gate& gate) {
   Listeners all;
   const std::string& host = values.text("host");
   const bool ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
   all.host_ = ipv6 ? fmt::format("[{}]", host) : host;
-  BASCULE_ASSIGN(all.http_, http::Server::listen(http_options(values), services));
-  BASCULE_ASSIGN(all.metrics_, listen_for_metrics(values, services));
-  BASCULE_ASSIGN(all.grpc_, listen_for_grpc(values, services));
+  BASCULE_ASSIGN(all.http_, http::Server::listen(http_options(values, gate), services));
+  BASCULE_ASSIGN(all.metrics_, listen_for_metrics(values, services, gate));
+  BASCULE_ASSIGN(all.grpc_, listen_for_grpc(values, services, gate));
   return Result<Listeners>(std::move(all));
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "access/gate.h"
 #include "base/result.h"
 #include "config/option.h"
 #include "grpc/server.h"
@@ -17,7 +18,8 @@ class Listeners {
   // Binds them all. A port that nobody asked for is left out where it is taken, with a line in the log.
   // Errors: of a port that was asked for; kInvalidArgument for an access log that cannot be opened. All of
   // `services` outlive it.
-  static Result<Listeners> open(const config::Values& values, const serving::Services& services);
+  static Result<Listeners> open(const config::Values& values, const serving::Services& services,
+                                const std::shared_ptr<const access::Gate>& gate);
 
   // Answers from now on.
   void start();

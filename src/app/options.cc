@@ -137,6 +137,20 @@ const Option kAccessLog = {
     .type = Type::kText,
     .text = "Append one JSON line for each request to this file; - is standard output."};
 
+const Option kApiKeys = {.name = "api_keys",
+                         .type = Type::kText,
+                         .text =
+                             "A YAML file of keys (`bascule key new NAME` makes one): every request but "
+                             "those for health then needs "
+                             "one. It is read again when it changes."};
+const Option kCorsOrigin = {.name = "cors_origin",
+                            .type = Type::kText,
+                            .text =
+                                "Origins whose web pages may ask from a browser (https://shop.example); `*` "
+                                "is all of them, but not for "
+                                "load, unload and the like.",
+                            .max_items = 64};
+
 std::vector<Option> server_options() {
   return {
       kHost,
@@ -184,6 +198,8 @@ std::vector<Option> server_options() {
        .min = 10,
        .max = 1e9},
       kCompat,
+      kApiKeys,
+      kCorsOrigin,
       kAccessLog,
       kLogLevel,
       kLogFormat,

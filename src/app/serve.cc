@@ -19,8 +19,10 @@
 #include <fmt/ranges.h>
 
 #include "app/commands.h"
+#include "app/keys.h"
 #include "app/listeners.h"
 #include "app/model_settings.h"
+#include "app/refresh.h"
 #include "app/watch.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
@@ -42,6 +44,7 @@
 namespace bascule::app {
 namespace {
 
+constexpr Duration kRefreshEvery = std::chrono::milliseconds(500);
 constexpr Duration kGrace = std::chrono::seconds(30);
 constexpr std::string_view kNoModel = "none";  // of --load-model
 constexpr std::size_t kMaxLoads = 64;          // waiting for the loader
@@ -311,15 +314,49 @@ std::unique_ptr<Watch> watch(const config::Values& values, const Wanted& wanted,
   return std::make_unique<Watch>(std::move(options));
 }
 
+// Who may ask for what.
+Result<std::shared_ptr<access::Gate>> open_gate(const config::Values& values, const Clock& clock) {
+  auto gate =
+      std::make_shared<access::Gate>(clock, access::GateOptions{.origins = values.items("cors_origin")});
+  if (values.has("api_keys")) {
+    BASCULE_ASSIGN(const auto keys, read_keys(values.text("api_keys")));
+    gate->set_keys(keys);
+  }
+  return Result<std::shared_ptr<access::Gate>>(std::move(gate));
+}
+
+// Files that are read again when they change. One that is wrong then leaves what was read before in force.
+std::vector<Refreshed> refreshed(const config::Values& values, const std::shared_ptr<access::Gate>& gate) {
+  std::vector<Refreshed> all;
+  if (values.has("api_keys")) {
+    const std::string& file = values.text("api_keys");
+    all.push_back({.files = {file}, .load = [file, gate] {
+                     const auto keys = read_keys(file);
+                     if (!keys) {
+                       return log::error("The keys were not read again, those from before hold: {}",
+                                         keys.error().message);
+                     }
+                     gate->set_keys(*keys);
+                     log::info("{}: {} keys", file, keys->size());
+                   }});
+  }
+  return all;
+}
+
 int run(const config::Values& values, const Wanted& wanted, const backend::Backend& backend) {
   Parts parts(values, wanted, backend);
   parts.metrics.set_build_info(kVersion);
-  auto listeners = Listeners::open(values, {.inference = parts.inference,
-                                            .control = parts.control,
-                                            .metrics = parts.metrics,
-                                            .shared_memory = parts.shared_memory,
-                                            .clock = parts.clock,
-                                            .executor = parts.executor});
+  const auto gate = open_gate(values, parts.clock);
+  if (!gate) return fail(gate.error(), kUsage);
+  const Refresh refresh(refreshed(values, *gate), kRefreshEvery);
+  auto listeners = Listeners::open(values,
+                                   {.inference = parts.inference,
+                                    .control = parts.control,
+                                    .metrics = parts.metrics,
+                                    .shared_memory = parts.shared_memory,
+                                    .clock = parts.clock,
+                                    .executor = parts.executor},
+                                   *gate);
   if (!listeners) {
     return fail(listeners.error(), listeners.error().code == Code::kInvalidArgument ? kUsage : kFailed);
   }

@@ -46,6 +46,7 @@ std::string_view to_string(Reason reason) {
     case Reason::kUnloadFailed: return "unload_failed";
     case Reason::kNoModelControl: return "no_model_control";
     case Reason::kForbidden: return "forbidden";
+    case Reason::kRateExceeded: return "rate_exceeded";
     case Reason::kUnknownRoute: return "unknown_route";
     case Reason::kUnsupportedMedia: return "unsupported_media";
   }

@@ -53,6 +53,7 @@ enum class Reason : std::uint8_t {
   kUnloadFailed,    // likewise to unload
   kNoModelControl,  // the server was started so that models are not loaded on request
   kForbidden,       // whoever asks is known, or where they ask from, and may not
+  kRateExceeded,    // a key asks more often than it may
   kUnknownRoute,
   kUnsupportedMedia,  // a Content-Type or Content-Encoding that is not read
 };

@@ -116,6 +116,9 @@ Result<std::vector<ModelEntry>> apply_yaml(const Tables& tables, std::string_vie
 // Reads a model's own YAML file: keys are names of the model's table. Errors: as above.
 Result<void> apply_model_yaml(std::span<const Option> options, std::string_view yaml,
                               const std::string& file_name, Values& values);
+// Reads a YAML file that holds one list, `key:`, of maps whose keys are names of `options`. Errors: as above.
+Result<std::vector<Values>> read_yaml_list(const std::string& key, std::span<const Option> options,
+                                           std::string_view yaml, const std::string& file_name);
 
 // The reference page's two tables (Markdown), and the JSON Schemas of the server's file and of a model's.
 [[nodiscard]] std::string reference_markdown(const Tables& tables);

@@ -73,6 +73,21 @@ class Reader {
                 });
   }
 
+  Result<void> list_file(const YAML::Node& root, const std::string& name, std::span<const Option> options,
+                         std::vector<Values>& entries) const {
+    if (!root.IsMap()) return wrong(root, fmt::format("this is not a file of '{}:' and a list", name));
+    return each(root,
+                [&](const std::string& key, const YAML::Node& at, const YAML::Node& list) -> Result<void> {
+                  if (key != name) return unknown(key, at, {name});
+                  if (!list.IsSequence()) return wrong(list, fmt::format("'{}' must be a list", name));
+                  for (const YAML::Node& item : list) {
+                    if (!item.IsMap()) return wrong(item, fmt::format("an entry of '{}' is a map", name));
+                    BASCULE_TRY(model_file(item, options, entries.emplace_back()));
+                  }
+                  return {};
+                });
+  }
+
  private:
   Error wrong(const YAML::Node& node, std::string_view what) const {
     return invalid_argument(fmt::format("{}: {}{}", place(node), what, what.ends_with('?') ? "" : "."));
@@ -179,6 +194,15 @@ Result<void> apply_model_yaml(std::span<const Option> options, std::string_view 
   const Reader reader(file_name, Origin::kModelFile);
   return parse(yaml, file_name,
                [&](const YAML::Node& root) { return reader.model_file(root, options, values); });
+}
+
+Result<std::vector<Values>> read_yaml_list(const std::string& key, std::span<const Option> options,
+                                           std::string_view yaml, const std::string& file_name) {
+  const Reader reader(file_name, Origin::kFile);
+  std::vector<Values> entries;
+  BASCULE_TRY(parse(yaml, file_name,
+                    [&](const YAML::Node& root) { return reader.list_file(root, key, options, entries); }));
+  return Result<std::vector<Values>>(std::move(entries));
 }
 
 }  // namespace bascule::config

@@ -2,6 +2,8 @@
 
 #include <grpcpp/support/string_ref.h>
 
+#include "protocol/credentials.h"
+
 namespace bascule::grpc_front {
 namespace {
 
@@ -15,13 +17,17 @@ std::string_view sent(const grpc::CallbackServerContext& call, const char* name)
 
 }  // namespace
 
-Result<void> Context::admit(access::RouteClass wanted, const grpc::CallbackServerContext& call) const {
+access::Decision Context::admit(access::RouteClass wanted, const grpc::CallbackServerContext& call,
+                                bool charged) const {
   // Every call is a POST; a browser would say for which page.
-  return gate.admit(wanted, {.loopback = loopback,
-                             .listens = options.host,
-                             .unsafe = true,
-                             .origin = sent(call, "origin"),
-                             .host = {}});
+  return gate->admit(
+      wanted, {.loopback = loopback,
+               .listens = options.host,
+               .unsafe = true,
+               .origin = sent(call, "origin"),
+               .host = {},
+               .key = access::sent_key(sent(call, "authorization"), sent(call, protocol::kApiKeyField)),
+               .charged = charged});
 }
 
 }  // namespace bascule::grpc_front

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -11,7 +12,6 @@
 #include "access/gate.h"
 #include "access/route_class.h"
 #include "base/mutex.h"
-#include "base/result.h"
 #include "grpc/server.h"
 #include "serving/accounts.h"
 
@@ -54,16 +54,18 @@ struct Context {
       : options(std::move(server_options)),
         services(all),
         accounts(all.metrics, all.control, all.clock),
-        loopback(listens_on_loopback) {}
+        loopback(listens_on_loopback),
+        gate(options.gate != nullptr ? options.gate : std::make_shared<access::Gate>(all.clock)) {}
 
-  // Whether this call may be made, of a method of that class.
-  [[nodiscard]] Result<void> admit(access::RouteClass wanted, const grpc::CallbackServerContext& call) const;
+  // Whether this call may be made, of a method of that class. `charged`: it counts as one request.
+  [[nodiscard]] access::Decision admit(access::RouteClass wanted, const grpc::CallbackServerContext& call,
+                                       bool charged = true) const;
 
   const ServerOptions options;
   const serving::Services services;
   const serving::Accounts accounts;
   const bool loopback;  // only this machine can reach the server
-  const access::Gate gate{};
+  const std::shared_ptr<const access::Gate> gate;
   Streams streams;
   // Inferences under way, and all that ever were: whether a request has others beside it.
   std::atomic<std::uint64_t> under_way = 0;

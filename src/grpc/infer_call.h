@@ -10,6 +10,7 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include "access/gate.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "grpc/context.h"
@@ -21,9 +22,10 @@ namespace bascule::grpc_front {
 grpc::ServerUnaryReactor* answer_infer(Context& context, const grpc::CallbackServerContext& call,
                                        const grpc::ByteBuffer& request, grpc::ByteBuffer& reply);
 
-// One ModelStreamInfer call: many requests, each with one answer, in the order of the requests.
+// One ModelStreamInfer call: many requests, each with one answer, in the order of the requests. `key`: whose;
+// each request is charged to it.
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* answer_infer_stream(
-    Context& context, const grpc::CallbackServerContext& call);
+    Context& context, const grpc::CallbackServerContext& call, access::KeyPtr key);
 
 // The answer to one message, however it came, and the id it belongs to.
 struct Answered {

@@ -21,17 +21,14 @@ constexpr std::size_t kMostUnderWay = 64;
 // of the requests. gRPC calls it on its threads, one call of a kind at a time; answers come on any thread.
 class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public Stream {
  public:
-  InferStream(Context& context, const grpc::CallbackServerContext& call) : context_(context), call_(call) {
+  InferStream(Context& context, const grpc::CallbackServerContext& call, access::KeyPtr key)
+      : context_(context), call_(call), key_(std::move(key)) {
     context_.streams.add(*this);
     StartRead(&incoming_);
   }
 
   void OnReadDone(bool ok) override {
-    if (ok) {
-      const std::uint64_t number = add_request();
-      infer(context_, incoming_, deadline_of(call_, context_.services.clock.now()), cancelled_,
-            [this, number](Answered answered) { answer(number, std::move(answered)); });
-    }
+    if (ok) take(add_request());
     go_on([&]() BASCULE_REQUIRES(mutex_) {
       reading_ = false;
       ended_ = ended_ || !ok;
@@ -54,6 +51,14 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   }
 
  private:
+  void take(std::uint64_t number) {
+    if (auto beyond = context_.gate->charge(key_)) {
+      context_.accounts.refused("", "", kLabel, *beyond);
+      return answer(number, {.reply = *std::move(beyond), .id = {}});
+    }
+    infer(context_, incoming_, deadline_of(call_, context_.services.clock.now()), cancelled_,
+          [this, number](Answered answered) { answer(number, std::move(answered)); });
+  }
   std::uint64_t add_request() {
     MutexLock lock(mutex_);
     answers_.emplace_back();
@@ -100,6 +105,7 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
   Context& context_;
   const grpc::CallbackServerContext& call_;
+  const access::KeyPtr key_;
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
   grpc::ByteBuffer incoming_;
   Mutex mutex_;
@@ -117,8 +123,8 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 }  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* answer_infer_stream(
-    Context& context, const grpc::CallbackServerContext& call) {
-  return std::make_unique<InferStream>(context, call).release();  // OnDone takes it back
+    Context& context, const grpc::CallbackServerContext& call, access::KeyPtr key) {
+  return std::make_unique<InferStream>(context, call, std::move(key)).release();  // OnDone takes it back
 }
 
 }  // namespace bascule::grpc_front

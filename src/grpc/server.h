@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "access/gate.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "protocol/body.h"
@@ -20,6 +21,7 @@ struct ServerOptions {
   protocol::Dialect dialect = protocol::Dialect::kV2;  // whose statuses
   std::string server_name = "bascule";
   std::string server_version;
+  std::shared_ptr<const access::Gate> gate;  // who may call what; null: one without keys
 };
 
 // The gRPC front end: inference.GRPCInferenceService, grpc.health.v1.Health and reflection on one listener.

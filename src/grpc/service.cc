@@ -215,7 +215,7 @@ const InferenceService::Method InferenceService::kMethods[] = {
     {"/inference.GRPCInferenceService/ModelInfer", RouteClass::kInfer, &InferenceService::ModelInfer},
     {"/inference.GRPCInferenceService/ServerLive", RouteClass::kHealth, &InferenceService::ServerLive},
     {"/inference.GRPCInferenceService/ServerReady", RouteClass::kHealth, &InferenceService::ServerReady},
-    {"/inference.GRPCInferenceService/ModelReady", RouteClass::kHealth, &InferenceService::ModelReady},
+    {"/inference.GRPCInferenceService/ModelReady", RouteClass::kMetadata, &InferenceService::ModelReady},
     {"/inference.GRPCInferenceService/ServerMetadata", RouteClass::kMetadata,
      &InferenceService::ServerMetadata},
     {"/inference.GRPCInferenceService/ModelMetadata", RouteClass::kMetadata,
@@ -251,23 +251,24 @@ InferenceService::InferenceService(Context& context) : context_(context) {
     add(method.name, grpc::internal::RpcMethod::NORMAL_RPC,
         std::make_unique<grpc::internal::CallbackUnaryHandler<Bytes, Bytes>>(
             [this, &method](Call* call, const Bytes* request, Bytes* reply) -> Reactor* {
-              if (auto admitted = context_.admit(method.who, *call); !admitted) {
-                return fail(*call, admitted.error());
-              }
+              if (const auto refusal = context_.admit(method.who, *call).refusal)
+                return fail(*call, *refusal);
               if (method.handler == nullptr) return fail(*call, not_answered(method.name));
               return (this->*method.handler)(call, request, reply);
             }));
   }
   add(kStreamInfer, grpc::internal::RpcMethod::BIDI_STREAMING,
-      std::make_unique<grpc::internal::CallbackBidiHandler<Bytes, Bytes>>(
-          [this](Call* call) -> StreamReactor* {
-            if (auto admitted = context_.admit(RouteClass::kInfer, *call); !admitted) {
-              context_.accounts.refused("", "", kLabel, admitted.error());
-              auto refused = std::make_unique<Refused>(status_of(admitted.error(), context_.options.dialect));
-              return refused.release();  // OnDone takes it back
-            }
-            return answer_infer_stream(context_, *call);
-          }));
+      std::make_unique<grpc::internal::CallbackBidiHandler<Bytes, Bytes>>([this](
+                                                                              Call* call) -> StreamReactor* {
+        // Each request of the stream is charged by itself.
+        access::Decision decision = context_.admit(RouteClass::kInfer, *call, false);
+        if (decision.refusal) {
+          context_.accounts.refused("", "", kLabel, *decision.refusal);
+          auto refused = std::make_unique<Refused>(status_of(*decision.refusal, context_.options.dialect));
+          return refused.release();  // OnDone takes it back
+        }
+        return answer_infer_stream(context_, *call, std::move(decision.key));
+      }));
 }
 
 }  // namespace

@@ -57,6 +57,10 @@ std::string access_line(const AccessEntry& entry, Duration date) {
   text::append_json_quoted(out, text::shortened(entry.path, kMaxPath));
   fmt::format_to(std::back_inserter(out), R"(,"status":{},"bytes_in":{},"bytes_out":{},"ms":{:.3f})",
                  entry.status, entry.bytes_in, entry.bytes_out, to_ms(entry.took));
+  if (!entry.key.empty()) {
+    out += R"(,"key":)";
+    text::append_json_quoted(out, entry.key);
+  }
   if (!entry.traceparent.empty()) {
     out += R"(,"traceparent":)";
     text::append_json_quoted(out, entry.traceparent);

@@ -16,6 +16,7 @@ struct AccessEntry {
   std::string_view client;  // address
   std::string_view method;
   std::string_view path;         // as it came, percent-encoded
+  std::string_view key;          // name of the key that it came with; empty: none
   std::string_view traceparent;  // empty: none
   unsigned status = 0;
   std::size_t bytes_in = 0;  // of the body
@@ -44,7 +45,7 @@ class AccessLog {
 };
 
 // {"time":"2026-01-31T12:00:00.123Z","client":…,"method":…,"path":…,"status":…,"bytes_in":…,"bytes_out":…,
-// "ms":…[,"traceparent":…]} and the end of the line. `date`: since 1970 UTC.
+// "ms":…[,"key":…][,"traceparent":…]} and the end of the line. `date`: since 1970 UTC.
 [[nodiscard]] std::string access_line(const AccessEntry& entry, Duration date);
 
 }  // namespace bascule::http

@@ -46,15 +46,33 @@ Refusal Handlers::refusal_of(const Route& route, unsigned status, Error error) c
 }
 
 // The one place where it is decided who may ask for what: before anything else of a request is looked at.
-std::optional<Refusal> Handlers::refuse_caller(const Route& route, const RequestHead& head) const {
-  Result<void> admitted = gate_.admit(route.who, {.loopback = loopback_,
-                                                  .listens = options_.host,
-                                                  .unsafe = route.method != Method::kGet,
-                                                  .origin = head.origin,
-                                                  .host = head.host});
-  if (admitted) return std::nullopt;
-  const unsigned status = protocol::http_status(admitted.error(), dialect_of(route));
-  return refusal_of(route, status, std::move(admitted).error());
+std::expected<access::KeyPtr, Refusal> Handlers::admit_caller(const Route& route,
+                                                              const RequestHead& head) const {
+  access::Decision decision =
+      gate_->admit(route.who, {.loopback = loopback_,
+                               .listens = options_.host,
+                               .unsafe = route.method != Method::kGet,
+                               .origin = head.origin,
+                               .host = head.host,
+                               .key = access::sent_key(head.authorization, head.api_key)});
+  if (!decision.refusal) return std::move(decision.key);
+  const unsigned status = protocol::http_status(*decision.refusal, dialect_of(route));
+  Refusal refusal = refusal_of(route, status, *std::move(decision.refusal));
+  refusal.key = std::move(decision.key);
+  return std::unexpected(std::move(refusal));
+}
+
+// A browser asks without a key, and of any path: whether there is one, the request itself will tell.
+std::expected<Admission, Refusal> Handlers::admit_preflight(const RequestHead& head) const {
+  if (!shared_with(head.origin).empty()) {
+    return Admission{.match = {.route = &preflight()}, .limit = 0, .kind = "a request that needs no body"};
+  }
+  return std::unexpected(refusal_of(
+      preflight(), 403,
+      {.code = Code::kUnauthenticated,
+       .message = fmt::format("Web pages of '{}' may not ask here; --cors-origin names those that may.",
+                              text::shortened(head.origin)),
+       .reason = Reason::kForbidden}));
 }
 
 // A request whose model has more to do than it may: told now, its body need not come.
@@ -77,11 +95,24 @@ std::optional<Refusal> Handlers::refuse_for_queue(const Match& match) const {
 
 std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
                                                   std::optional<std::uint64_t> length) const {
+  if (head.method_name == "OPTIONS" && !head.origin.empty() && !head.asked_method.empty()) {
+    return admit_preflight(head);
+  }
   auto match = match_route(head);
   if (!match) return std::unexpected(std::move(match).error());
   Admission admission{.match = *std::move(match)};
+  auto key = admit_caller(*admission.match.route, head);
+  if (!key) return std::unexpected(std::move(key).error());
+  admission.key = *key;
+  auto known = admit_known(std::move(admission), head, length);
+  if (!known) known.error().key = *std::move(key);
+  return known;
+}
+
+// What else is wrong with a request of a caller who may ask.
+std::expected<Admission, Refusal> Handlers::admit_known(Admission admission, const RequestHead& head,
+                                                        std::optional<std::uint64_t> length) const {
   const Route& route = *admission.match.route;
-  if (auto refusal = refuse_caller(route, head)) return std::unexpected(*std::move(refusal));
   if (options_.metrics_only && route.endpoint != Endpoint::kMetrics) {
     return std::unexpected(refusal_of(
         route, 404,
@@ -303,10 +334,14 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head, Tim
   switch (match.route->endpoint) {
     case Endpoint::kLive: return text_reply(v2::write_live());
     case Endpoint::kReady: {
-      const Result<void> ready = services_.control.ready();
+      Result<void> ready = services_.control.ready();
       if (!ready)
         services_.metrics.request_refused({.model = {}, .version = {}, .dialect = match.route->label},
                                           ready.error());
+      // Probes have no key; what is loaded is told to those who have one.
+      if (!ready && gate_->wants_keys() && admission.key == nullptr) {
+        ready = Error{.code = Code::kUnavailable, .message = "Not everything is ready."};
+      }
       return text_reply(v2::write_ready(ready), kJson, ready ? 200 : 503);
     }
     case Endpoint::kServerMetadata:
@@ -322,6 +357,7 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head, Tim
     case Endpoint::kModelReady: return model_ready(match, started);
     case Endpoint::kDeploymentHealth: return deployment_health(match, started);
     case Endpoint::kStatistics: return statistics(match, started);
+    case Endpoint::kPreflight: return {.status = 204, .preflight = true};
     case Endpoint::kMetrics: return text_reply(exposition(), kExposition);
     case Endpoint::kOpenApi: return text_reply(openapi_document(options_.server_version));
     default: return text_reply(index_page(head), kText);

@@ -30,6 +30,7 @@ struct Admission {
   std::optional<std::size_t> json_length;  // bytes of JSON in front of binary tensors
   std::optional<Compression> coding;       // how the body is packed; the limit holds for what comes out, too
   std::optional<Duration> timeout;         // from the request's first byte; then it is not run any more
+  access::KeyPtr key;                      // whose request it is; null: not known
 };
 
 // Answers requests: no sockets here. Counts every answer and every refusal.
@@ -42,6 +43,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   // `loopback`: whether only this machine can reach the server.
   Handlers(const ServerOptions& options, serving::Services services, bool loopback)
       : options_(options),
+        gate_(options.gate != nullptr ? options.gate : std::make_shared<access::Gate>(services.clock)),
         services_(services),
         accounts_(services.metrics, services.control, services.clock),
         loopback_(loopback) {}
@@ -53,6 +55,10 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
               TimePoint started, Done done);
   // The reply to what is not served.
   Reply refuse(const Refusal& refusal);
+  // What Access-Control-Allow-Origin says of a reply to a page of `origin`; empty: nothing.
+  [[nodiscard]] std::string_view shared_with(std::string_view origin) const {
+    return gate_->shared_with(origin);
+  }
   // The refusal of a body beyond the limit; `size` where it is known.
   [[nodiscard]] Refusal too_large(const Admission& admission, std::optional<std::uint64_t> size) const;
 
@@ -73,7 +79,10 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
   [[nodiscard]] protocol::Dialect dialect_of(const Route& route) const;
   [[nodiscard]] Refusal refusal_of(const Route& route, unsigned status, Error error) const;
-  [[nodiscard]] std::optional<Refusal> refuse_caller(const Route& route, const RequestHead& head) const;
+  std::expected<access::KeyPtr, Refusal> admit_caller(const Route& route, const RequestHead& head) const;
+  std::expected<Admission, Refusal> admit_known(Admission admission, const RequestHead& head,
+                                                std::optional<std::uint64_t> length) const;
+  [[nodiscard]] std::expected<Admission, Refusal> admit_preflight(const RequestHead& head) const;
   [[nodiscard]] std::optional<Refusal> refuse_for_queue(const Match& match) const;
   Reply repository_index(const Match& match, const protocol::RequestBody& body, TimePoint started);
   Result<void> read_shared(protocol::v2::InferCall& call) const;
@@ -92,7 +101,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   std::string exposition();
 
   const ServerOptions options_;
-  const access::Gate gate_{};
+  const std::shared_ptr<const access::Gate> gate_;
   const serving::Services services_;
   const serving::Accounts accounts_;
   const bool loopback_;

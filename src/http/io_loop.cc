@@ -129,6 +129,7 @@ class Connection {
   std::optional<Parser> parser_;
   RequestHead head_;  // views into parser_
   BodyForm body_form_;
+  access::KeyPtr key_;
   std::shared_ptr<BodyBuffer> body_;
   std::size_t body_length_ = 0;  // of the sized body being read
   std::string out_head_;
@@ -161,6 +162,7 @@ Task<bool> Connection::read_head() {
   phase_ = Phase::kIdle;
   deadline_ = now() + shared_.options.idle_timeout;
   head_ = {};
+  key_ = {};
   body_bytes_ = 0;
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(kMaxHead));
@@ -249,6 +251,7 @@ std::optional<Refusal> Connection::understand_fields() {
 Task<bool> Connection::exchange() {
   if (auto bad = understand_head()) co_return co_await refuse(std::move(*bad), false);
   auto admission = shared_.handlers->admit(head_, body_form_.length);
+  key_ = admission ? admission->key : admission.error().key;
   if (!admission) co_return co_await refuse_unread(std::move(admission).error());
   if (body_form_.expects_continue && body_form_.any() && buffer_.size() == 0) {
     out_parts_.assign(1, asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25));
@@ -421,7 +424,8 @@ Task<bool> Connection::send(Reply reply, bool keep_alive) {
              {.keep_alive = keep_alive,
               .http10 = parser_->get().version() < 11,
               .timing = head_.wants_timing,
-              .traceparent = head_.traceparent},
+              .traceparent = head_.traceparent,
+              .shared_with = shared_.handlers->shared_with(head_.origin)},
              shared_.options.server);
   out_parts_.clear();
   out_next_ = 0;
@@ -446,6 +450,7 @@ void Connection::log_access() const {
   shared_.options.access_log->write({.client = client_,
                                      .method = head_.method_name,
                                      .path = head_.path,
+                                     .key = key_ ? std::string_view(key_->entry.name) : "",
                                      .traceparent = head_.traceparent,
                                      .status = out_.status,
                                      .bytes_in = body_bytes_,

@@ -173,7 +173,7 @@ std::optional<WireReply> Client::read(bool head_only) {
     reply.fields[text::to_lower(line.substr(0, colon))] = line.substr(colon + 2);
     at = stop + 2;
   }
-  if (reply.status == 100 || head_only) return reply;
+  if (reply.status == 100 || reply.status == 204 || head_only) return reply;
   const auto length = text::parse_int(reply.fields["content-length"]);
   if (!length) return std::nullopt;
   while (buffer_.size() < static_cast<std::size_t>(*length)) {

@@ -8,9 +8,31 @@
 
 namespace bascule::http {
 
+namespace {
+
+// What a browser wants to hear before a page of another origin may ask, or read an answer.
+void put_sharing(std::string& out, std::string_view origin, bool preflight) {
+  out.append("\r\nAccess-Control-Allow-Origin: ").append(origin);
+  if (origin != "*") out.append("\r\nVary: Origin");
+  if (!preflight) {
+    out.append(
+        "\r\nAccess-Control-Expose-Headers: Inference-Header-Content-Length, Retry-After, retry-after-ms, "
+        "Bascule-Timing, traceparent");
+    return;
+  }
+  out.append(
+      "\r\nAccess-Control-Allow-Methods: GET, HEAD, POST"
+      "\r\nAccess-Control-Allow-Headers: Authorization, x-api-key, Content-Type, Content-Encoding, "
+      "Inference-Header-Content-Length, Request-Timeout-Ms, Bascule-Debug, traceparent"
+      "\r\nAccess-Control-Max-Age: 600");
+}
+
+}  // namespace
+
 std::string_view status_text(unsigned status) {
   switch (status) {
     case 200: return "OK";
+    case 204: return "No Content";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";
     case 403: return "Forbidden";
@@ -45,9 +67,11 @@ void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std
     return std::string_view(buffer, fmt::format_to(buffer, "{}", value));
   };
   char buffer[24];
-  put("HTTP/1.1 ", number(buffer, reply.status), " ", status_text(reply.status), "\r\nServer: ", server,
-      "\r\nContent-Type: ", reply.content_type);
-  put("\r\nContent-Length: ", number(buffer, reply.body.size()));
+  put("HTTP/1.1 ", number(buffer, reply.status), " ", status_text(reply.status), "\r\nServer: ", server);
+  if (reply.status != 204) {
+    put("\r\nContent-Type: ", reply.content_type);
+    put("\r\nContent-Length: ", number(buffer, reply.body.size()));
+  }
   if (reply.body.binary || reply.json_length) {
     put("\r\nInference-Header-Content-Length: ",
         number(buffer, reply.json_length.value_or(reply.body.head.size())));
@@ -55,6 +79,8 @@ void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std
   if (reply.coding) put("\r\nContent-Encoding: ", coding_name(*reply.coding));
   if (reply.coding || reply.body.size() >= kWorthPacking) put("\r\nVary: Accept-Encoding");
   if (!reply.allow.empty()) put("\r\nAllow: ", std::string_view(reply.allow));
+  if (reply.status == 401) put("\r\nWWW-Authenticate: Bearer");
+  if (!form.shared_with.empty()) put_sharing(out, form.shared_with, reply.preflight);
   if (!form.traceparent.empty()) put("\r\ntraceparent: ", form.traceparent);
   if (reply.retry_after > Duration{}) {
     using std::chrono::ceil;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "access/gate.h"
 #include "base/clock.h"
 #include "base/compression.h"
 #include "base/result.h"
@@ -29,6 +30,7 @@ struct Reply {
   // Of a packed body: the bytes of JSON that were in front of binary tensors.
   std::optional<std::size_t> json_length;
   Duration retry_after{};  // when it is worth asking again; 0: not known
+  bool preflight = false;  // tells a browser what pages of another origin may ask
 };
 
 // A request that is not served, and the status that says so.
@@ -40,6 +42,7 @@ struct Refusal {
   std::string_view label = "http";  // of the dialect, for metrics
   std::string model = {};           // of an inference that its queue refused; else empty
   std::string version = {};
+  access::KeyPtr key = {};  // whose request it was; null: not known
 };
 
 // How the connection goes on after a reply.
@@ -49,6 +52,7 @@ struct ReplyForm {
   bool http10 = false;  // keep-alive must then be said
   bool timing = false;  // says where the time went, in Bascule-Timing
   std::string_view traceparent;
+  std::string_view shared_with;  // value of Access-Control-Allow-Origin; empty: none
 };
 
 // Writes the status line and the header fields of `reply` over `out`. `server`: value of the Server field.

@@ -6,6 +6,7 @@
 #include "http/reply.h"
 #include "http/trace_context.h"
 #include "http/wire_limits.h"
+#include "protocol/credentials.h"
 
 namespace bascule::http {
 
@@ -34,6 +35,12 @@ void FieldReader::take_own(std::string_view name, std::string_view value) {
   const auto is = [name](std::string_view other) { return text::equals_ignoring_case(name, other); };
   if (is("inference-header-content-length")) {
     head_.json_length = value;
+  } else if (is("authorization")) {
+    head_.authorization = value;
+  } else if (is(protocol::kApiKeyField)) {
+    head_.api_key = value;
+  } else if (is("access-control-request-method")) {
+    head_.asked_method = value;
   } else if (is("request-timeout-ms")) {
     head_.timeout_ms = value;
   } else if (is("traceparent")) {

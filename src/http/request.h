@@ -23,6 +23,9 @@ struct RequestHead {
   std::string_view content_encoding;
   std::string_view accept_encoding;
   std::string_view origin;                        // set by browsers: the page that the request comes from
+  std::string_view asked_method;                  // Access-Control-Request-Method: a browser's question
+  std::string_view authorization;                 // secret: for the gate alone
+  std::string_view api_key;                       // likewise
   std::string_view json_length;                   // Inference-Header-Content-Length as sent
   std::string_view traceparent;                   // W3C Trace Context; empty where it is not a valid one
   bool wants_timing = false;                      // Bascule-Debug: timing

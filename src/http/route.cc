@@ -41,8 +41,8 @@ constexpr Route kRoutes[] = {
      Who::kStatistics},  // before a model of that name, as in Triton
     {Method::kGet, "/v2/models/{model}", kModelMetadata, kV2, "v2", Who::kMetadata},
     {Method::kGet, "/v2/models/{model}/versions/{version}", kModelMetadata, kV2, "v2", Who::kMetadata},
-    {Method::kGet, "/v2/models/{model}/ready", kModelReady, kV2, "v2", Who::kHealth},
-    {Method::kGet, "/v2/models/{model}/versions/{version}/ready", kModelReady, kV2, "v2", Who::kHealth},
+    {Method::kGet, "/v2/models/{model}/ready", kModelReady, kV2, "v2", Who::kMetadata},
+    {Method::kGet, "/v2/models/{model}/versions/{version}/ready", kModelReady, kV2, "v2", Who::kMetadata},
     {Method::kGet, "/v2/models/{model}/stats", kStatistics, kV2, "v2", Who::kStatistics},
     {Method::kGet, "/v2/models/{model}/versions/{version}/stats", kStatistics, kV2, "v2", Who::kStatistics},
     {Method::kPost, "/v2/repository/index", kRepositoryIndex, kV2, "v2", Who::kMetadata},
@@ -68,6 +68,9 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/openapi.json", kOpenApi, kV2, "http", Who::kMetadata},
     {Method::kGet, "/", kIndex, kV2, "http", Who::kMetadata},
 };
+
+// What a browser asks before a page of another origin may ask: of no route.
+constexpr Route kPreflightRoute = {Method::kOther, "*", Endpoint::kPreflight, kV2, "http", Who::kHealth};
 
 constexpr std::size_t kMaxCaptures = 3;
 
@@ -194,6 +197,8 @@ std::expected<Match, Refusal> decode(const Route& route, const Captures& capture
 }  // namespace
 
 std::span<const Route> routes() { return kRoutes; }
+
+const Route& preflight() { return kPreflightRoute; }
 
 std::expected<Match, Refusal> match_route(const RequestHead& head) {
   const Method method = head.method == Method::kHead ? Method::kGet : head.method;

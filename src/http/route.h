@@ -35,6 +35,7 @@ enum class Endpoint {
   kCudaMemoryUnregister,
   kIndex,
   kOpenApi,
+  kPreflight,
 };
 
 // One line of the route table. In `pattern` a segment in braces takes any one segment of a path.
@@ -50,6 +51,8 @@ struct Route {
 
 // Everything that is served, in one place.
 [[nodiscard]] std::span<const Route> routes();
+// Where a browser's question goes whether a page of another origin may ask; not in the table.
+[[nodiscard]] const Route& preflight();
 
 // A route and what its braces took, percent-decoded; nothing in them is trusted or used as a path.
 struct Match {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "access/gate.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "serving/services.h"
@@ -26,6 +27,7 @@ struct ServerOptions {
   std::string server_name = "bascule";
   bool triton_statuses = false;  // v2 answers with Triton's statuses where they differ
   std::string server_version;
+  std::shared_ptr<const access::Gate> gate;  // who may ask for what; null: one without keys
 };
 
 // The HTTP front end: every route, or /metrics alone, on one listener.

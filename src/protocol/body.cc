@@ -64,7 +64,7 @@ bool speaks_v2(Dialect dialect) { return dialect == Dialect::kV2 || dialect == D
 // Triton tells all clients to come back later by the same status, whether a queue is full or it cannot serve.
 unsigned triton_status(const Error& error) {
   const unsigned status = v2_status(error);
-  return status == 429 ? 503 : status;
+  return status == 429 && error.reason != Reason::kRateExceeded ? 503 : status;
 }
 
 // The platform's OpenAPI file lists 400, 401, 404, 413, 429, 503 (and 500 in its pages): nothing else, but
@@ -109,7 +109,8 @@ unsigned http_status(const Error& error, Dialect dialect) {
 }
 
 int grpc_status(const Error& error, Dialect dialect) {
-  if (error.reason == Reason::kForbidden) return 7;  // PERMISSION_DENIED
+  if (error.reason == Reason::kForbidden) return 7;     // PERMISSION_DENIED
+  if (error.reason == Reason::kRateExceeded) return 8;  // RESOURCE_EXHAUSTED
   switch (error.code) {
     case Code::kInvalidArgument: return 3;
     case Code::kNotFound: return 5;
