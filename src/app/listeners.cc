@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,15 +15,13 @@
 namespace bascule::app {
 namespace {
 
-using Gate = std::shared_ptr<const access::Gate>;
-
 constexpr std::size_t kMaxScrapers = 64;
 
 bool is_default(const config::Values& values, std::string_view name) {
   return values.source(name).origin == config::Origin::kDefault;
 }
 
-http::ServerOptions http_options(const config::Values& values, const Gate& gate) {
+http::ServerOptions http_options(const config::Values& values, const Guards& guards) {
   const bool triton = values.text("compat") == "triton";
   return {.host = values.text("host"),
           .port = static_cast<std::uint16_t>(values.integer("http_port")),
@@ -36,16 +35,17 @@ http::ServerOptions http_options(const config::Values& values, const Gate& gate)
           .server_name = triton ? "triton" : "bascule",
           .triton_statuses = triton,
           .server_version = std::string(kVersion),
-          .gate = gate};
+          .tls = guards.tls,
+          .gate = guards.gate};
 }
 
 // Null: off, or the default port was taken.
 Result<std::unique_ptr<http::Server>> listen_for_metrics(const config::Values& values,
                                                          const serving::Services& services,
-                                                         const Gate& gate) {
+                                                         const Guards& guards) {
   const auto port = values.integer_or_word("metrics_port");
   if (!port) return std::unique_ptr<http::Server>();  // off
-  http::ServerOptions options = http_options(values, gate);
+  http::ServerOptions options = http_options(values, guards);
   options.port = static_cast<std::uint16_t>(*port);
   options.port_flag = "--metrics-port";
   options.io_threads = 1;
@@ -61,10 +61,15 @@ Result<std::unique_ptr<http::Server>> listen_for_metrics(const config::Values& v
 // Null: as above.
 Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values& values,
                                                             const serving::Services& services,
-                                                            const Gate& gate) {
+                                                            const Guards& guards) {
   const auto port = values.integer_or_word("grpc_port");
   if (!port) return std::unique_ptr<grpc_front::Server>();  // off
   const bool triton = values.text("compat") == "triton";
+  std::optional<grpc_front::TlsFiles> tls;
+  if (guards.tls != nullptr) {
+    const http::TlsFiles& files = guards.tls->files();
+    tls = {.certificate = files.certificate, .key = files.key, .client_authority = files.client_authority};
+  }
   auto server = grpc_front::Server::listen(
       {.host = values.text("host"),
        .port = static_cast<std::uint16_t>(*port),
@@ -73,7 +78,8 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
        .dialect = triton ? protocol::Dialect::kTriton : protocol::Dialect::kV2,
        .server_name = triton ? "triton" : "bascule",
        .server_version = std::string(kVersion),
-       .gate = gate},
+       .tls = tls,
+       .gate = guards.gate},
       services);
   if (server || !is_default(values, "grpc_port")) return server;
   log::info("gRPC is not served: {}", server.error().message);
@@ -83,14 +89,15 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
 }  // namespace
 
 Result<Listeners> Listeners::open(const config::Values& values, const serving::Services& services,
-                                  const Gate& gate) {
+                                  const Guards& guards) {
   Listeners all;
   const std::string& host = values.text("host");
   const bool ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
   all.host_ = ipv6 ? fmt::format("[{}]", host) : host;
-  BASCULE_ASSIGN(all.http_, http::Server::listen(http_options(values, gate), services));
-  BASCULE_ASSIGN(all.metrics_, listen_for_metrics(values, services, gate));
-  BASCULE_ASSIGN(all.grpc_, listen_for_grpc(values, services, gate));
+  all.scheme_ = guards.tls != nullptr ? "https" : "http";
+  BASCULE_ASSIGN(all.http_, http::Server::listen(http_options(values, guards), services));
+  BASCULE_ASSIGN(all.metrics_, listen_for_metrics(values, services, guards));
+  BASCULE_ASSIGN(all.grpc_, listen_for_grpc(values, services, guards));
   return Result<Listeners>(std::move(all));
 }
 
@@ -110,14 +117,14 @@ void Listeners::stop(Duration grace) {
   if (metrics_ != nullptr) metrics_->stop(Duration{});
 }
 
-std::string Listeners::url() const { return fmt::format("http://{}:{}", host_, http_->port()); }
+std::string Listeners::url() const { return fmt::format("{}://{}:{}", scheme_, host_, http_->port()); }
 
 std::string Listeners::grpc_address() const {
   return grpc_ != nullptr ? fmt::format("{}:{}", host_, grpc_->port()) : "";
 }
 
 std::string Listeners::metrics_url() const {
-  return metrics_ != nullptr ? fmt::format("http://{}:{}", host_, metrics_->port()) : "";
+  return metrics_ != nullptr ? fmt::format("{}://{}:{}", scheme_, host_, metrics_->port()) : "";
 }
 
 }  // namespace bascule::app

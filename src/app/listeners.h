@@ -11,6 +11,13 @@
 
 namespace bascule::app {
 
+// What stands in front of everything that answers.
+// Thread-safety: a value.
+struct Guards {
+  std::shared_ptr<access::Gate> gate;
+  std::shared_ptr<http::Tls> tls;  // null: in the clear
+};
+
 // Everything that answers: HTTP, gRPC, and /metrics by itself.
 // Thread-safety: external (one thread).
 class Listeners {
@@ -19,7 +26,7 @@ class Listeners {
   // Errors: of a port that was asked for; kInvalidArgument for an access log that cannot be opened. All of
   // `services` outlive it.
   static Result<Listeners> open(const config::Values& values, const serving::Services& services,
-                                const std::shared_ptr<const access::Gate>& gate);
+                                const Guards& guards);
 
   // Answers from now on.
   void start();
@@ -35,7 +42,8 @@ class Listeners {
  private:
   Listeners() = default;
 
-  std::string host_;  // as in a URL
+  std::string host_;    // as in a URL
+  std::string scheme_;  // likewise
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<http::Server> metrics_;
   std::unique_ptr<grpc_front::Server> grpc_;

@@ -151,6 +151,19 @@ const Option kCorsOrigin = {.name = "cors_origin",
                                 "load, unload and the like.",
                             .max_items = 64};
 
+const Option kTlsCert = {
+    .name = "tls_cert",
+    .type = Type::kText,
+    .text =
+        "A PEM file of the certificate, and those that lead to its authority: HTTP, gRPC and metrics then "
+        "speak TLS only. Renewed files are taken without a restart."};
+const Option kTlsKey = {
+    .name = "tls_key", .type = Type::kText, .text = "The PEM file of the certificate's key."};
+const Option kTlsClientCa = {
+    .name = "tls_client_ca",
+    .type = Type::kText,
+    .text = "A PEM file of authorities: only clients with a certificate of theirs may connect."};
+
 std::vector<Option> server_options() {
   return {
       kHost,
@@ -200,6 +213,9 @@ std::vector<Option> server_options() {
       kCompat,
       kApiKeys,
       kCorsOrigin,
+      kTlsCert,
+      kTlsKey,
+      kTlsClientCa,
       kAccessLog,
       kLogLevel,
       kLogFormat,

@@ -325,12 +325,35 @@ Result<std::shared_ptr<access::Gate>> open_gate(const config::Values& values, co
   return Result<std::shared_ptr<access::Gate>>(std::move(gate));
 }
 
+// Null without --tls-cert.
+Result<std::shared_ptr<http::Tls>> open_tls(const config::Values& values) {
+  if (!values.has("tls_cert") || !values.has("tls_key")) {
+    for (const std::string_view name : {"tls_cert", "tls_key", "tls_client_ca"}) {
+      if (values.has(name)) {
+        return invalid_argument("TLS takes both --tls-cert and --tls-key; --tls-client-ca goes with them.");
+      }
+    }
+    return std::shared_ptr<http::Tls>();
+  }
+  return http::Tls::open(
+      {.certificate = values.text("tls_cert"),
+       .key = values.text("tls_key"),
+       .client_authority = values.has("tls_client_ca") ? values.text("tls_client_ca") : ""});
+}
+
+Result<Guards> open_guards(const config::Values& values, const Clock& clock) {
+  Guards guards;
+  BASCULE_ASSIGN(guards.gate, open_gate(values, clock));
+  BASCULE_ASSIGN(guards.tls, open_tls(values));
+  return guards;
+}
+
 // Files that are read again when they change. One that is wrong then leaves what was read before in force.
-std::vector<Refreshed> refreshed(const config::Values& values, const std::shared_ptr<access::Gate>& gate) {
+std::vector<Refreshed> refreshed(const config::Values& values, const Guards& guards) {
   std::vector<Refreshed> all;
   if (values.has("api_keys")) {
     const std::string& file = values.text("api_keys");
-    all.push_back({.files = {file}, .load = [file, gate] {
+    all.push_back({.files = {file}, .load = [file, gate = guards.gate] {
                      const auto keys = read_keys(file);
                      if (!keys) {
                        return log::error("The keys were not read again, those from before hold: {}",
@@ -340,15 +363,28 @@ std::vector<Refreshed> refreshed(const config::Values& values, const std::shared
                      log::info("{}: {} keys", file, keys->size());
                    }});
   }
+  if (guards.tls != nullptr) {
+    const http::TlsFiles& files = guards.tls->files();
+    Refreshed tls{.files = {files.certificate, files.key}, .load = [tls = guards.tls] {
+                    const auto done = tls->reload();
+                    if (!done) {
+                      return log::error("The certificate was not read again, the one from before holds: {}",
+                                        done.error().message);
+                    }
+                    log::info("{}: a new certificate for new connections", tls->files().certificate);
+                  }};
+    if (!files.client_authority.empty()) tls.files.push_back(files.client_authority);
+    all.push_back(std::move(tls));
+  }
   return all;
 }
 
 int run(const config::Values& values, const Wanted& wanted, const backend::Backend& backend) {
   Parts parts(values, wanted, backend);
   parts.metrics.set_build_info(kVersion);
-  const auto gate = open_gate(values, parts.clock);
-  if (!gate) return fail(gate.error(), kUsage);
-  const Refresh refresh(refreshed(values, *gate), kRefreshEvery);
+  const auto guards = open_guards(values, parts.clock);
+  if (!guards) return fail(guards.error(), kUsage);
+  const Refresh refresh(refreshed(values, *guards), kRefreshEvery);
   auto listeners = Listeners::open(values,
                                    {.inference = parts.inference,
                                     .control = parts.control,
@@ -356,7 +392,7 @@ int run(const config::Values& values, const Wanted& wanted, const backend::Backe
                                     .shared_memory = parts.shared_memory,
                                     .clock = parts.clock,
                                     .executor = parts.executor},
-                                   *gate);
+                                   *guards);
   if (!listeners) {
     return fail(listeners.error(), listeners.error().code == Code::kInvalidArgument ? kUsage : kFailed);
   }

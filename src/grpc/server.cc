@@ -10,6 +10,8 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -20,6 +22,7 @@
 namespace bascule::grpc_front {
 namespace {
 
+constexpr unsigned kLookAgainS = 1;   // whether a certificate was renewed
 constexpr int kPingEveryMs = 60'000;  // whether a silent client is still there
 
 // What gRPC reads as an address: an IPv6 one in brackets.
@@ -30,6 +33,21 @@ std::string address_of(const ServerOptions& options) {
 
 bool is_loopback(std::string_view host) {
   return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
+}
+
+// TLS 1.2 or later, gRPC's own default.
+std::shared_ptr<grpc::ServerCredentials> credentials_of(const std::optional<TlsFiles>& tls) {
+  if (!tls) return grpc::InsecureServerCredentials();
+  namespace experimental = grpc::experimental;
+  const auto files = std::make_shared<experimental::FileWatcherCertificateProvider>(
+      tls->key, tls->certificate, tls->client_authority, kLookAgainS);
+  experimental::TlsServerCredentialsOptions options(files);
+  options.watch_identity_key_cert_pairs();
+  if (!tls->client_authority.empty()) {
+    options.watch_root_certs();
+    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return experimental::TlsServerCredentials(options);
 }
 
 class GrpcServer final : public Server {
@@ -44,7 +62,7 @@ class GrpcServer final : public Server {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort(address_of(options), grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(address_of(options), credentials_of(options.tls), &port);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a port that is taken is an error
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);

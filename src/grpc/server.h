@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "access/gate.h"
@@ -13,6 +14,13 @@
 
 namespace bascule::grpc_front {
 
+// PEM files, which are read again when they change.
+struct TlsFiles {
+  std::string certificate;
+  std::string key;
+  std::string client_authority;  // whose clients alone may connect; empty: any client
+};
+
 struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8001;                           // 0: any free one
@@ -21,6 +29,7 @@ struct ServerOptions {
   protocol::Dialect dialect = protocol::Dialect::kV2;  // whose statuses
   std::string server_name = "bascule";
   std::string server_version;
+  std::optional<TlsFiles> tls;               // nothing: in the clear
   std::shared_ptr<const access::Gate> gate;  // who may call what; null: one without keys
 };
 

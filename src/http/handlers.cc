@@ -415,6 +415,7 @@ std::string Handlers::exposition() {
 std::string Handlers::index_page(const RequestHead& head) const {
   std::string out = fmt::format("{} {}\n\nModels:\n", options_.server_name, options_.server_version);
   std::string example;
+  const std::string_view scheme = options_.tls != nullptr ? "https" : "http";
   const std::string host = head.host.empty() ? fmt::format("{}:{}", options_.host, options_.port)
                                              : text::escape_controls(text::shortened(head.host));
   for (const content::ModelStatus& status : services_.control.models()) {
@@ -422,9 +423,9 @@ std::string Handlers::index_page(const RequestHead& head) const {
                        status.reason.empty() ? "" : ": ", text::escape_controls(status.reason));
     const auto model = services_.control.model(status.name, status.version);
     if (!model || !example.empty()) continue;
-    example = (*model)->task.empty()
-                  ? fmt::format("curl http://{}/v2/models/{}", host, status.name)
-                  : fmt::format("curl -F file=@picture.jpg http://{}/models/{}/predict", host, status.name);
+    example = (*model)->task.empty() ? fmt::format("curl {}://{}/v2/models/{}", scheme, host, status.name)
+                                     : fmt::format("curl -F file=@picture.jpg {}://{}/models/{}/predict",
+                                                   scheme, host, status.name);
   }
   out += "\nRoutes:\n";
   for (const Route& route : routes()) {

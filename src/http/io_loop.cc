@@ -28,6 +28,7 @@
 #include "http/answer_slot.h"
 #include "http/arrival.h"
 #include "http/body_buffer.h"
+#include "http/tls_io.h"
 #include "http/wire_limits.h"
 
 namespace bascule::http {
@@ -57,6 +58,7 @@ class Connection {
   Connection(Shared& shared, asio::io_context& context, Socket socket)
       : shared_(shared), socket_(std::move(socket)), slot_(std::make_shared<AnswerSlot>(context)) {
     place_ = shared_.connections.insert(shared_.connections.end(), this);
+    if (shared_.options.tls != nullptr) tls_ = shared_.options.tls->begin(socket_.native_handle());
     if (shared_.options.access_log == nullptr) return;
     error_code error;
     const auto peer = socket_.remote_endpoint(error);
@@ -114,6 +116,11 @@ class Connection {
   Result<void> take_buffered(std::size_t length);
   Refusal read_failure(std::string what) const;
   bool try_flush();
+  // What has come, as much as there is room for; waits for it.
+  Task<Moved> read_some(asio::mutable_buffer room) {
+    if (tls_ != nullptr) return tls_read(*tls_, socket_, room);
+    return socket_.async_read_some(room, asio::as_tuple(kAwait));
+  }
   bool may_keep_alive() const { return parser_->keep_alive() && !shared_.draining; }
   void close() {
     error_code ignored;
@@ -124,6 +131,7 @@ class Connection {
   Shared& shared_;
   std::list<Connection*>::iterator place_;
   Socket socket_;
+  std::unique_ptr<TlsSession> tls_;  // null: in the clear
   const std::shared_ptr<AnswerSlot> slot_;
   beast::flat_buffer buffer_{kMaxHead + 2 * kReadSize};  // read, not yet used: never beyond this
   std::optional<Parser> parser_;
@@ -150,10 +158,15 @@ class Connection {
 
 Task<void> Connection::serve(std::unique_ptr<Connection> self) {
   bool open = true;
+  if (self->tls_ != nullptr) {
+    self->deadline_ = self->now() + self->shared_.options.read_timeout;
+    open = co_await tls_accept(*self->tls_, self->socket_);
+  }
   while (open) {
     open = co_await self->read_head();
     if (open) open = co_await self->exchange();
   }
+  if (self->tls_ != nullptr && self->socket_.is_open()) self->tls_->finish();
   if (self->unread_ && !self->broken_) co_await self->drop_rest();
 }
 
@@ -197,8 +210,7 @@ Task<bool> Connection::read_head() {
       }
       if (!error) continue;
     }
-    const auto [error, count] =
-        co_await socket_.async_read_some(buffer_.prepare(kReadSize), asio::as_tuple(kAwait));
+    const auto [error, count] = co_await read_some(buffer_.prepare(kReadSize));
     buffer_.commit(count);
     if (!error) continue;
     if (phase_ == Phase::kIdle || shared_.ended) co_return false;
@@ -223,12 +235,7 @@ std::optional<Refusal> Connection::understand_head() {
   head_.method_name = message.method_string();
   head_.connection = reinterpret_cast<std::uintptr_t>(this);
   head_.gone = gone_;
-  switch (message.method()) {
-    case beast::http::verb::get: head_.method = Method::kGet; break;
-    case beast::http::verb::head: head_.method = Method::kHead; break;
-    case beast::http::verb::post: head_.method = Method::kPost; break;
-    default: head_.method = Method::kOther;
-  }
+  head_.method = method_of(head_.method_name);
   if (message.target().size() > kMaxLine) {
     return refusal(414, Code::kPayloadTooLarge,
                    fmt::format("The path has {} bytes; the limit is {}.", message.target().size(), kMaxLine));
@@ -300,7 +307,10 @@ void Connection::watch_for_leaving() {
     watching_ = false;
     char byte = 0;
     const bool waits = !error && phase_ == Phase::kAnswering;
-    if (waits && ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) close_now();
+    if (!waits) return;
+    if (tls_ ? tls_->has_ended() : ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) {
+      close_now();
+    }
   });
 }
 
@@ -325,8 +335,7 @@ Task<bool> Connection::refuse_unread(Refusal why) {
     buffer_.consume(taken);
     left -= taken;
     if (left == 0) co_return true;
-    const auto [error, count] =
-        co_await socket_.async_read_some(buffer_.prepare(kReadSize), asio::as_tuple(kAwait));
+    const auto [error, count] = co_await read_some(buffer_.prepare(kReadSize));
     if (error) co_return false;
     buffer_.commit(count);
   }
@@ -360,8 +369,7 @@ Task<std::optional<Refusal>> Connection::read_sized_body() {
     const auto room = body_->room();
     if (!room) co_return Refusal{.status = 503, .error = room.error()};
     deadline_ = now() + shared_.options.read_timeout;
-    const auto [error, count] =
-        co_await socket_.async_read_some(asio::buffer(room->data(), room->size()), asio::as_tuple(kAwait));
+    const auto [error, count] = co_await read_some(asio::buffer(room->data(), room->size()));
     body_->commit(count);
     if (error) {
       co_return read_failure(
@@ -409,8 +417,7 @@ Task<std::optional<Refusal>> Connection::read_chunked_body(const Admission& admi
           fmt::format("The chunked body is broken after {} bytes: {}.", body_->size(), error.message()));
     }
     deadline_ = now() + shared_.options.read_timeout;
-    const auto [failed, count] =
-        co_await socket_.async_read_some(buffer_.prepare(kReadSize), asio::as_tuple(kAwait));
+    const auto [failed, count] = co_await read_some(buffer_.prepare(kReadSize));
     buffer_.commit(count);
     if (failed) co_return read_failure("its last chunk");
   }
@@ -464,7 +471,7 @@ bool Connection::try_flush() {
   while (out_next_ < out_parts_.size()) {
     error_code error;
     const auto left = std::span<const asio::const_buffer>(out_parts_).subspan(out_next_);
-    std::size_t count = socket_.write_some(left, error);
+    std::size_t count = tls_ ? tls_write(*tls_, left.front(), error) : socket_.write_some(left, error);
     if (error == asio::error::would_block) return false;
     broken_ = broken_ || error;
     if (broken_) return true;
@@ -495,8 +502,7 @@ Task<void> Connection::drop_rest() {
   std::size_t dropped = 0;
   while (!error && dropped < kDrainBytes) {
     buffer_.clear();
-    const auto [failed, count] =
-        co_await socket_.async_read_some(buffer_.prepare(kReadSize), asio::as_tuple(kAwait));
+    const auto [failed, count] = co_await read_some(buffer_.prepare(kReadSize));
     error = failed;
     dropped += count;
   }

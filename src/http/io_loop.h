@@ -7,6 +7,7 @@
 #include "http/access_log.h"
 #include "http/connection_count.h"
 #include "http/handlers.h"
+#include "http/tls.h"
 
 namespace boost::asio {
 class io_context;  // NOLINT(readability-identifier-naming): its name is its own
@@ -18,6 +19,7 @@ struct IoLoopOptions {
   Duration idle_timeout{};
   Duration read_timeout{};
   std::string server;               // of the Server header field
+  std::shared_ptr<const Tls> tls;   // null: connections are in the clear
   AccessLog* access_log = nullptr;  // null: none; else it outlives the loop
 };
 

@@ -10,6 +10,12 @@
 
 namespace bascule::http {
 
+Method method_of(std::string_view name) {
+  if (name == "GET") return Method::kGet;
+  if (name == "HEAD") return Method::kHead;
+  return name == "POST" ? Method::kPost : Method::kOther;
+}
+
 std::optional<Refusal> FieldReader::take_host(std::string_view value) {
   if (host_) {
     return refusal(400, Code::kInvalidArgument,

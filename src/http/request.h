@@ -34,6 +34,9 @@ struct RequestHead {
   std::shared_ptr<const std::atomic<bool>> gone;  // set once the client is; may be null
 };
 
+// Case matters (RFC 9110, 9.1).
+[[nodiscard]] Method method_of(std::string_view name);
+
 // How a request's head announced its body.
 // Thread-safety: a value.
 struct BodyForm {

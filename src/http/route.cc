@@ -30,7 +30,7 @@ constexpr Route kRoutes[] = {
     {Method::kPost, "/api/deployments/{owner}/{deployment}/predict", kPredict, kUltralytics, "ultralytics",
      Who::kInfer},
     {Method::kGet, "/api/deployments/{owner}/{deployment}/health", kDeploymentHealth, kUltralytics,
-     "ultralytics", Who::kHealth},
+     "ultralytics", Who::kMetadata},
     {Method::kPost, "/", kPredict, kHub, "hub", Who::kInfer},  // the form names the model
     {Method::kPost, "/v1/predict/{model}", kPredict, kHubFirst, "hub", Who::kInfer},
     {Method::kGet, "/v2/health/live", kLive, kV2, "v2", Who::kHealth},

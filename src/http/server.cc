@@ -73,13 +73,16 @@ class HttpServer final : public Server {
  public:
   HttpServer(const ServerOptions& options, serving::Services services, std::unique_ptr<AccessLog> access_log,
              bool loopback)
-      : open_(options.max_connections), access_log_(std::move(access_log)) {
+      : open_(options.max_connections),
+        encrypted_(options.tls != nullptr),
+        access_log_(std::move(access_log)) {
     const auto handlers = std::make_shared<Handlers>(options, services, loopback);
     const std::size_t count = std::max<std::size_t>(options.io_threads, 1);
     for (std::size_t i = 0; i < count; ++i) {
       loops_.push_back(std::make_unique<IoLoop>(IoLoopOptions{.idle_timeout = options.idle_timeout,
                                                               .read_timeout = options.read_timeout,
                                                               .server = options.server_name,
+                                                              .tls = options.tls,
                                                               .access_log = access_log_.get()},
                                                 handlers, services.clock, open_));
     }
@@ -150,7 +153,7 @@ class HttpServer final : public Server {
     error_code ignored;
     if (!open_.try_add()) {
       socket.non_blocking(true, ignored);
-      socket.write_some(asio::buffer(kFull), ignored);
+      if (!encrypted_) socket.write_some(asio::buffer(kFull), ignored);
       socket.shutdown(tcp::socket::shutdown_send, ignored);
       return;
     }
@@ -158,6 +161,7 @@ class HttpServer final : public Server {
   }
 
   ConnectionCount open_;
+  const bool encrypted_;
   const std::unique_ptr<AccessLog> access_log_;  // may be null
   std::vector<std::unique_ptr<IoLoop>> loops_;
   std::optional<tcp::acceptor> acceptor_;  // on the first loop

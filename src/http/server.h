@@ -8,6 +8,7 @@
 #include "access/gate.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "http/tls.h"
 #include "serving/services.h"
 
 namespace bascule::http {
@@ -27,6 +28,7 @@ struct ServerOptions {
   std::string server_name = "bascule";
   bool triton_statuses = false;  // v2 answers with Triton's statuses where they differ
   std::string server_version;
+  std::shared_ptr<const Tls> tls;            // null: HTTP in the clear
   std::shared_ptr<const access::Gate> gate;  // who may ask for what; null: one without keys
 };
 

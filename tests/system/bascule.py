@@ -25,7 +25,7 @@ BINARY = pathlib.Path(os.environ.get("BASCULE_BINARY", ROOT / "build" / "release
 # More models and pictures than a clone carries; tests that need them are skipped where it is absent.
 SHARED = pathlib.Path(os.environ.get("BASCULE_SHARED", ROOT.parent / "shared"))
 
-SERVING = re.compile(r"^Serving on (http://[^\s/]+:(\d+))/?\s*$")
+SERVING = re.compile(r"^Serving on (https?://[^\s/]+:(\d+))/?\s*$")
 START_LIMIT_S = 60
 STOP_LIMIT_S = 30
 CALL_LIMIT_S = 60
