@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "app/commands.h"
+#include "app/model_config.h"
 #include "app/model_settings.h"
 #include "app/options.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
@@ -29,8 +30,9 @@ std::vector<content::Fact> facts_of(const content::ModelInfo& model) {
        .value = fmt::format("{}, {}", model.file, text::human_bytes(model.file_bytes)),
        .origin = "disk"},
       {.name = "engine",
-       .value = fmt::format("{} {}", model.backend, backend::onnxruntime_version()),
-       .origin = "file extension"},
+       .value = model.format.empty() ? model.backend
+                                     : fmt::format("{} {}", model.backend, backend::onnxruntime_version()),
+       .origin = model.format.empty() ? "config.pbtxt" : "file extension"},
   };
   facts.insert(facts.end(), model.facts.begin(), model.facts.end());
   return facts;
@@ -54,11 +56,13 @@ std::vector<content::Fact> facts_of(const ReadSettings& read) {
 Result<std::vector<catalog::ModelSource>> sources_of(const std::vector<std::string>& named,
                                                      const std::vector<catalog::ModelPath>& listed,
                                                      const backend::Backend& backend) {
-  if (named.empty()) return catalog::find_models(listed, backend);
+  const catalog::Look look{.read_config = config_reader(false)};
+  if (named.empty()) return catalog::find_models(listed, backend, look);
   std::vector<catalog::ModelPath> paths;
   for (const std::string& path : named) paths.push_back({.path = path});
-  BASCULE_ASSIGN(std::vector<catalog::ModelSource> sources, catalog::find_models(paths, backend));
-  const catalog::Found in_list = catalog::scan_models(listed, {.latest = 0}, backend);
+  BASCULE_ASSIGN(std::vector<catalog::ModelSource> sources, catalog::find_models(paths, backend, look));
+  const catalog::Found in_list = catalog::scan_models(
+      listed, {.versions = {.latest = 0}, .versions_win = true, .read_config = look.read_config}, backend);
   for (catalog::ModelSource& source : sources) {
     const auto found = std::ranges::find_if(in_list.sources, [&](const catalog::ModelSource& other) {
       std::error_code code;
@@ -93,12 +97,12 @@ void print_json(const std::vector<content::Fact>& facts) {
 }
 
 Result<std::vector<content::Fact>> inspect_one(const catalog::ModelSource& source,
-                                               const SettingsReader& reader, const backend::Backend& backend,
+                                               const SettingsReader& reader, const Engines& engines,
                                                const Clock& clock) {
   BASCULE_ASSIGN(const ReadSettings read, reader.read(source));
-  BASCULE_ASSIGN(
-      const catalog::Handle model,
-      catalog::load_model(source, backend, {.settings = read.settings, .read_sample = read_sample}, clock));
+  BASCULE_ASSIGN(const catalog::Handle model,
+                 catalog::load_model(source, engines.of(source),
+                                     {.settings = read.settings, .read_sample = read_sample}, clock));
   std::vector<content::Fact> facts = facts_of(*model->info);
   if (!source.note.empty()) facts.push_back({.name = "note", .value = source.note, .origin = "disk"});
   std::ranges::move(facts_of(read), std::back_inserter(facts));
@@ -120,14 +124,14 @@ int inspect(config::Parsed parsed) {
   if (listed.empty() && parsed.positionals.empty()) {
     return fail(invalid_argument("No model was given. Try: bascule inspect MODEL.onnx"), kUsage);
   }
-  const auto backend = backend::make_onnxruntime_backend();
-  const auto sources = sources_of(parsed.positionals, listed, *backend);
+  const Engines engines;
+  const auto sources = sources_of(parsed.positionals, listed, engines.of_files());
   if (!sources) return fail(sources.error(), kFailed);
   const SettingsReader reader(parsed.values, std::move(said), folder);
   int exit_code = kOk;
   const ThreadTimeClock clock;  // as the server measures
   for (const catalog::ModelSource& source : *sources) {
-    const auto facts = inspect_one(source, reader, *backend, clock);
+    const auto facts = inspect_one(source, reader, engines, clock);
     if (!facts) {
       exit_code = fail(facts.error(), kFailed);
       continue;

@@ -1,5 +1,6 @@
 #include "app/model_settings.h"
 
+#include <algorithm>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -7,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "app/options.h"
+#include "base/check.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "protocol/v2/v2.h"
@@ -30,6 +32,22 @@ Result<void> read_own_file(const std::filesystem::path& file, config::Values& va
                   read.error().message, file.filename().string()));
 }
 
+// What the model's configuration says, as far as it is settings.
+Result<void> apply_config(const catalog::ModelSource& source, config::Values& values) {
+  const auto origin = source.overridden ? config::Origin::kOverride : config::Origin::kModelConfig;
+  for (const content::ConfiguredSetting& setting : source.config->settings) {
+    const auto option = std::ranges::find(tables().model, setting.name, &config::Option::name);
+    BASCULE_CHECK(option != tables().model.end());
+    const config::Source from{.origin = origin, .place = setting.place};
+    if (option->max_items > 0) {
+      BASCULE_TRY(values.set_items(*option, setting.items, from));
+    } else {
+      BASCULE_TRY(values.set(*option, setting.items.front(), from));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> read_yaml(const std::filesystem::path& file) {
@@ -44,9 +62,11 @@ std::filesystem::path config_folder(const config::Values& values) {
 
 Result<ReadSettings> SettingsReader::read(const catalog::ModelSource& source) const {
   ReadSettings out{.values = all_, .settings = {}};
+  if (source.config != nullptr) BASCULE_TRY(apply_config(source, out.values));
   BASCULE_TRY(read_own_file(source.settings, out.values));
   if (source.given < entries_.size()) out.values.merge(entries_[source.given]);
   BASCULE_ASSIGN(out.settings, to_settings(out.values));
+  if (source.config != nullptr) out.settings.sequences = source.config->sequences;
   BASCULE_TRY(add_samples(source, out));
   return out;
 }

@@ -68,6 +68,12 @@ const Option kAllowClientShm = {
     .name = "allow_client_shm",
     .type = Type::kFlag,
     .text = "Let clients on this machine pass tensors through POSIX shared memory that they register."};
+const Option kStrictConfig = {
+    .name = "strict_config",
+    .type = Type::kFlag,
+    .text =
+        "A model whose config.pbtxt asks for something that is not done is not served; else that is a "
+        "warning."};
 const Option kMaxPixels = {.name = "max_pixels",
                            .type = Type::kInteger,
                            .fallback = "100000000",
@@ -180,6 +186,7 @@ std::vector<Option> server_options() {
       kMemoryBudget,
       kVersionPolicy,
       kAllowClientShm,
+      kStrictConfig,
       {.name = "max_json_bytes",
        .type = Type::kInteger,
        .fallback = "16777216",

@@ -15,10 +15,10 @@
 
 #include "app/annotate.h"
 #include "app/commands.h"
+#include "app/model_config.h"
 #include "app/model_settings.h"
 #include "app/options.h"
 #include "app/pictures.h"
-#include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/executor.h"
@@ -243,8 +243,9 @@ int predict(config::Parsed parsed) {
   const std::size_t cores = asked ? static_cast<std::size_t>(*asked) : cpu_budget();
   const std::size_t width = std::min(files->size(), cores);
   const SteadyClock clock;
-  const auto backend = backend::make_onnxruntime_backend();
-  const auto sources = catalog::find_models({catalog::ModelPath{.path = model_path}}, *backend);
+  const Engines engines;
+  const auto sources = catalog::find_models({catalog::ModelPath{.path = model_path}}, engines.of_files(),
+                                            {.read_config = config_reader(false)});
   if (!sources) return fail(sources.error(), kFailed);
   if (sources->size() != 1) {
     return fail(invalid_argument(fmt::format("'{}' holds {} models; give the file of one.",
@@ -254,7 +255,7 @@ int predict(config::Parsed parsed) {
   Run run{.values = values, .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
   const auto settings = settings_here(sources->front(), static_cast<int>(cores / width));
   if (!settings) return fail(settings.error(), kFailed);
-  auto model = catalog::load_model(sources->front(), *backend,
+  auto model = catalog::load_model(sources->front(), engines.of(sources->front()),
                                    {.task = {.max_pixels = run.max_pixels}, .settings = *settings}, clock);
   if (!model) return fail(model.error(), kFailed);
   catalog::Catalog catalog(sources->front().name);

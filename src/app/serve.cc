@@ -21,10 +21,11 @@
 #include "app/commands.h"
 #include "app/keys.h"
 #include "app/listeners.h"
+#include "app/model_config.h"
+#include "app/model_override.h"
 #include "app/model_settings.h"
 #include "app/refresh.h"
 #include "app/watch.h"
-#include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/executor.h"
@@ -126,6 +127,9 @@ void report(const catalog::ModelSource& source, const Result<catalog::Handle>& m
             const catalog::Catalog& catalog, metrics::Metrics& metrics) {
   if (!model && end_is_asked()) return;
   if (!source.note.empty()) log::info("{}: {}", source.name, source.note);
+  if (source.config != nullptr && !source.config->not_done.empty()) {
+    log::warning("{}: {}", source.name, not_done_text(*source.config));
+  }
   metrics.load_done(source.name, model.has_value());
   if (model) {
     log::info("{} version {}: {}, ready in {:.0f} ms", source.name, source.version, describe(*(*model)->info),
@@ -201,7 +205,7 @@ void greet(const Listeners& listeners, const catalog::Catalog& catalog) {
 // What was asked to be served.
 struct Wanted {
   std::vector<catalog::ModelPath> paths;
-  catalog::VersionPolicy versions;
+  catalog::Look look;
   catalog::Found found;
   std::set<std::string> names;  // loaded at the start; empty: all
   SettingsReader settings;
@@ -222,10 +226,10 @@ struct Parts {
   // Told when models have come or gone. Outside of it nobody is.
   Guarded<std::function<void()>> on_change;
 
-  Parts(const config::Values& values, const Wanted& wanted, const backend::Backend& backend)
+  Parts(const config::Values& values, const Wanted& wanted, const Engines& engines)
       : loader({.name = "loader", .threads = 1, .max_queue = kMaxLoads}),
         catalog(values.has("default_model") ? values.text("default_model") : ""),
-        manager(manager_options(values, wanted, backend), clock, catalog, loader),
+        manager(manager_options(values, wanted, engines), clock, catalog, loader),
         executor({.name = "worker", .threads = cpu_budget()}),
         timer(clock),
         inference(
@@ -243,24 +247,30 @@ struct Parts {
 
  private:
   catalog::ManagerOptions manager_options(const config::Values& values, const Wanted& wanted,
-                                          const backend::Backend& backend) {
+                                          const Engines& engines) {
     const tasks::TaskOptions task{.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
     return {
-        .scan = [paths = wanted.paths, versions = wanted.versions,
-                 &backend] { return catalog::scan_models(paths, versions, backend); },
+        .scan = [paths = wanted.paths, look = wanted.look,
+                 &engines] { return catalog::scan_models(paths, look, engines.of_files()); },
         .wanted =
             [names = wanted.names](const std::string& name) { return names.empty() || names.contains(name); },
-        .load = [&backend, task, settings = wanted.settings](const auto& source) -> Result<catalog::Handle> {
+        .load = [&engines, task, settings = wanted.settings](const auto& source) -> Result<catalog::Handle> {
           if (end_is_asked()) {
             return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
           }
           yield_to_others();  // a load takes a core for long; requests come first
           BASCULE_ASSIGN(ReadSettings read, settings.read(source));
           return catalog::load_model(
-              source, backend,
+              source, engines.of(source),
               {.task = task, .settings = std::move(read.settings), .read_sample = read_sample},
               ThreadTimeClock());
         },
+        .override_sources =
+            [&wanted, &engines, strict = values.flag("strict_config")](const std::string& name,
+                                                                       const content::LoadOverride& with) {
+              return overridden_sources(
+                  name, with, {.paths = wanted.paths, .look = wanted.look, .strict = strict}, engines);
+            },
         .loaded = [this](const auto& source, const auto& model,
                          Duration took) { report(source, model, took, catalog, metrics); },
         .changed = [this] { tell_change(); },
@@ -379,8 +389,8 @@ std::vector<Refreshed> refreshed(const config::Values& values, const Guards& gua
   return all;
 }
 
-int run(const config::Values& values, const Wanted& wanted, const backend::Backend& backend) {
-  Parts parts(values, wanted, backend);
+int run(const config::Values& values, const Wanted& wanted, const Engines& engines) {
+  Parts parts(values, wanted, engines);
   parts.metrics.set_build_info(kVersion);
   const auto guards = open_guards(values, parts.clock);
   if (!guards) return fail(guards.error(), kUsage);
@@ -424,11 +434,13 @@ SettingsReader settings_reader(const config::Parsed& parsed, const std::vector<c
 }
 
 Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config::ModelEntry>& entries,
-                         const backend::Backend& backend) {
+                         const Engines& engines) {
   Wanted wanted{.settings = settings_reader(parsed, entries)};
   BASCULE_ASSIGN(wanted.paths, wanted_models(parsed, entries));
-  BASCULE_ASSIGN(wanted.versions, catalog::parse_version_policy(parsed.values.text("version_policy")));
-  wanted.found = catalog::scan_models(wanted.paths, wanted.versions, backend);
+  BASCULE_ASSIGN(wanted.look.versions, catalog::parse_version_policy(parsed.values.text("version_policy")));
+  wanted.look.versions_win = parsed.values.source("version_policy").origin != config::Origin::kDefault;
+  wanted.look.read_config = config_reader(parsed.values.flag("strict_config"));
+  wanted.found = catalog::scan_models(wanted.paths, wanted.look, engines.of_files());
   if (!wanted.found.problems.empty()) return wanted.found.problems.front();
   wanted.names = names_at_start(parsed.values);
   BASCULE_TRY(check_names(wanted.names, wanted.found.sources));
@@ -443,10 +455,10 @@ int serve(config::Parsed parsed) {
   block_signals();
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
-  const auto backend = backend::make_onnxruntime_backend();
-  const auto wanted = wanted_of(parsed, *entries, *backend);
+  const Engines engines;
+  const auto wanted = wanted_of(parsed, *entries, engines);
   if (!wanted) return fail(wanted.error(), kUsage);
-  return run(parsed.values, *wanted, *backend);
+  return run(parsed.values, *wanted, engines);
 }
 
 }  // namespace bascule::app

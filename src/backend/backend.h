@@ -33,6 +33,8 @@ struct ModelSpec {
 
 struct LoadOptions {
   int threads = 1;  // threads that compute one run; 1: the calling thread alone, no pool
+  // What a model takes and gives that has no file but is declared, for an engine of such; else null.
+  const ModelSpec* declared = nullptr;
 };
 
 // A loaded model, ready to run.

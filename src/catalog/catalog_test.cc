@@ -4,6 +4,8 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -151,7 +153,7 @@ TEST_F(FindModels, AFileAndAFolderOfFiles) {
   EXPECT_EQ(all->at(1).version, "1");
 }
 
-TEST_F(FindModels, ARepositoryGivesTheHighestVersionAndNotesItsConfiguration) {
+TEST_F(FindModels, ARepositoryGivesTheHighestVersion) {
   touch("repo/m/2/model.fake");
   touch("repo/m/10/model.fake");
   touch("repo/m/config.pbtxt");
@@ -160,8 +162,60 @@ TEST_F(FindModels, ARepositoryGivesTheHighestVersionAndNotesItsConfiguration) {
   ASSERT_TRUE(found) << found.error().message;
   ASSERT_EQ(found->size(), 2U);
   EXPECT_EQ(found->at(0).version, "10");
-  EXPECT_THAT(found->at(0).note, HasSubstr("config.pbtxt is not read"));
-  EXPECT_TRUE(found->at(1).note.empty());
+  EXPECT_EQ(found->at(0).config, nullptr);
+}
+
+// The sources of a repository of which m and n have a configuration each.
+TEST_F(FindModels, ConfigurationsChooseVersionsFilesAndEngines) {
+  touch("repo/m/1/net.fake");
+  touch("repo/m/2/net.fake");
+  touch("repo/m/2/model.fake");
+  touch("repo/m/3/model.fake");
+  fs::create_directories(root_ / "repo/gone");
+  touch("repo/plain/1/model.fake");
+  std::map<std::string, content::ModelConfig> configs;
+  configs["m"] = {
+      .origin = "config.pbtxt", .default_model_filename = "net.fake", .versions = VersionPolicy{.latest = 0}};
+  configs["gone"] = {.origin = "config.pbtxt", .platform = "fake"};
+  const ConfigReader read =
+      [&](const fs::path& folder) -> Result<std::shared_ptr<const content::ModelConfig>> {
+    const auto at = configs.find(folder.filename().string());
+    if (at == configs.end()) return nullptr;
+    return std::make_shared<const content::ModelConfig>(at->second);
+  };
+  const auto look = [&](bool win = false) {
+    std::map<std::string, std::string> out;
+    const auto found =
+        find_models({{.path = root_ / "repo"}}, backend_, {.versions_win = win, .read_config = read});
+    for (const ModelSource& source : *found) {
+      out[source.name + "/" + source.version] =
+          source.problem ? source.problem->message : source.engine + source.file.filename().string();
+    }
+    return out;
+  };
+  using Map = std::map<std::string, std::string>;
+  const std::string no_file = "It has no model file: its folder holds no VERSION/model.onnx.";
+  EXPECT_EQ(look(),
+            (Map{{"gone/1", no_file}, {"m/1", "net.fake"}, {"m/2", "net.fake"}, {"plain/1", "model.fake"}}));
+  EXPECT_EQ(look(true), (Map{{"gone/1", no_file}, {"m/2", "net.fake"}, {"plain/1", "model.fake"}}));
+
+  content::ModelConfig& gone = configs["gone"];
+  gone.name = "other";
+  EXPECT_THAT(look()["gone/1"], HasSubstr("the name is 'other', but the folder's is 'gone'"));
+  gone = {.origin = "config.pbtxt", .platform = "tensorrt_plan"};
+  EXPECT_THAT(look()["gone/1"], HasSubstr("the platform is 'tensorrt_plan', which is not served here"));
+  gone = {.origin = "config.pbtxt", .backend = "identity"};
+  EXPECT_EQ(look()["gone/1"], "identityconfig.pbtxt");
+  gone.backend = "python";
+  EXPECT_THAT(look()["gone/1"], HasSubstr("the backend is 'python'"));
+  gone.inputs.push_back({.name = "a", .type = tensor::DataType::kString, .dims = {-1}});
+  gone.outputs.push_back({.name = "b", .type = tensor::DataType::kString, .dims = {-1}});
+  EXPECT_EQ(look()["gone/1"], "identityconfig.pbtxt");
+  touch("repo/gone/1/model.py");
+  EXPECT_THAT(look()["gone/1"], HasSubstr("the backend is 'python'"));
+  gone = {.origin = "config.pbtxt"};
+  configs["m"].default_model_filename = "../../plain/1/model.fake";
+  EXPECT_THAT(look()["m/1"], HasSubstr("default_model_filename"));
 }
 
 TEST_F(FindModels, TellsWhereAModelsOwnSettingsLieAndWhichPathLedToIt) {
@@ -231,7 +285,7 @@ TEST_F(FindModels, OneBadNameInAFolderIsPassedOver) {
   touch("my model.fake");
   touch("repo x/1/model.fake");
   touch("repo x/2/model.fake");
-  const Found found = scan_models({{.path = root_}}, {.latest = 0}, backend_);
+  const Found found = scan_models({{.path = root_}}, {.versions = {.latest = 0}}, backend_);
   ASSERT_EQ(found.sources.size(), 1U);
   EXPECT_EQ(found.sources[0].name, "good");
   EXPECT_TRUE(found.problems.empty());

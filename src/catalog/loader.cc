@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "catalog/batch_trial.h"
+#include "catalog/configured.h"
+#include "tasks/python_literal.h"
 
 namespace bascule::catalog {
 namespace {
@@ -62,7 +64,8 @@ Sharing choose_sharing(const backend::Executable& executable, content::ModelInfo
 
 // Runs the model before it serves. Nothing where no input could be made up for it.
 Result<std::optional<Measured>> first_runs(const ColdModel& model, content::ModelInfo& info,
-                                           const LoaderOptions& options, const Clock& clock) {
+                                           const LoaderOptions& options, const std::filesystem::path& data,
+                                           const Clock& clock) {
   const std::vector<std::filesystem::path>& samples = options.settings.warm_up;
   if (!samples.empty()) {
     BASCULE_ASSIGN(const Measured measured, run_on_samples(model, samples, options.read_sample, clock));
@@ -70,6 +73,13 @@ Result<std::optional<Measured>> first_runs(const ColdModel& model, content::Mode
         {.name = "run on samples",
          .value = fmt::format("{:.3f} ms", to_ms(measured.run)),
          .origin = fmt::format("measured at load with '{}'", samples.front().filename().string())});
+    return measured;
+  }
+  if (info.config != nullptr && !info.config->warm_up.empty()) {
+    BASCULE_ASSIGN(const Measured measured, run_on_requests(model, info.config->warm_up, data, clock));
+    info.facts.push_back({.name = "run on requests",
+                          .value = fmt::format("{:.3f} ms", to_ms(measured.run)),
+                          .origin = fmt::format("measured at load with those of {}", info.config->origin)});
     return measured;
   }
   const Result<Measured> measured = run_on_zeros(model, clock);
@@ -120,12 +130,49 @@ Sharing choose_static_batch(const backend::Executable& executable, tasks::Unders
                  .saved = trial->alone - trial->each};
 }
 
+Result<std::unique_ptr<backend::Executable>> load_executable(const ModelSource& source,
+                                                             const backend::Backend& backend, int threads) {
+  if (source.config == nullptr) return backend.load(source.file, {.threads = threads});
+  backend::ModelSpec declared;
+  if (!source.engine.empty()) {
+    BASCULE_ASSIGN(declared, declared_spec(*source.config));
+  }
+  BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable,
+                 backend.load(source.file, {.threads = threads, .declared = &declared}));
+  return configure(std::move(executable), *source.config);
+}
+
+// What the configuration says beyond the tensors themselves.
+Result<void> apply_config(const ModelSource& source, content::ModelInfo& info) {
+  const content::ModelConfig& config = *source.config;
+  info.config = source.config;
+  BASCULE_ASSIGN(info.labels, read_labels(source));
+  if (config.sequences) {
+    // The server fills these; requests do not bring them.
+    std::erase_if(info.inputs, [&](const tensor::TensorSpec& input) {
+      return std::ranges::find(config.sequences->controls, input.name, &content::ControlInput::name) !=
+             config.sequences->controls.end();
+    });
+  }
+  if (config.max_batch_size == 0U && info.batchable) {
+    info.batchable = false;
+    info.facts.push_back({.name = "shared runs",
+                          .value = "no",
+                          .origin = fmt::format("{}: max_batch_size is 0", config.origin)});
+  }
+  for (const std::string& what : config.not_done) {
+    info.facts.push_back({.name = "not done", .value = what, .origin = config.origin});
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Handle> load_model(const ModelSource& source, const backend::Backend& backend,
                           const LoaderOptions& options, const Clock& clock) {
+  if (source.problem) return *source.problem;
   BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable,
-                 backend.load(source.file, {.threads = options.settings.threads}));
+                 load_executable(source, backend, options.settings.threads));
   tasks::TaskOptions task_options = options.task;
   task_options.letterbox = options.settings.letterbox;
   tasks::Understanding understood = tasks::understand(executable->spec(), task_options);
@@ -133,13 +180,18 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   info.name = source.name;
   info.version = source.version;
   info.backend = backend.name();
+  if (source.config != nullptr) {
+    BASCULE_TRY(apply_config(source, info));
+  }
   info.file = source.file.filename().string();
+  info.metadata_literal = tasks::write_python_dict(executable->spec().metadata);
   std::error_code code;
   const std::uintmax_t bytes = std::filesystem::file_size(source.file, code);
   info.file_bytes = code ? 0 : bytes;
 
   const ColdModel cold{.executable = *executable, .task = understood.task.get(), .info = info};
-  BASCULE_ASSIGN(const std::optional<Measured> measured, first_runs(cold, info, options, clock));
+  BASCULE_ASSIGN(const std::optional<Measured> measured,
+                 first_runs(cold, info, options, source.home / "warmup", clock));
   Sharing sharing =
       measured ? choose_sharing(*executable, info, options, measured->fastest, clock) : Sharing{};
   if (backend::static_batch(executable->spec()) > 0) {

@@ -64,9 +64,9 @@ void Manager::start(const Found& found, Done done) {
   });
 }
 
-void Manager::load(const std::string& name, Done done) {
+void Manager::load(const std::string& name, std::shared_ptr<const content::LoadOverride> with, Done done) {
   auto shared = std::make_shared<Done>(std::move(done));
-  auto posted = post([this, name, shared] { load_named(name, shared); });
+  auto posted = post([this, name, with = std::move(with), shared] { load_named(name, with.get(), shared); });
   if (!posted) (*shared)(std::move(posted));
 }
 
@@ -132,7 +132,20 @@ Result<void> Manager::load_all(const Sources& sources) {
   return first;
 }
 
-void Manager::load_named(const std::string& name, std::shared_ptr<Done> done) {
+void Manager::load_overridden(const std::string& name, const content::LoadOverride& with,
+                              std::shared_ptr<Done> done) {
+  Result<Sources> sources = options_.override_sources
+                                ? options_.override_sources(name, with)
+                                : invalid_argument("This server takes no configurations with a load.");
+  if (!sources) {
+    return (*done)(with_reason(std::move(sources).error(), text::shortened(name), Reason::kLoadFailed));
+  }
+  queue_load(name, *std::move(sources), true, std::move(done));
+}
+
+void Manager::load_named(const std::string& name, const content::LoadOverride* with,
+                         std::shared_ptr<Done> done) {
+  if (with != nullptr) return load_overridden(name, *with, std::move(done));
   Found found = options_.scan();
   tell(found);
   const auto all = by_name(std::move(found.sources));
@@ -150,6 +163,11 @@ void Manager::load_named(const std::string& name, std::shared_ptr<Done> done) {
         not_found(fmt::format("No path that is served holds a model '{}'; {}", text::shortened(name), hint)),
         text::shortened(name), Reason::kLoadFailed));
   }
+  queue_load(name, own->second, false, std::move(done));
+}
+
+void Manager::queue_load(const std::string& name, Sources sources, bool overrides,
+                         std::shared_ptr<Done> done) {
   if (jobs_.size() >= kMaxJobs) {
     return (*done)(with_reason(
         {.code = Code::kResourceExhausted,
@@ -162,7 +180,8 @@ void Manager::load_named(const std::string& name, std::shared_ptr<Done> done) {
   Job& job = jobs_.emplace_back(Job{.name = name,
                                     .kind = Job::Kind::kLoad,
                                     .on_use = on_use,
-                                    .sources = own->second,
+                                    .overrides = overrides,
+                                    .sources = std::move(sources),
                                     .done = std::move(done)});
   begin(job);
 }
@@ -174,8 +193,10 @@ Result<void> Manager::unload_named(const std::string& name) {
                        text::shortened(name), Reason::kUnloadFailed);
   }
   model->second.wish = Wish::kHeld;
+  model->second.overridden = false;
   for (auto& [version, state] : model->second.versions) {
     retire(state);
+    state.source.keeps = nullptr;  // the next load goes back to the paths
     catalog_.set_unloaded(name, version, "It was unloaded on request.");
     log::info("{} version {}: unloaded on request", name, version);
   }
@@ -187,7 +208,8 @@ void Manager::load_wanted(const std::string& name) {
   const bool held = model == models_.end() || model->second.wish == Wish::kHeld;
   if (held && options_.sabotage != Sabotage::kUseBringsBackUnloaded) return wake(name, {});
   Job job{.name = name, .kind = Job::Kind::kUse, .on_use = true};
-  const Found found = options_.scan();  // the files may have changed since they were last looked at
+  // The files may have changed since they were last looked at.
+  const Found found = model->second.overridden ? Found{} : options_.scan();
   for (auto& [key, version] : model->second.versions) {
     if (version.serves) continue;
     const auto now = std::ranges::find_if(found.sources, [&](const ModelSource& source) {
@@ -228,6 +250,7 @@ bool Manager::rescan_now() {
 bool Manager::update(const std::string& name, const Sources& sources) {
   const auto [at, fresh] = models_.try_emplace(name);
   Model& model = at->second;
+  if (model.overridden) return true;
   if (fresh && !options_.wanted(name)) model.wish = options_.load_on_use ? Wish::kOnUse : Wish::kHeld;
   model.missing = false;
   if (model.wish != Wish::kLoaded) {
@@ -289,7 +312,7 @@ bool Manager::drop_missing(const std::map<std::string, Sources>& found) {
   bool settled = true;
   for (auto at = models_.begin(); at != models_.end();) {
     auto& [name, model] = *at;
-    if (found.contains(name)) {
+    if (found.contains(name) || model.overridden) {
       ++at;
     } else if (!std::exchange(model.missing, true)) {
       settled = false;

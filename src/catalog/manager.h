@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -17,6 +18,7 @@
 #include "catalog/retired.h"
 #include "catalog/sabotage.h"
 #include "catalog/source.h"
+#include "content/load_override.h"
 
 namespace bascule::catalog {
 
@@ -28,6 +30,10 @@ struct ManagerOptions {
   std::function<bool(const std::string& name)> wanted = [](const std::string&) { return true; };
   // Loads and warms up one version; called on the loader.
   std::function<Result<Handle>(const ModelSource& source)> load;
+  // Where the models of a load come from that brings a configuration, or files; called on the loader. Absent:
+  // such a load is refused.
+  std::function<Result<std::vector<ModelSource>>(const std::string& name, const content::LoadOverride& with)>
+      override_sources = {};
   // After every load, before the catalog knows of it.
   std::function<void(const ModelSource& source, const Result<Handle>& model, Duration took)> loaded;
   // After whatever may have changed what serves; called on the loader.
@@ -71,7 +77,10 @@ class Manager {
   // served any more go when all of that went well.
   // Errors: kLoadFailed with the code of what went wrong: kNotFound where no path holds the model,
   // kInvalidArgument where it alone needs more than the memory budget.
-  void load(const std::string& name, Done done);
+  void load(const std::string& name, Done done) { load(name, nullptr, std::move(done)); }
+  // `with`, where not null, is in place of what the paths hold until the model is loaded anew: no rescan
+  // touches such a model meanwhile. Errors: those of ManagerOptions::override_sources, too.
+  void load(const std::string& name, std::shared_ptr<const content::LoadOverride> with, Done done);
   // Requests that pinned a version finish. Nothing but `load` brings the model back, as
   // long as its files are there.
   // Errors: kNotFound with kUnloadFailed.
@@ -106,6 +115,7 @@ class Manager {
   struct Model {
     Wish wish = Wish::kLoaded;
     bool missing = false;
+    bool overridden = false;  // it was loaded with an override
     std::map<std::string, Version> versions;
   };
   using Sources = std::vector<ModelSource>;
@@ -115,6 +125,7 @@ class Manager {
     std::string name;
     Kind kind = Kind::kFit;
     bool on_use = false;  // requests may wait for it, now and after a failure
+    bool overrides = false;
     Sources sources;
     std::size_t next = 0;
     Result<void> result = {};  // the first failure
@@ -130,7 +141,10 @@ class Manager {
   Result<void> post(std::move_only_function<void()> work);
   void post(Done done, std::move_only_function<Result<void>()> work);
   Result<void> load_all(const Sources& sources);
-  void load_named(const std::string& name, std::shared_ptr<Done> done);
+  void load_named(const std::string& name, const content::LoadOverride* with, std::shared_ptr<Done> done);
+  void load_overridden(const std::string& name, const content::LoadOverride& with,
+                       std::shared_ptr<Done> done);
+  void queue_load(const std::string& name, Sources sources, bool overrides, std::shared_ptr<Done> done);
   Result<void> unload_named(const std::string& name);
   void load_wanted(const std::string& name);
   void wake(const std::string& name, const Result<void>& result);

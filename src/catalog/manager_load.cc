@@ -163,6 +163,7 @@ void Manager::finish(Job& job) {
     }
   } else {
     const bool served = serves(model->second);
+    if (job.kind == Job::Kind::kLoad && job.result) model->second.overridden = job.overrides;
     if (job.kind == Job::Kind::kLoad && job.result) drop_others(job.name, job.sources);
     model->second.wish = served || !job.on_use ? Wish::kLoaded : Wish::kOnUse;
   }

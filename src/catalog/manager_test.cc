@@ -59,7 +59,7 @@ class Managing : public testing::Test {
   void start(VersionPolicy versions = {}, bool wanted = true) {
     ManagerOptions options;
     options.scan = [this, versions = std::move(versions)] {
-      return scan_models({{.path = root_}}, versions, backend_);
+      return scan_models({{.path = root_}}, {.versions = versions}, backend_);
     };
     options.wanted = [wanted](const std::string&) { return wanted; };
     options.load = [this](const ModelSource& source) -> Result<Handle> {

@@ -1,9 +1,8 @@
 #include "catalog/source.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -14,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "catalog/source_files.h"
 
 namespace bascule::catalog {
 namespace {
@@ -59,31 +59,12 @@ std::optional<Error> foreign_file(const fs::path& file) {
   return std::nullopt;
 }
 
-std::vector<fs::path> sorted_children(const fs::path& folder) {
-  std::vector<fs::path> children;
-  std::error_code code;
-  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
-    if (!it->path().filename().native().starts_with('.')) children.push_back(it->path());
-  }
-  std::ranges::sort(children);
-  return children;
-}
-
 Result<void> check_name(const std::string& name) {
   if (valid_model_name(name)) return {};
   return invalid_argument(fmt::format(
       "'{}' cannot name a model: use 1 to 128 letters, digits, '_', '-' and '.'. Rename the file, or "
       "give a name with --name.",
       text::shortened(name)));
-}
-
-// All zeros for a file that is not there any more.
-FileStamp stamp_of(const fs::path& file) {
-  struct stat found = {};
-  if (::stat(file.c_str(), &found) != 0) return {};
-  return {.bytes = static_cast<std::uint64_t>(found.st_size),
-          .inode = found.st_ino,
-          .modified_ns = found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec};
 }
 
 ModelSource plain_source(std::string name, const fs::path& file) {
@@ -98,64 +79,21 @@ ModelSource plain_source(std::string name, const fs::path& file) {
           .settings = settings};
 }
 
-// NAME/VERSION/model.EXT for every decimal VERSION that holds one.
-std::vector<ModelSource> versions_in(const fs::path& folder, const backend::Backend& backend) {
-  std::vector<ModelSource> found;
-  std::error_code code;
-  const fs::path settings = folder / "model.yaml";
-  for (const fs::path& child : sorted_children(folder)) {
-    const auto number = text::parse_int(child.filename().string());
-    if (!number || *number <= 0 || !fs::is_directory(child, code)) continue;
-    for (const fs::path& file : sorted_children(child)) {
-      if (file.stem() != "model" || !backend.accepts(file)) continue;
-      found.push_back({.name = folder.filename().string(),
-                       .version = fmt::format("{}", *number),
-                       .file = file,
-                       .note = {},
-                       .stamp = {.model = stamp_of(file), .settings = stamp_of(settings)},
-                       .home = folder,
-                       .settings = settings});
-      break;
-    }
-  }
-  if (fs::exists(folder / "config.pbtxt", code)) {
-    for (ModelSource& source : found) {
-      source.note = "its config.pbtxt is not read yet; names, shapes and batching come from the model file";
-    }
-  }
-  return found;
+void append(std::vector<ModelSource>& out, std::vector<ModelSource> more) {
+  std::ranges::move(more, std::back_inserter(out));
 }
 
-std::uint64_t number_of(const ModelSource& source) {
-  return static_cast<std::uint64_t>(text::parse_int(source.version).value_or(0));
-}
-
-void append_chosen(std::vector<ModelSource>& out, std::vector<ModelSource> versions,
-                   const VersionPolicy& policy) {
-  std::ranges::sort(versions, std::ranges::greater{}, number_of);
-  std::size_t taken = 0;
-  for (ModelSource& source : versions) {
-    if (policy.specific.empty()) {
-      if (policy.latest != 0 && taken == policy.latest) break;
-    } else if (std::ranges::find(policy.specific, number_of(source)) == policy.specific.end()) {
-      continue;
-    }
-    ++taken;
-    out.push_back(std::move(source));
-  }
-}
-
-Result<void> find_in_folder(const fs::path& given, const VersionPolicy& policy,
-                            const backend::Backend& backend, std::vector<ModelSource>& out) {
+Result<void> find_in_folder(const fs::path& given, const Look& look, const backend::Backend& backend,
+                            std::vector<ModelSource>& out) {
   std::error_code code;
   const fs::path folder = fs::canonical(given, code);
   if (code) return not_found(fmt::format("There is no folder '{}'.", given.string()));
   const std::size_t before = out.size();
-  append_chosen(out, versions_in(folder, backend), policy);
+  append(out, sources_in(folder, look, backend));
   for (const fs::path& child : sorted_children(folder)) {
     if (out.size() > before && text::parse_int(child.filename().string())) continue;
     if (fs::is_directory(child, code)) {
-      append_chosen(out, versions_in(child, backend), policy);
+      append(out, sources_in(child, look, backend));
     } else if (backend.accepts(child)) {
       out.push_back(plain_source(child.stem().string(), child));
     }
@@ -169,12 +107,12 @@ Result<void> find_in_folder(const fs::path& given, const VersionPolicy& policy,
       given.string()));
 }
 
-Result<void> find_at(const fs::path& path, const VersionPolicy& policy, const backend::Backend& backend,
+Result<void> find_at(const fs::path& path, const Look& look, const backend::Backend& backend,
                      std::vector<ModelSource>& out) {
   std::error_code code;
   const fs::file_status status = fs::status(path, code);
   if (!fs::exists(status)) return not_found(fmt::format("There is no file or folder '{}'.", path.string()));
-  if (fs::is_directory(status)) return find_in_folder(path, policy, backend, out);
+  if (fs::is_directory(status)) return find_in_folder(path, look, backend, out);
   if (auto error = foreign_file(path)) return *std::move(error);
   if (!backend.accepts(path)) {
     return invalid_argument(fmt::format(
@@ -184,10 +122,10 @@ Result<void> find_at(const fs::path& path, const VersionPolicy& policy, const ba
   return {};
 }
 
-Result<std::vector<ModelSource>> find_named(const ModelPath& wanted, const VersionPolicy& policy,
+Result<std::vector<ModelSource>> find_named(const ModelPath& wanted, const Look& look,
                                             const backend::Backend& backend) {
   std::vector<ModelSource> found;
-  BASCULE_TRY(find_at(wanted.path, policy, backend, found));
+  BASCULE_TRY(find_at(wanted.path, look, backend, found));
   if (wanted.name.empty()) return found;
   std::set<fs::path> homes;
   for (const ModelSource& source : found) homes.insert(source.home);
@@ -253,8 +191,7 @@ Result<void> drop_badly_named(const fs::path& given, std::vector<ModelSource>& s
 
 }  // namespace
 
-Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& versions,
-                  const backend::Backend& backend) {
+Found scan_models(const std::vector<ModelPath>& paths, const Look& look, const backend::Backend& backend) {
   Found all;
   struct Home {
     fs::path path;
@@ -262,7 +199,7 @@ Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& vers
   };
   std::map<std::string, Home> homes;
   for (const ModelPath& path : paths) {
-    Result<std::vector<ModelSource>> found = find_named(path, versions, backend);
+    Result<std::vector<ModelSource>> found = find_named(path, look, backend);
     Result<void> named = found ? drop_badly_named(path.path, *found, all.skipped) : Error(found.error());
     if (!named) {
       all.problems.push_back(std::move(named).error());
@@ -284,8 +221,8 @@ Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& vers
 }
 
 Result<std::vector<ModelSource>> find_models(const std::vector<ModelPath>& paths,
-                                             const backend::Backend& backend, const VersionPolicy& versions) {
-  Found found = scan_models(paths, versions, backend);
+                                             const backend::Backend& backend, const Look& look) {
+  Found found = scan_models(paths, look, backend);
   if (!found.problems.empty()) return std::move(found.problems.front());
   return std::move(found.sources);
 }

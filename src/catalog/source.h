@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +15,10 @@
 #include "content/model_config.h"
 
 namespace bascule::catalog {
+
+using content::VersionPolicy;
+// "latest:N", "all" or "specific:N,N". Errors: kInvalidArgument.
+Result<VersionPolicy> parse_version_policy(std::string_view text);
 
 // What tells a changed file from an unchanged one.
 // Thread-safety: a value.
@@ -27,6 +34,7 @@ struct FileStamp {
 struct SourceStamp {
   FileStamp model;
   FileStamp settings;  // all zeros where there is no such file
+  FileStamp config;    // likewise
   bool operator==(const SourceStamp&) const = default;
 };
 
@@ -35,17 +43,32 @@ struct ModelSource {
   std::string name;
   std::string version;  // decimal, "1" for plain files
   std::filesystem::path file;
-  std::string note;            // something the user should know, e.g. a config.pbtxt that is not read
+  std::string note;            // something the user should know
   SourceStamp stamp = {};      // as it was found
   std::filesystem::path home;  // the file, or the folder that holds its versions
   // Where the model's own settings would lie: NAME/model.yaml, or yolo.yaml beside yolo.onnx.
   std::filesystem::path settings = {};
   std::size_t given = 0;  // which of the paths led to it
+  // What its configuration declares (NAME/config.pbtxt); null where there is none.
+  std::shared_ptr<const content::ModelConfig> config = {};
+  bool overridden = false;                 // the configuration came with the request to load it
+  std::string engine = {};                 // the name of the engine; empty: the one that takes such a file
+  std::optional<Error> problem = {};       // why it cannot be served, known before any of it is loaded
+  std::shared_ptr<const void> keeps = {};  // files that are there as long as this is
 };
 
-using content::VersionPolicy;
-// "latest:N", "all" or "specific:N,N". Errors: kInvalidArgument.
-Result<VersionPolicy> parse_version_policy(std::string_view text);
+// How the configurations of models are read: of the model in a folder; null where it has none. Errors:
+// kInvalidArgument; the model is then listed with it, and not served.
+using ConfigReader =
+    std::function<Result<std::shared_ptr<const content::ModelConfig>>(const std::filesystem::path& folder)>;
+
+// How folders are looked at.
+// Thread-safety: a value.
+struct Look {
+  VersionPolicy versions = {};
+  bool versions_win = false;      // over what a model's configuration says of them
+  ConfigReader read_config = {};  // absent: configurations are not looked at
+};
 
 // A path that was given to serve, and the name its model shall have.
 // Thread-safety: a value.
@@ -61,15 +84,13 @@ struct Found {
   // Files in a folder, beside others, that cannot be served as they are called: a sentence each.
   std::vector<std::string> skipped;
 };
-Found scan_models(const std::vector<ModelPath>& paths, const VersionPolicy& versions,
-                  const backend::Backend& backend);
+Found scan_models(const std::vector<ModelPath>& paths, const Look& look, const backend::Backend& backend);
 
 // Finds the models that paths mean: a model file, a folder of model files, or a repository
 // (NAME/VERSION/model.EXT). Nothing may be wrong but what scan_models skips.
 // Errors: kNotFound; kInvalidArgument where nothing fits, where a name is given to several models or two
 // models share one, and for .pt, .engine, .mar and the like with the command that turns them into ONNX.
 Result<std::vector<ModelSource>> find_models(const std::vector<ModelPath>& paths,
-                                             const backend::Backend& backend,
-                                             const VersionPolicy& versions = {});
+                                             const backend::Backend& backend, const Look& look = {});
 
 }  // namespace bascule::catalog

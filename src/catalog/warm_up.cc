@@ -29,22 +29,6 @@ Result<tensor::Tensor> zeros(const tensor::TensorSpec& spec, const content::Mode
   return std::move(slot.tensor);
 }
 
-// Runs until the budget is used.
-Result<Measured> measure(const backend::Executable& executable, const Inputs& inputs, const Clock& clock) {
-  Measured measured{.run = {}};
-  for (const tensor::NamedTensor& input : inputs) measured.bytes += input.tensor.bytes.size();
-  const TimePoint begin = clock.now();
-  for (int i = 0; i < kMeasuredRuns; ++i) {
-    const TimePoint start = clock.now();
-    BASCULE_TRY(executable.run(inputs, {}));
-    const Duration took = clock.now() - start;
-    measured.run = std::max(measured.run, took);
-    measured.fastest = std::min(measured.fastest, took);
-    if (clock.now() - begin > kMeasureBudget) break;
-  }
-  return measured;
-}
-
 // The rows of a sample at the front of the model's fixed batch, zeros behind them; as they are where it has
 // none.
 Result<Inputs> filled_up(Inputs inputs, std::size_t rows) {
@@ -100,6 +84,22 @@ Result<Inputs> run_sample(const ColdModel& model, const std::filesystem::path& f
 }
 
 }  // namespace
+
+Result<Measured> measure(const backend::Executable& executable,
+                         const std::vector<tensor::NamedTensor>& inputs, const Clock& clock) {
+  Measured measured{.run = {}};
+  for (const tensor::NamedTensor& input : inputs) measured.bytes += input.tensor.bytes.size();
+  const TimePoint begin = clock.now();
+  for (int i = 0; i < kMeasuredRuns; ++i) {
+    const TimePoint start = clock.now();
+    BASCULE_TRY(executable.run(inputs, {}));
+    const Duration took = clock.now() - start;
+    measured.run = std::max(measured.run, took);
+    measured.fastest = std::min(measured.fastest, took);
+    if (clock.now() - begin > kMeasureBudget) break;
+  }
+  return measured;
+}
 
 tensor::Shape warm_up_shape(const tensor::TensorSpec& spec, const content::ModelInfo& info) {
   tensor::Shape shape = spec.shape;

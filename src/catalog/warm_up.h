@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "content/infer.h"
+#include "content/model_config.h"
 #include "content/model_info.h"
 #include "tasks/task.h"
 
@@ -44,5 +45,15 @@ Result<Measured> run_on_zeros(const ColdModel& model, const Clock& clock);
 // cannot be read, does not fit the model or fails, with the file's name.
 Result<Measured> run_on_samples(const ColdModel& model, const std::vector<std::filesystem::path>& files,
                                 const SampleReader& read, const Clock& clock);
+
+// Runs every request that a configuration declares for that, as often as it says, then measures with the
+// first. `folder`: with the files of data that they name. Errors: of the first that does not fit the model or
+// fails, with its name.
+Result<Measured> run_on_requests(const ColdModel& model, const std::vector<content::WarmUpRequest>& requests,
+                                 const std::filesystem::path& folder, const Clock& clock);
+
+// Runs the model on these inputs until its time is known.
+Result<Measured> measure(const backend::Executable& executable,
+                         const std::vector<tensor::NamedTensor>& inputs, const Clock& clock);
 
 }  // namespace bascule::catalog

@@ -35,10 +35,12 @@ struct Option {
 enum class Origin {
   kDefault,
   kFile,         // the top level of --config: of a model's setting, the default for all models
+  kModelConfig,  // config.pbtxt, beside the model
   kModelFile,    // model.yaml, beside the model
   kModelEntry,   // the model's entry in the `models:` list of --config
   kEnvironment,  // of a model's setting, for all models, as a flag
-  kFlag
+  kFlag,
+  kOverride  // the configuration that a model was asked to be loaded with
 };
 
 // Where a value stands. Thread-safety: a value.

@@ -14,6 +14,8 @@
 #include "grpc/bytes.h"
 #include "grpc/infer_call.h"
 #include "protocol/v2/messages.h"
+#include "protocol/v2/model_config.h"
+#include "protocol/v2/model_load.h"
 #include "protocol/v2/shared_memory.h"
 
 namespace bascule::grpc_front {
@@ -67,23 +69,32 @@ class InferenceService final : public grpc::Service {
                   v2::write_server_metadata_message(context_.options.server_name,
                                                     context_.options.server_version, memory().allowed()));
   }
-  // Waits where the model loads on use.
   Reactor* ModelMetadata(Call* call, const Bytes* request, Bytes* reply) {
-    const auto body = body_of(*request, context_.options.max_message_bytes);
-    if (!body) return fail(*call, body.error());
+    return describe(*call, *request, *reply, [this](const v2::NamedCall& named) -> Result<std::string> {
+      BASCULE_ASSIGN(const auto info, control().model(named.model, named.version));
+      return v2::write_model_metadata_message(*info, control().ready_versions(named.model));
+    });
+  }
+  Reactor* ModelConfig(Call* call, const Bytes* request, Bytes* reply) {
+    return describe(*call, *request, *reply, [this](const v2::NamedCall& named) -> Result<std::string> {
+      BASCULE_ASSIGN(const auto served, control().served(named.model, named.version));
+      return v2::write_model_config_message(served);
+    });
+  }
+  // A call about a loaded model; waits where the model loads on use.
+  template <class Make>
+  Reactor* describe(Call& call, const Bytes& request, Bytes& reply, Make make) {
+    const auto body = body_of(request, context_.options.max_message_bytes);
+    if (!body) return fail(call, body.error());
     const auto named = v2::parse_named_message(*body);
-    if (!named) return fail(*call, named.error());
-    Reactor* const reactor = call->DefaultReactor();
+    if (!named) return fail(call, named.error());
+    Reactor* const reactor = call.DefaultReactor();
     context_.services.inference.await(
         named->model, named->version, std::nullopt,
-        [this, reactor, reply, model = named->model, version = named->version](const Result<void>& waited) {
-          const auto message = [&]() -> Result<std::string> {
-            BASCULE_TRY(waited);
-            BASCULE_ASSIGN(const auto info, control().model(model, version));
-            return v2::write_model_metadata_message(*info, control().ready_versions(model));
-          }();
+        [this, reactor, &reply, named = *named, make](const Result<void>& waited) {
+          const Result<std::string> message = waited ? make(named) : Error(waited.error());
           if (message) {
-            *reply = buffer_of(*message);
+            reply = buffer_of(*message);
           } else {
             context_.accounts.refused("", "", kLabel, message.error());
           }
@@ -106,11 +117,14 @@ class InferenceService final : public grpc::Service {
   }
   Reactor* RepositoryModelLoad(Call* call, const Bytes* request, Bytes* reply) {
     *reply = buffer_of(std::string());
-    return change(*call, *request, v2::parse_load_message, &serving::ControlService::load);
+    return change(*call, *request, v2::parse_load_message, [this](v2::LoadCall call_read, auto done) {
+      control().load(call_read.model, std::move(call_read.with), std::move(done));
+    });
   }
   Reactor* RepositoryModelUnload(Call* call, const Bytes* request, Bytes* reply) {
     *reply = buffer_of(std::string());
-    return change(*call, *request, v2::parse_unload_message, &serving::ControlService::unload);
+    return change(*call, *request, v2::parse_unload_message,
+                  [this](const std::string& name, auto done) { control().unload(name, std::move(done)); });
   }
   Reactor* ModelInfer(Call* call, const Bytes* request, Bytes* reply) {
     return answer_infer(context_, *call, *request, *reply);
@@ -177,17 +191,15 @@ class InferenceService final : public grpc::Service {
     return finish(call, reply, *std::move(message));
   }
 
-  // Loads or unloads the model that `parse` finds in the request; the reply is empty.
-  Reactor* change(Call& call, const Bytes& request,
-                  Result<std::string> (*parse)(const protocol::RequestBody&),
-                  void (serving::ControlService::*act)(const std::string&,
-                                                       serving::ControlService::Done)) const {
+  // Does with `act` what `parse` finds in the request; the reply is empty.
+  template <class Parse, class Act>
+  Reactor* change(Call& call, const Bytes& request, Parse parse, Act act) const {
     const auto body = body_of(request, context_.options.max_message_bytes);
     if (!body) return fail(call, body.error());
-    const auto name = parse(*body);
-    if (!name) return fail(call, name.error());
+    auto asked = parse(*body);
+    if (!asked) return fail(call, asked.error());
     Reactor* const reactor = call.DefaultReactor();
-    (control().*act)(*name, [this, reactor](const Result<void>& done) {
+    act(*std::move(asked), [this, reactor](const Result<void>& done) {
       if (!done) context_.accounts.refused("", "", kLabel, done.error());
       reactor->Finish(done ? grpc::Status::OK : status_of(done.error(), context_.options.dialect));
     });
@@ -220,7 +232,7 @@ const InferenceService::Method InferenceService::kMethods[] = {
      &InferenceService::ServerMetadata},
     {"/inference.GRPCInferenceService/ModelMetadata", RouteClass::kMetadata,
      &InferenceService::ModelMetadata},
-    {"/inference.GRPCInferenceService/ModelConfig", RouteClass::kMetadata, nullptr},
+    {"/inference.GRPCInferenceService/ModelConfig", RouteClass::kMetadata, &InferenceService::ModelConfig},
     {"/inference.GRPCInferenceService/ModelStatistics", RouteClass::kStatistics,
      &InferenceService::ModelStatistics},
     {"/inference.GRPCInferenceService/RepositoryIndex", RouteClass::kMetadata,

@@ -163,9 +163,9 @@ std::expected<Admission, Refusal> Handlers::admit_known(Admission admission, con
       admission.kind = "pictures";
       admission.limit = options_.max_binary_bytes;
       break;
-    case Endpoint::kModelLoad:  // it may try to bring a whole model
-      admission.kind = "JSON";
-      admission.limit = options_.max_json_bytes;
+    case Endpoint::kModelLoad:  // it may bring a whole model
+      admission.kind = "models";
+      admission.limit = options_.max_binary_bytes;
       break;
     default: admission.kind = "a request that needs no body"; admission.limit = kUnusedBody;
   }
@@ -235,6 +235,13 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
           admission, started,
           [self = shared_from_this(), match = admission.match, started](Done next) mutable {
             next(self->model_metadata(match, started));
+          },
+          std::move(done));
+    case Endpoint::kModelConfig:
+      return when_loaded(
+          admission, started,
+          [self = shared_from_this(), match = admission.match, started](Done next) mutable {
+            next(self->model_config(match, started));
           },
           std::move(done));
     case Endpoint::kInfer:

@@ -77,6 +77,8 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                TimePoint started, Done done);
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
+  void load(const Match& match, const protocol::RequestBody& body, TimePoint started, Done done);
+  serving::ControlService::Done when_changed(const Match& match, TimePoint started, Done done);
   [[nodiscard]] protocol::Dialect dialect_of(const Route& route) const;
   [[nodiscard]] Refusal refusal_of(const Route& route, unsigned status, Error error) const;
   std::expected<access::KeyPtr, Refusal> admit_caller(const Route& route, const RequestHead& head) const;
@@ -91,6 +93,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   Reply shared_memory(const Match& match, const protocol::RequestBody& body, TimePoint started);
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
   Reply model_metadata(const Match& match, TimePoint started);
+  Reply model_config(const Match& match, TimePoint started);
   Reply model_ready(const Match& match, TimePoint started);
   Reply deployment_health(const Match& match, TimePoint started);
   Reply statistics(const Match& match, TimePoint started);

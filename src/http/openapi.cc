@@ -38,6 +38,7 @@ constexpr Operation kOperations[] = {
     {kServerMetadata, "Name, version and extensions of the server.", "ServerMetadata"},
     {kModelList, "Names of all models.", "ModelList"},
     {kModelMetadata, "Inputs, outputs and versions of a model.", "ModelMetadata"},
+    {kModelConfig, "The model's configuration in Triton's terms.", "ModelConfig"},
     {kModelReady, "Whether a request to the model would be answered.", "Ready"},
     {kStatistics, "What models did since the server started.", "Statistics"},
     {kMetrics, "Counters and histograms for Prometheus.", "Text", {}, false, {}, kExposition},

@@ -41,6 +41,8 @@ constexpr Route kRoutes[] = {
      Who::kStatistics},  // before a model of that name, as in Triton
     {Method::kGet, "/v2/models/{model}", kModelMetadata, kV2, "v2", Who::kMetadata},
     {Method::kGet, "/v2/models/{model}/versions/{version}", kModelMetadata, kV2, "v2", Who::kMetadata},
+    {Method::kGet, "/v2/models/{model}/config", kModelConfig, kV2, "v2", Who::kMetadata},
+    {Method::kGet, "/v2/models/{model}/versions/{version}/config", kModelConfig, kV2, "v2", Who::kMetadata},
     {Method::kGet, "/v2/models/{model}/ready", kModelReady, kV2, "v2", Who::kMetadata},
     {Method::kGet, "/v2/models/{model}/versions/{version}/ready", kModelReady, kV2, "v2", Who::kMetadata},
     {Method::kGet, "/v2/models/{model}/stats", kStatistics, kV2, "v2", Who::kStatistics},

@@ -21,6 +21,7 @@ enum class Endpoint {
   kServerMetadata,
   kModelList,
   kModelMetadata,
+  kModelConfig,
   kModelReady,
   kStatistics,
   kMetrics,

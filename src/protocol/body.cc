@@ -8,7 +8,7 @@ namespace bascule::protocol {
 namespace {
 
 // Texts that clients of one dialect look for; everything else is the error's own sentence.
-std::string v2_text(const Error& error) {
+std::string v2_text(const Error& error, bool triton) {
   switch (error.reason) {
     case Reason::kUnknownModel:
       // Triton's wording, which its clients and tests match.
@@ -24,9 +24,10 @@ std::string v2_text(const Error& error) {
     case Reason::kDuplicateOutput:
       return fmt::format("output '{}' already exists in request", error.fields.name);
     case Reason::kLoadFailed:
-      return fmt::format("failed to load '{}'{}: {}", error.fields.name,
-                         error.code == Code::kNotFound ? ", failed to poll from model repository" : "",
-                         error.message);
+      return fmt::format(
+          "failed to load '{}'{}: {}", error.fields.name,
+          triton || error.code == Code::kNotFound ? ", failed to poll from model repository" : "",
+          error.message);
     case Reason::kUnloadFailed:
       return fmt::format("failed to unload '{}': {}", error.fields.name, error.message);
     case Reason::kNoModelControl: return "explicit model load / unload is not allowed. " + error.message;
@@ -83,7 +84,7 @@ unsigned ultralytics_status(const Error& error) {
 }  // namespace
 
 std::string error_text(const Error& error, Dialect dialect) {
-  return speaks_v2(dialect) ? v2_text(error) : error.message;
+  return speaks_v2(dialect) ? v2_text(error, dialect == Dialect::kTriton) : error.message;
 }
 
 std::string error_body(const Error& error, Dialect dialect) {
@@ -111,6 +112,8 @@ unsigned http_status(const Error& error, Dialect dialect) {
 int grpc_status(const Error& error, Dialect dialect) {
   if (error.reason == Reason::kForbidden) return 7;     // PERMISSION_DENIED
   if (error.reason == Reason::kRateExceeded) return 8;  // RESOURCE_EXHAUSTED
+  // As there.
+  if (error.reason == Reason::kLoadFailed && dialect == Dialect::kTriton) return 13;  // INTERNAL
   switch (error.code) {
     case Code::kInvalidArgument: return 3;
     case Code::kNotFound: return 5;

@@ -25,9 +25,10 @@ bool waits_for_use(const content::ModelStatus& status) {
 
 }  // namespace
 
-void ControlService::load(const std::string& name, Done done) {
+void ControlService::load(const std::string& name, std::shared_ptr<const content::LoadOverride> with,
+                          Done done) {
   if (manager_ == nullptr) return done(no_model_control());
-  manager_->load(name, std::move(done));
+  manager_->load(name, std::move(with), std::move(done));
 }
 
 void ControlService::unload(const std::string& name, Done done) {
@@ -47,6 +48,12 @@ Result<std::shared_ptr<const content::ModelInfo>> ControlService::model(std::str
                                                                         std::string_view version) const {
   BASCULE_ASSIGN(const catalog::Handle handle, catalog_.pin(name, version));
   return handle->info;
+}
+
+Result<content::ServedModel> ControlService::served(std::string_view name, std::string_view version) const {
+  BASCULE_ASSIGN(const catalog::Handle handle, catalog_.pin(name, version));
+  return content::ServedModel{
+      .info = handle->info, .settings = handle->settings, .max_batch_size = handle->max_batch_size};
 }
 
 Result<void> ControlService::model_ready(std::string_view name, std::string_view version) const {

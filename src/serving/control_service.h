@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "catalog/manager.h"
+#include "content/model_config.h"
 #include "content/model_info.h"
 
 namespace bascule::serving {
@@ -30,15 +31,18 @@ class ControlService {
   // Errors as Catalog::pin.
   [[nodiscard]] Result<std::shared_ptr<const content::ModelInfo>> model(std::string_view name,
                                                                         std::string_view version) const;
+  // As it is served, for a reply that describes its configuration. Errors as Catalog::pin.
+  [[nodiscard]] Result<content::ServedModel> served(std::string_view name, std::string_view version) const;
   // Ready: at least one model serves, or will when a request asks for it, and none is loading unasked. The
   // error says why not.
   [[nodiscard]] Result<void> ready() const;
   // Whether a request to the model would be answered, though it may have to wait for the model to be loaded.
   // Errors as Catalog::pin.
   [[nodiscard]] Result<void> model_ready(std::string_view name, std::string_view version) const;
-  // Load, or load anew; unload. They return at once; `done` comes when it is done, on another thread or
-  // before this returns. Errors: as Manager::load and unload; kUnavailable with kNoModelControl.
-  void load(const std::string& name, Done done);
+  // Load, or load anew, `with` in place of what the paths hold where it is not null; unload. They return at
+  // once; `done` comes when it is done, on another thread or before this returns. Errors: as Manager::load
+  // and unload; kUnavailable with kNoModelControl.
+  void load(const std::string& name, std::shared_ptr<const content::LoadOverride> with, Done done);
   void unload(const std::string& name, Done done);
   [[nodiscard]] Duration alive() const { return clock_.now() - started_; }
 

@@ -59,7 +59,7 @@ TEST_F(Control, AModelThatLoadsOnUseIsReadyUnlessItFails) {
 
 TEST_F(Control, WithoutAManagerNothingIsLoadedOnRequest) {
   Reason reason{};
-  control_.load("a", [&](const Result<void>& result) { reason = result.error().reason; });
+  control_.load("a", nullptr, [&](const Result<void>& result) { reason = result.error().reason; });
   EXPECT_EQ(reason, Reason::kNoModelControl);
   reason = Reason::kNone;
   control_.unload("a", [&](const Result<void>& result) { reason = result.error().reason; });

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,5 +48,10 @@ struct PythonLimits {
 // "Displays"); nothing is evaluated. No sets, bytes, prefixes, triple quotes or numbers beyond 64 bits.
 // Errors: kInvalidArgument with the place of the first thing that is not understood, or the limit passed.
 Result<PythonValue> parse_python_literal(std::string_view text, const PythonLimits& limits = {});
+
+// Free key-value pairs as the text of one dict. A value that is a number, a list or the like in the words of
+// the Ultralytics package, which reads it that way, stands as it is; every other one as a string. Empty where
+// there are no pairs, or more than a reader takes.
+[[nodiscard]] std::string write_python_dict(const std::map<std::string, std::string>& pairs);
 
 }  // namespace bascule::tasks

@@ -95,5 +95,32 @@ TEST(PythonLiteral, SurvivesDamage) {
   }
 }
 
+TEST(PythonDict, IsWhatTheReaderReads) {
+  EXPECT_EQ(write_python_dict({}), "");
+  const std::map<std::string, std::string> pairs = {{"names", "{0: 'person', 1: \"it's\"}"},
+                                                    {"stride", " 32"},
+                                                    {"version", "8.4"},
+                                                    {"description", "it's a \\ model\n"},
+                                                    {"end2end", "True"},
+                                                    {"imgsz", "[640, 640]"},
+                                                    {"args", "{'nms': False"},
+                                                    {"batch", "__import__('os')"},
+                                                    {"raw", "\xff\xc3"}};
+  const std::string written = write_python_dict(pairs);
+  EXPECT_NE(written.find("'version': '8.4'"), std::string::npos);
+  EXPECT_NE(written.find("'end2end': True"), std::string::npos);
+  const auto read = parse_python_literal(written);
+  ASSERT_TRUE(read) << written << ": " << read.error().message;
+  EXPECT_EQ(read->find("stride")->integer(), 32);
+  EXPECT_TRUE(read->find("end2end")->truthy());
+  EXPECT_EQ(read->find("names")->dict()->size(), 2U);
+  EXPECT_EQ(read->find("imgsz")->list()->size(), 2U);
+  EXPECT_EQ(*read->find("description")->text(), pairs.at("description"));
+  EXPECT_EQ(*read->find("batch")->text(), pairs.at("batch"));
+  EXPECT_EQ(*read->find("args")->text(), pairs.at("args"));
+  EXPECT_NE(read->find("raw")->text(), nullptr);
+  EXPECT_EQ(write_python_dict({{"big", std::string(2'000'000, 'x')}}), "");
+}
+
 }  // namespace
 }  // namespace bascule::tasks

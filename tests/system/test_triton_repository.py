@@ -63,10 +63,6 @@ def test_what_is_refused(client):
         client.load_model("nothing")
     with pytest.raises(InferenceServerException, match="failed to unload 'nothing'"):
         client.unload_model("nothing")
-    with pytest.raises(InferenceServerException, match="'config' is not taken yet"):
-        client.load_model("add", config='{"max_batch_size": 2}')
-    with pytest.raises(InferenceServerException, match="'file:1/model.onnx' is not taken yet"):
-        client.load_model("add", config=None, files={"file:1/model.onnx": ADD_ONE.read_bytes()})
     assert client.is_model_ready("add")
 
 

@@ -76,12 +76,6 @@ Result<bool> parse_index_message(const RequestBody& message) {
   return wire.ready();
 }
 
-Result<std::string> parse_load_message(const RequestBody& message) {
-  BASCULE_ASSIGN(const auto wire, read<inference::RepositoryModelLoadRequest>(message));
-  BASCULE_TRY(check_parameters(wire.parameters()));
-  return wire.model_name();
-}
-
 Result<std::string> parse_unload_message(const RequestBody& message) {
   BASCULE_ASSIGN(const auto wire, read<inference::RepositoryModelUnloadRequest>(message));
   BASCULE_TRY(check_parameters(wire.parameters()));

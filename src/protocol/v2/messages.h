@@ -40,9 +40,7 @@ struct NamedCall {
 Result<NamedCall> parse_named_message(const RequestBody& message);
 // RepositoryIndexRequest: whether only models that are ready are asked for.
 Result<bool> parse_index_message(const RequestBody& message);
-// RepositoryModelLoadRequest and RepositoryModelUnloadRequest: the model's name. Errors: as
-// check_control_request.
-Result<std::string> parse_load_message(const RequestBody& message);
+// RepositoryModelUnloadRequest: the model's name. Errors: as check_control_request.
 Result<std::string> parse_unload_message(const RequestBody& message);
 
 // ServerLiveResponse, ServerReadyResponse and ModelReadyResponse: alike on the wire.

@@ -17,12 +17,15 @@ std::string_view state_name(content::ModelState state) {
   return "UNAVAILABLE";
 }
 
-std::string platform_name(const content::ModelInfo& model) { return model.backend + "_" + model.format; }
+std::string platform_name(const content::ModelInfo& model) {
+  return model.format.empty() ? model.backend : model.backend + "_" + model.format;
+}
 
 std::vector<std::string_view> extensions(bool shared_memory) {
   // Only what is there: parameters of a request are checked, but no model sees them yet.
-  std::vector<std::string_view> names = {"schedule_policy", "binary_tensor_data", "statistics",
-                                         "model_repository", "model_repository(unload_dependents)"};
+  std::vector<std::string_view> names = {"schedule_policy",    "model_configuration",
+                                         "binary_tensor_data", "statistics",
+                                         "model_repository",   "model_repository(unload_dependents)"};
   if (shared_memory) names.emplace_back("system_shared_memory");
   return names;
 }
@@ -34,11 +37,10 @@ Error long_sequence_id(std::size_t size) {
 }
 
 Error unknown_control_parameter(std::string_view name) {
-  const bool known = name == "config" || name.starts_with("file:");
-  return invalid_argument(fmt::format("The parameter '{}' is not taken{}; {}.", text::shortened(name),
-                                      known ? " yet" : "",
-                                      known ? "a model is loaded as its files are: change them and load again"
-                                            : "known is unload_dependents"));
+  return invalid_argument(
+      fmt::format("The parameter '{}' is not taken; known are unload_dependents, and of a load config and "
+                  "file:PATH.",
+                  text::escape_controls(text::shortened(name))));
 }
 
 }  // namespace bascule::protocol::v2

@@ -72,9 +72,9 @@ TEST(ControlRequest, NothingAskedForIsFine) {
 
 TEST(ControlRequest, WhatIsNotDoneIsRefusedByName) {
   EXPECT_THAT(control_request(R"({"parameters":{"file:1/model.onnx":"aGk="}})").error().message,
-              HasSubstr("'file:1/model.onnx' is not taken yet"));
+              HasSubstr("'file:1/model.onnx' is not taken; known are"));
   EXPECT_THAT(control_request(R"({"parameters":{"what":1}})").error().message,
-              HasSubstr("'what' is not taken; known is unload_dependents"));
+              HasSubstr("'what' is not taken; known are unload_dependents"));
 }
 
 TEST(ControlRequest, WhatIsNoSuchObjectIsRefused) {

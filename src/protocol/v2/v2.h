@@ -85,9 +85,9 @@ Result<ReplyBody> write_infer(const content::InferResponse& response, const Repl
 Result<bool> parse_index_request(const RequestBody& body);
 // [{"name":"m","version":"1","state":"READY"|"LOADING"|"UNAVAILABLE","reason":"…"}]
 [[nodiscard]] std::string write_index(const std::vector<content::ModelStatus>& models, bool ready_only);
-// POST /v2/repository/models/{m}/load and /unload: checks that nothing is asked for that is not done. An
+// POST /v2/repository/models/{m}/unload: checks that nothing is asked for that is not done. An
 // empty body is fine, and so is the parameter "unload_dependents", since no model depends on another. Errors:
-// kInvalidArgument, for parameters that are unknown, or known but not taken yet ("config", "file:…").
+// kInvalidArgument for other parameters.
 Result<void> check_control_request(const RequestBody& body);
 
 }  // namespace bascule::protocol::v2

@@ -453,7 +453,7 @@ TEST(WriteInfer, NeverWritesATensorThatDisagreesWithItsShape) {
 TEST(Metadata, HasWhatClientsRead) {
   EXPECT_EQ(
       write_server_metadata("bascule", "0.1.0"),
-      R"x({"name":"bascule","version":"0.1.0","extensions":["schedule_policy","binary_tensor_data","statistics",)x"
+      R"x({"name":"bascule","version":"0.1.0","extensions":["schedule_policy","model_configuration","binary_tensor_data","statistics",)x"
       R"x("model_repository","model_repository(unload_dependents)"]})x");
   EXPECT_EQ(write_model_metadata(model_with(DataType::kString, {-1, 3}, true), {"1", "3"}),
             R"({"name":"m","versions":["1","3"],"platform":"onnxruntime_onnx",)"

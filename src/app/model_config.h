@@ -1,0 +1,33 @@
+#pragma once
+
+#include <memory>
+
+#include "backend/backend.h"
+#include "catalog/source.h"
+
+namespace bascule::app {
+
+// The engines that are there.
+// Thread-safety: immutable, thread-safe.
+class Engines {
+ public:
+  Engines();
+  // The one that runs model files.
+  [[nodiscard]] const backend::Backend& of_files() const { return *files_; }
+  [[nodiscard]] const backend::Backend& of(const catalog::ModelSource& source) const;
+
+ private:
+  const std::unique_ptr<backend::Backend> files_;
+  const std::unique_ptr<backend::Backend> identity_;
+};
+
+// Reads the config.pbtxt of a model's folder. `strict`: one that asks for something that is not done is an
+// error.
+[[nodiscard]] catalog::ConfigReader config_reader(bool strict);
+// Errors: kInvalidArgument where something is not done.
+Result<void> check_strictly(const content::ModelConfig& config);
+
+// A sentence that names what the configuration asks for and is not done; empty where there is nothing.
+[[nodiscard]] std::string not_done_text(const content::ModelConfig& config);
+
+}  // namespace bascule::app

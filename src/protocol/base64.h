@@ -1,0 +1,13 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bascule::protocol {
+
+// Reads standard base64 (RFC 4648, section 4) with its padding; nothing where it is anything else, white
+// space included.
+[[nodiscard]] std::optional<std::string> decode_base64(std::string_view text);
+
+}  // namespace bascule::protocol
