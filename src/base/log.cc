@@ -1,4 +1,4 @@
-#include "base/log.h"
+#include "base/log_level.h"
 
 #include <memory>
 
@@ -51,6 +51,15 @@ void configure(const Options& options) {
   l.sink->set_pattern(options.format == Format::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})"
                                                       : "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
 }
+
+Level level() {
+  for (const Level each : {Level::kDebug, Level::kInfo, Level::kWarning, Level::kError}) {
+    if (enabled(each)) return each;
+  }
+  return Level::kOff;
+}
+
+void set_level(Level level) { logger().sink->set_level(to_spdlog(level)); }
 
 bool enabled(Level level) { return logger().sink->should_log(to_spdlog(level)); }
 

@@ -11,11 +11,13 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "access/route_class.h"
+#include "base/log_level.h"
 #include "grpc/bytes.h"
 #include "grpc/infer_call.h"
 #include "protocol/v2/messages.h"
 #include "protocol/v2/model_config.h"
 #include "protocol/v2/model_load.h"
+#include "protocol/v2/settings.h"
 #include "protocol/v2/shared_memory.h"
 
 namespace bascule::grpc_front {
@@ -125,6 +127,24 @@ class InferenceService final : public grpc::Service {
     *reply = buffer_of(std::string());
     return change(*call, *request, v2::parse_unload_message,
                   [this](const std::string& name, auto done) { control().unload(name, std::move(done)); });
+  }
+  Reactor* TraceSetting(Call* call, const Bytes* request, Bytes* reply) {
+    return answer(*call, *request, *reply, [this](const protocol::RequestBody& body) -> Result<std::string> {
+      BASCULE_ASSIGN(const std::string model, v2::parse_trace_setting_message(body));
+      if (!model.empty()) {
+        const auto ready = control().model_ready(model, "");
+        if (!ready && ready.error().reason == Reason::kUnknownModel) return ready.error();
+      }
+      return v2::write_trace_settings_message();
+    });
+  }
+  Reactor* LogSettings(Call* call, const Bytes* request, Bytes* reply) {
+    return answer(*call, *request, *reply, [](const protocol::RequestBody& body) -> Result<std::string> {
+      const log::Level now = log::level();
+      BASCULE_ASSIGN(const log::Level wanted, v2::parse_log_settings_message(body, now));
+      if (wanted != now) log::set_level(wanted);
+      return v2::write_log_settings_message(log::level());
+    });
   }
   Reactor* ModelInfer(Call* call, const Bytes* request, Bytes* reply) {
     return answer_infer(context_, *call, *request, *reply);
@@ -253,8 +273,8 @@ const InferenceService::Method InferenceService::kMethods[] = {
      &InferenceService::CudaSharedMemoryRegister},
     {"/inference.GRPCInferenceService/CudaSharedMemoryUnregister", RouteClass::kControl,
      &InferenceService::no_cuda_regions},
-    {"/inference.GRPCInferenceService/TraceSetting", RouteClass::kTrace, nullptr},
-    {"/inference.GRPCInferenceService/LogSettings", RouteClass::kLogs, nullptr},
+    {"/inference.GRPCInferenceService/TraceSetting", RouteClass::kTrace, &InferenceService::TraceSetting},
+    {"/inference.GRPCInferenceService/LogSettings", RouteClass::kLogs, &InferenceService::LogSettings},
 };
 
 // Whether a call may be made is decided here, for all methods alike.

@@ -93,6 +93,30 @@ std::optional<Refusal> Handlers::refuse_for_queue(const Match& match) const {
   return refusal;
 }
 
+// How large the body may be, by what the route does with it.
+void Handlers::limit_body(Admission& admission) const {
+  switch (admission.match.route->endpoint) {
+    case Endpoint::kInfer:
+      admission.kind = admission.json_length ? "binary data" : "JSON";
+      admission.limit = admission.json_length ? options_.max_binary_bytes : options_.max_json_bytes;
+      break;
+    case Endpoint::kPredict:
+      admission.kind = "pictures";
+      admission.limit = options_.max_binary_bytes;
+      break;
+    case Endpoint::kModelLoad:  // it may bring a whole model
+      admission.kind = "models";
+      admission.limit = options_.max_binary_bytes;
+      break;
+    case Endpoint::kLogging:
+    case Endpoint::kTraceSetting:
+      admission.kind = "settings";
+      admission.limit = kUnusedBody;
+      break;
+    default: admission.kind = "a request that needs no body"; admission.limit = kUnusedBody;
+  }
+}
+
 std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
                                                   std::optional<std::uint64_t> length) const {
   if (head.method_name == "OPTIONS" && !head.origin.empty() && !head.asked_method.empty()) {
@@ -154,21 +178,7 @@ std::expected<Admission, Refusal> Handlers::admit_known(Admission admission, con
     }
     admission.timeout = std::chrono::milliseconds(*value);
   }
-  switch (route.endpoint) {
-    case Endpoint::kInfer:
-      admission.kind = admission.json_length ? "binary data" : "JSON";
-      admission.limit = admission.json_length ? options_.max_binary_bytes : options_.max_json_bytes;
-      break;
-    case Endpoint::kPredict:
-      admission.kind = "pictures";
-      admission.limit = options_.max_binary_bytes;
-      break;
-    case Endpoint::kModelLoad:  // it may bring a whole model
-      admission.kind = "models";
-      admission.limit = options_.max_binary_bytes;
-      break;
-    default: admission.kind = "a request that needs no body"; admission.limit = kUnusedBody;
-  }
+  limit_body(admission);
   if (length && *length > admission.limit) return std::unexpected(too_large(admission, length));
   if (auto refusal = refuse_for_queue(admission.match)) return std::unexpected(*std::move(refusal));
   return admission;
@@ -257,6 +267,8 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kPredict: return predict(admission, head, body, started, std::move(done));
     case Endpoint::kModelLoad:
     case Endpoint::kModelUnload: return control(admission, body, started, std::move(done));
+    case Endpoint::kLogging: return done(logging(admission, body, started));
+    case Endpoint::kTraceSetting: return done(tracing(admission, body, started));
     case Endpoint::kRepositoryIndex: return done(repository_index(admission.match, body, started));
     case Endpoint::kSharedMemoryStatus:
     case Endpoint::kSharedMemoryRegister:

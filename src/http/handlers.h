@@ -79,6 +79,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
   void load(const Match& match, const protocol::RequestBody& body, TimePoint started, Done done);
   serving::ControlService::Done when_changed(const Match& match, TimePoint started, Done done);
+  void limit_body(Admission& admission) const;
   [[nodiscard]] protocol::Dialect dialect_of(const Route& route) const;
   [[nodiscard]] Refusal refusal_of(const Route& route, unsigned status, Error error) const;
   std::expected<access::KeyPtr, Refusal> admit_caller(const Route& route, const RequestHead& head) const;
@@ -86,6 +87,8 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
                                                 std::optional<std::uint64_t> length) const;
   [[nodiscard]] std::expected<Admission, Refusal> admit_preflight(const RequestHead& head) const;
   [[nodiscard]] std::optional<Refusal> refuse_for_queue(const Match& match) const;
+  Reply logging(const Admission& admission, const protocol::RequestBody& body, TimePoint started);
+  Reply tracing(const Admission& admission, const protocol::RequestBody& body, TimePoint started);
   Reply repository_index(const Match& match, const protocol::RequestBody& body, TimePoint started);
   Result<void> read_shared(protocol::v2::InferCall& call) const;
   Result<protocol::ReplyBody> reply_of(const content::InferResponse& answer,

@@ -34,6 +34,8 @@ enum class Endpoint {
   kCudaMemoryStatus,
   kCudaMemoryRegister,
   kCudaMemoryUnregister,
+  kLogging,
+  kTraceSetting,
   kIndex,
   kOpenApi,
   kPreflight,

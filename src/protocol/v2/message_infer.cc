@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "protocol/v2/classification.h"
 #include "protocol/v2/messages.h"
 #include "protocol/v2/names.h"
 #include "protocol/v2/raw_tensor.h"
@@ -304,15 +305,16 @@ Result<void> take_outputs(const Wire& wire, InferCall& call) {
       error.fields.name = output.name();
       return error;
     }
+    OutputChoice choice{.name = output.name(), .binary = true};
     for (const auto& [key, value] : output.parameters()) {
       if (key != "classification") continue;
-      return invalid_argument(fmt::format("Output '{}' asks for {}, which this server does not offer yet.",
-                                          text::shortened(output.name()), key));
+      BASCULE_ASSIGN(choice.classes, number_of(value, key));
     }
     call.request.outputs.push_back(output.name());
     const std::string where = "Output '" + text::shortened(output.name()) + "'";
-    BASCULE_ASSIGN(auto shared, shared_of(output.parameters(), where));
-    call.outputs.push_back({.name = output.name(), .binary = true, .shared = std::move(shared)});
+    BASCULE_ASSIGN(choice.shared, shared_of(output.parameters(), where));
+    if (choice.shared && choice.classes > 0) return classes_elsewhere(output.name());
+    call.outputs.push_back(std::move(choice));
   }
   return {};
 }
@@ -368,7 +370,11 @@ Result<ReplyBody> write_infer_message(const content::InferResponse& response, co
   auto heads = std::make_shared<std::vector<std::string>>();
   heads->reserve(response.outputs.size());  // the views below must stay
   for (const tensor::NamedTensor& output : response.outputs) {
-    const tensor::Tensor& tensor = output.tensor;
+    tensor::Tensor tensor = output.tensor;
+    const auto named = std::ranges::find(choice.outputs, output.name, &OutputChoice::name);
+    if (named != choice.outputs.end() && named->classes > 0 && response.model != nullptr) {
+      BASCULE_ASSIGN(tensor, classify(output.tensor, named->classes, output.name, *response.model));
+    }
     auto& out = *wire.add_outputs();
     out.set_name(output.name);
     out.set_datatype(std::string(to_string(tensor.type)));

@@ -25,7 +25,7 @@ namespace bascule::protocol::v2 {
 Result<InferCall> parse_infer_message(const RequestBody& message, std::size_t limit);
 
 // ModelInferResponse; every output is raw, its bytes stay in the tensors' memory, or where `choice` says that
-// they were put.
+// they were put. Errors: of classify; kPayloadTooLarge.
 Result<ReplyBody> write_infer_message(const content::InferResponse& response, const ReplyChoice& choice = {});
 // ModelStreamInferResponse around what write_infer_message gave, or around an error and the id it belongs to.
 [[nodiscard]] ReplyBody wrap_stream_reply(ReplyBody message);

@@ -23,11 +23,18 @@ std::string platform_name(const content::ModelInfo& model) {
 
 std::vector<std::string_view> extensions(bool shared_memory) {
   // Only what is there: parameters of a request are checked, but no model sees them yet.
-  std::vector<std::string_view> names = {"schedule_policy",    "model_configuration",
-                                         "binary_tensor_data", "statistics",
-                                         "model_repository",   "model_repository(unload_dependents)"};
+  std::vector<std::string_view> names = {
+      "classification",      "sequence",           "model_repository", "model_repository(unload_dependents)", "schedule_policy",
+      "model_configuration", "binary_tensor_data", "statistics",       "trace", "logging"};
   if (shared_memory) names.emplace_back("system_shared_memory");
   return names;
+}
+
+Error classes_elsewhere(std::string_view output) {
+  return invalid_argument(
+      fmt::format("Output '{}' is asked for with classification and shared memory; its classes "
+                  "come in the answer, so ask for one of the two.",
+                  text::shortened(output)));
 }
 
 Error long_sequence_id(std::size_t size) {

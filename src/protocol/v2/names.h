@@ -16,6 +16,8 @@ inline constexpr std::size_t kMaxSmallMessage = 64ULL << 10U;  // of a call that
 [[nodiscard]] std::string_view state_name(content::ModelState state);
 // "onnxruntime_onnx"
 [[nodiscard]] std::string platform_name(const content::ModelInfo& model);
+// Of an output that is asked for as classes and to lie in shared memory.
+[[nodiscard]] Error classes_elsewhere(std::string_view output);
 // Of a sequence whose name is too long.
 [[nodiscard]] Error long_sequence_id(std::size_t size);
 // The protocol's extensions that are there, for server metadata. `shared_memory`: whether that one is on.

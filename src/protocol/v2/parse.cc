@@ -453,6 +453,7 @@ bool Parser::output() {
       !finish_shared(shared, "output '" + text::shortened(out.name) + "'", out.shared.emplace())) {
     return false;
   }
+  if (out.shared && out.classes > 0) return json_.fail(classes_elsewhere(out.name));
   if (std::ranges::find(call_.outputs, out.name, &OutputChoice::name) != call_.outputs.end()) {
     Error error =
         invalid_argument(fmt::format("Output '{}' stands twice in the request.", text::shortened(out.name)),
@@ -467,15 +468,14 @@ bool Parser::output() {
 
 bool Parser::output_parameters(OutputChoice& out, SharedFields& shared, bool& named) {
   const std::string where = "output '" + text::shortened(out.name) + "'";
+  bool classification = false;
   return object([&](std::string_view key) {
     if (key == "binary_data") {
       return once(named, "binary_data", where) && bool_value(out.binary, "binary_data", where);
     }
     if (key == "classification") {
-      return refuse(
-          fmt::format("{} asks for classification, which this server does not offer yet; ask for the "
-                      "scores themselves.",
-                      where));
+      return once(classification, "classification", where) &&
+             size_value(out.classes, "classification", where, "number of classes");
     }
     return shared_value(shared, key, where);
   });

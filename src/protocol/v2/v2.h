@@ -21,6 +21,7 @@ namespace bascule::protocol::v2 {
 struct OutputChoice {
   std::string name;
   bool binary = false;
+  std::size_t classes = 0;                    // of the classification extension; 0: the values themselves
   std::optional<content::SharedPart> shared;  // where its bytes are to go, instead of into the answer
 };
 

@@ -134,10 +134,13 @@ TEST(ParseInfer, RefusesWithPlaceAndValue) {
        Reason::kDuplicateInput, "Input 'x' stands twice"},
       {R"({"inputs":[],"outputs":[{"name":"o"},{"name":"o"}]})", Reason::kDuplicateOutput,
        "'o' stands twice"},
-      {R"({"inputs":[],"outputs":[{"name":"o","parameters":{"classification":3}}]})", Reason::kNone,
-       "classification, which this server does not offer yet"},
+      {R"({"inputs":[],"outputs":[{"name":"o","parameters":{"classification":-3}}]})",
+       Reason::kDataSizeMismatch, "must be a number of classes, 0 or more; -3 is not"},
       {R"({"inputs":[{"name":"x","shape":[1],"datatype":"FP32","parameters":{"shared_memory_region":"r"}}]})",
        Reason::kNone, "shared memory"},
+      {R"({"inputs":[],"outputs":[{"name":"o","parameters":{"classification":3,"shared_memory_region":"r",)"
+       R"("shared_memory_byte_size":8}}]})",
+       Reason::kNone, "ask for one of the two"},
       {R"({"inputs":[],"parameters":{"a":{}}})", Reason::kNone, "Parameter 'a'"},
       {R"({"inputs":[],"parameters":{"binary_data_output":1}})", Reason::kNone, "true or false"},
       {R"({"inputs":[],"parameters":{"priority":-1}})", Reason::kDataSizeMismatch,
@@ -451,10 +454,10 @@ TEST(WriteInfer, NeverWritesATensorThatDisagreesWithItsShape) {
 }
 
 TEST(Metadata, HasWhatClientsRead) {
-  EXPECT_EQ(
-      write_server_metadata("bascule", "0.1.0"),
-      R"x({"name":"bascule","version":"0.1.0","extensions":["schedule_policy","model_configuration","binary_tensor_data","statistics",)x"
-      R"x("model_repository","model_repository(unload_dependents)"]})x");
+  EXPECT_EQ(write_server_metadata("bascule", "0.1.0"),
+            R"x({"name":"bascule","version":"0.1.0","extensions":["classification","sequence","model_repository",)x"
+            R"x("model_repository(unload_dependents)","schedule_policy","model_configuration",)x"
+            R"x("binary_tensor_data","statistics","trace","logging"]})x");
   EXPECT_EQ(write_model_metadata(model_with(DataType::kString, {-1, 3}, true), {"1", "3"}),
             R"({"name":"m","versions":["1","3"],"platform":"onnxruntime_onnx",)"
             R"("inputs":[{"name":"x","datatype":"BYTES","shape":[-1,3]}],)"

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "protocol/json.h"
+#include "protocol/v2/classification.h"
 #include "protocol/v2/json_tensor.h"
 #include "protocol/v2/v2.h"
 
@@ -23,11 +24,13 @@ void append_place(std::string& out, const content::SharedPart& part, std::size_t
   out += '}';
 }
 
-// `choice`: null where the request did not name it.
-Result<void> append_output(ReplyBody& reply, const tensor::NamedTensor& output, const OutputChoice* choice,
-                           bool otherwise) {
+Result<void> append_output(ReplyBody& reply, const content::InferResponse& response,
+                           const tensor::NamedTensor& output, const OutputChoice& choice) {
   std::string& out = reply.head;
-  const tensor::Tensor& tensor = output.tensor;
+  tensor::Tensor tensor = output.tensor;
+  if (choice.classes > 0 && response.model != nullptr) {
+    BASCULE_ASSIGN(tensor, classify(output.tensor, choice.classes, output.name, *response.model));
+  }
   BASCULE_ASSIGN(const std::size_t bytes,
                  tensor::byte_count(tensor.shape, tensor::element_size(tensor.type)));
   if (tensor.type != tensor::DataType::kString && bytes != tensor.bytes.size()) {
@@ -45,9 +48,9 @@ Result<void> append_output(ReplyBody& reply, const tensor::NamedTensor& output, 
     append_number(out, tensor.shape[i]);
   }
   out += ']';
-  if (choice != nullptr && choice->shared) {
-    append_place(out, *choice->shared, tensor.bytes.size());
-  } else if (choice != nullptr ? choice->binary : otherwise) {
+  if (choice.shared) {
+    append_place(out, *choice.shared, tensor.bytes.size());
+  } else if (choice.binary) {
     out += R"(,"parameters":{"binary_data_size":)";
     append_number(out, std::uint64_t{tensor.bytes.size()});
     out += '}';
@@ -85,8 +88,9 @@ Result<ReplyBody> write(const content::InferResponse& response, const std::vecto
   for (const tensor::NamedTensor& output : response.outputs) {
     if (!first) out += ',';
     first = false;
-    const auto found = std::ranges::find(outputs, output.name, &OutputChoice::name);
-    BASCULE_TRY(append_output(reply, output, found == outputs.end() ? nullptr : &*found, binary_outputs));
+    const auto named = std::ranges::find(outputs, output.name, &OutputChoice::name);
+    BASCULE_TRY(append_output(reply, response, output,
+                              named != outputs.end() ? *named : OutputChoice{.binary = binary_outputs}));
   }
   out += "]}";
   return reply;
