@@ -20,6 +20,12 @@ namespace ultralytics = protocol::ultralytics;
 constexpr std::int64_t kLongestTimeoutMs = 86'400'000;  // a day
 constexpr std::size_t kUnusedBody = 64ULL << 10U;       // of a body that the route does not look at
 
+// Whether the route asks a model.
+bool is_inference(Endpoint endpoint) {
+  using enum Endpoint;
+  return endpoint == kInfer || endpoint == kPredict || endpoint == kGenerate || endpoint == kGenerateStream;
+}
+
 Reply text_reply(std::string text, std::string_view content_type = kJson, unsigned status = 200) {
   return {.status = status, .content_type = content_type, .body = {.head = std::move(text)}};
 }
@@ -79,7 +85,7 @@ std::expected<Admission, Refusal> Handlers::admit_preflight(const RequestHead& h
 std::optional<Refusal> Handlers::refuse_for_queue(const Match& match) const {
   const Route& route = *match.route;
   const bool picture = route.endpoint == Endpoint::kPredict;
-  if (!picture && route.endpoint != Endpoint::kInfer) return std::nullopt;
+  if (!is_inference(route.endpoint)) return std::nullopt;
   if (route.dialect == protocol::Dialect::kHub) return std::nullopt;  // its body names the model
   std::optional<Error> error = services_.inference.would_refuse(match.model, match.version, picture);
   if (!error) return std::nullopt;
@@ -107,6 +113,11 @@ void Handlers::limit_body(Admission& admission) const {
     case Endpoint::kModelLoad:  // it may bring a whole model
       admission.kind = "models";
       admission.limit = options_.max_binary_bytes;
+      break;
+    case Endpoint::kGenerate:
+    case Endpoint::kGenerateStream:
+      admission.kind = "JSON";
+      admission.limit = options_.max_json_bytes;
       break;
     case Endpoint::kLogging:
     case Endpoint::kTraceSetting:
@@ -216,8 +227,7 @@ Reply Handlers::refuse(const Refusal& refusal) {
 
 Reply Handlers::fail(const Match& match, const Error& error, TimePoint started) {
   const Route& route = *match.route;
-  const bool inference = route.endpoint == Endpoint::kInfer || route.endpoint == Endpoint::kPredict;
-  if (inference) {
+  if (is_inference(route.endpoint)) {
     accounts_.failed(match.model, match.version, route.label, error, started);
   } else {
     accounts_.refused(match.model, match.version, route.label, error);
@@ -262,6 +272,15 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
           [self = shared_from_this(), admission, body = std::move(body), started,
            rest = RequestHead{.connection = head.connection, .gone = head.gone}](Done next) mutable {
             self->infer(admission, rest, body, started, std::move(next));
+          },
+          std::move(done));
+    case Endpoint::kGenerate:
+    case Endpoint::kGenerateStream:
+      return when_loaded(
+          admission, started,
+          [self = shared_from_this(), admission, body = std::move(body), started,
+           rest = RequestHead{.connection = head.connection, .gone = head.gone}](Done next) mutable {
+            self->generate(admission, rest, body, started, std::move(next));
           },
           std::move(done));
     case Endpoint::kPredict: return predict(admission, head, body, started, std::move(done));

@@ -71,6 +71,8 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
                 TimePoint started, Done done);
   void infer(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
              TimePoint started, Done done);
+  void generate(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
+                TimePoint started, Done done);
   // Waits for a model that loads on use before `then` has to know it.
   void when_loaded(const Admission& admission, TimePoint started, std::move_only_function<void(Done)> then,
                    Done done);

@@ -23,6 +23,11 @@ constexpr auto kHubFirst = protocol::Dialect::kHubFirst;
 constexpr Route kRoutes[] = {
     {Method::kPost, "/v2/models/{model}/infer", kInfer, kV2, "v2", Who::kInfer},
     {Method::kPost, "/v2/models/{model}/versions/{version}/infer", kInfer, kV2, "v2", Who::kInfer},
+    {Method::kPost, "/v2/models/{model}/generate", kGenerate, kV2, "v2", Who::kInfer},
+    {Method::kPost, "/v2/models/{model}/versions/{version}/generate", kGenerate, kV2, "v2", Who::kInfer},
+    {Method::kPost, "/v2/models/{model}/generate_stream", kGenerateStream, kV2, "v2", Who::kInfer},
+    {Method::kPost, "/v2/models/{model}/versions/{version}/generate_stream", kGenerateStream, kV2, "v2",
+     Who::kInfer},
     {Method::kPost, "/predict", kPredict, kUltralytics, "ultralytics", Who::kInfer},
     {Method::kPost, "/models/{model}/predict", kPredict, kUltralytics, "ultralytics", Who::kInfer},
     {Method::kPost, "/api/models/{owner}/{project}/{model}/predict", kPredict, kUltralytics, "ultralytics",

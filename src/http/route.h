@@ -15,6 +15,8 @@ namespace bascule::http {
 enum class Endpoint {
   kInfer,
   kPredict,
+  kGenerate,
+  kGenerateStream,
   kDeploymentHealth,
   kLive,
   kReady,
