@@ -23,9 +23,16 @@ std::string platform_name(const content::ModelInfo& model) {
 
 std::vector<std::string_view> extensions(bool shared_memory) {
   // Only what is there: parameters of a request are checked, but no model sees them yet.
-  std::vector<std::string_view> names = {
-      "classification",      "sequence",           "model_repository", "model_repository(unload_dependents)", "schedule_policy",
-      "model_configuration", "binary_tensor_data", "statistics",       "trace", "logging"};
+  std::vector<std::string_view> names = {"classification",
+                                         "sequence",
+                                         "model_repository",
+                                         "model_repository(unload_dependents)",
+                                         "schedule_policy",
+                                         "model_configuration",
+                                         "binary_tensor_data",
+                                         "statistics",
+                                         "trace",
+                                         "logging"};
   if (shared_memory) names.emplace_back("system_shared_memory");
   return names;
 }

@@ -454,10 +454,11 @@ TEST(WriteInfer, NeverWritesATensorThatDisagreesWithItsShape) {
 }
 
 TEST(Metadata, HasWhatClientsRead) {
-  EXPECT_EQ(write_server_metadata("bascule", "0.1.0"),
-            R"x({"name":"bascule","version":"0.1.0","extensions":["classification","sequence","model_repository",)x"
-            R"x("model_repository(unload_dependents)","schedule_policy","model_configuration",)x"
-            R"x("binary_tensor_data","statistics","trace","logging"]})x");
+  EXPECT_EQ(
+      write_server_metadata("bascule", "0.1.0"),
+      R"x({"name":"bascule","version":"0.1.0","extensions":["classification","sequence","model_repository",)x"
+      R"x("model_repository(unload_dependents)","schedule_policy","model_configuration",)x"
+      R"x("binary_tensor_data","statistics","trace","logging"]})x");
   EXPECT_EQ(write_model_metadata(model_with(DataType::kString, {-1, 3}, true), {"1", "3"}),
             R"({"name":"m","versions":["1","3"],"platform":"onnxruntime_onnx",)"
             R"("inputs":[{"name":"x","datatype":"BYTES","shape":[-1,3]}],)"
