@@ -24,7 +24,7 @@ def test_the_document_is_the_recorded_one():
     assert document == json.loads(GOLDEN.read_text()), "record it: tests/golden/openapi.json has the version 0.0.0"
 
 
-def test_requests_made_from_the_document():
+def test_requests_made_from_the_document(tmp_path):
     with Server(
         DATA / "general" / "add_one.onnx", ROOT / "examples" / "checkout" / "fruit.onnx", "--allow-client-shm"
     ) as server:
@@ -32,7 +32,7 @@ def test_requests_made_from_the_document():
             [SCHEMATHESIS, "run", server.url + "/openapi.json", "--seed", "7", "--max-examples", "15", "--workers", "1",
              "--phases", "examples,coverage,fuzzing", "--checks", CHECKS, "--exclude-path-regex", NOT_ASKED,
              "--request-timeout", "20", "--no-color"],
-            capture_output=True, text=True, timeout=240, check=False,
+            capture_output=True, text=True, timeout=240, check=False, cwd=tmp_path,
         )
         said = "\n".join(line[:300] for line in done.stdout.splitlines()[-150:])
         assert server.alive(), said
