@@ -77,12 +77,15 @@ std::size_t Batcher::behind(std::uint32_t level) const {
   return static_cast<std::size_t>(queue_.end() - first);
 }
 
+// A run that was posted takes at least one of those that wait as soon as it begins: that one waits for no
+// instance any more, and counts as running.
 QueueLoad Batcher::load_for(std::uint32_t level) const {
-  return {.waiting = queue_.size(),
+  const std::size_t starting = std::min(posted_, queue_.size());
+  return {.waiting = queue_.size() - starting,
           .behind = behind(level),
           .instances = options_.instances,
           .idle_instances = options_.instances - std::min(claims_, options_.instances),
-          .running = claims_ - std::min(posted_, claims_),
+          .running = claims_ - std::min(posted_, claims_) + starting,
           .per_request = per_request_};
 }
 

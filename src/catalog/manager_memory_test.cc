@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/stepped.h"
 #include "catalog/manager.h"
 
 namespace bascule::catalog {
@@ -14,34 +15,6 @@ using content::ModelState;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class HeldClock final : public Clock {
- public:
-  [[nodiscard]] TimePoint now() const override { return time; }
-  TimePoint time = TimePoint{} + std::chrono::hours(1);
-};
-
-// Runs work when told to, on the thread that tells.
-class StepExecutor final : public Executor {
- public:
-  Result<void> post(Work work, std::size_t /*cost*/) override {
-    if (stopped) return Error{.code = Code::kUnavailable, .message = "Stopped."};
-    if (queue.size() >= most) return Error{.code = Code::kResourceExhausted, .message = "Full."};
-    queue.push_back(std::move(work));
-    return {};
-  }
-  [[nodiscard]] std::size_t width() const override { return 1; }
-  void run() {
-    while (!queue.empty()) {
-      Work work = std::move(queue.front());
-      queue.erase(queue.begin());
-      work();
-    }
-  }
-  std::vector<Work> queue;
-  std::size_t most = 100;
-  bool stopped = false;
-};
 
 // Models whose need of memory is written down; each file is half as large.
 class Memory : public testing::Test {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "backend/fake/fake_backend.h"
+#include "base/stepped.h"
 
 namespace bascule::catalog {
 namespace {
@@ -18,26 +19,6 @@ using content::ModelState;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// Runs work when told to, on the thread that tells.
-class StepExecutor final : public Executor {
- public:
-  Result<void> post(Work work, std::size_t /*cost*/) override {
-    if (stopped) return Error{.code = Code::kUnavailable, .message = "Stopped."};
-    queue.push_back(std::move(work));
-    return {};
-  }
-  [[nodiscard]] std::size_t width() const override { return 1; }
-  void run() {
-    while (!queue.empty()) {
-      Work work = std::move(queue.front());
-      queue.erase(queue.begin());
-      work();
-    }
-  }
-  std::vector<Work> queue;
-  bool stopped = false;
-};
 
 class Managing : public testing::Test {
  protected:

@@ -7,50 +7,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/stepped.h"
+
 namespace bascule::serving {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-class HeldClock final : public Clock {
- public:
-  [[nodiscard]] TimePoint now() const override { return time; }
-  TimePoint time = TimePoint{} + std::chrono::hours(1);
-};
-
-class StepExecutor final : public Executor {
- public:
-  Result<void> post(Work work, std::size_t /*cost*/) override {
-    if (stopped) return Error{.code = Code::kUnavailable, .message = "Stopped."};
-    queue.push_back(std::move(work));
-    return {};
-  }
-  [[nodiscard]] std::size_t width() const override { return 1; }
-  void run() {
-    while (!queue.empty()) {
-      Work work = std::move(queue.front());
-      queue.erase(queue.begin());
-      work();
-    }
-  }
-  std::vector<Work> queue;
-  bool stopped = false;
-};
-
-class HeldTimer final : public Timer {
- public:
-  void call_at(TimePoint when, Work work) override { calls.emplace(when, std::move(work)); }
-  void run_until(TimePoint now) {
-    while (!calls.empty() && calls.begin()->first <= now) {
-      Work work = std::move(calls.begin()->second);
-      calls.erase(calls.begin());
-      work();
-    }
-  }
-  std::multimap<TimePoint, Work> calls;
-};
 
 // A model "m" that loads on use.
 class Parked : public testing::Test {

@@ -207,7 +207,7 @@ void Simulation::check_no_idle_wait() {
   if (executor.waiting() + executor.running() > instances) wrong("more instances at work than there are");
   for (const auto& [info, count] : service_->waiting()) {
     const Model& model = models_[info->name];
-    if (model.settings.max_queue_size > 0 && count > model.settings.max_queue_size) {
+    if (model.settings.max_queue_size > 0 && count > model.settings.max_queue_size + model.instances) {
       wrong(fmt::format("{} requests wait, more than {}", count, model.settings.max_queue_size));
     }
     if (count > 0 && model.settings.max_queue_delay == Duration{} && !tight_executor_ &&

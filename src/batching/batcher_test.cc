@@ -1,0 +1,93 @@
+#include "batching/batcher.h"
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/stepped.h"
+
+namespace bascule::batching {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+struct Noted final : Item {
+  explicit Noted(int name, std::vector<int>& list) : number_given(name), refused(list) {}
+  void refuse(Error why) override {
+    EXPECT_EQ(why.reason, Reason::kQueueFull);
+    refused.push_back(number_given);
+  }
+  int number_given;
+  std::vector<int>& refused;
+};
+
+// What more there is to say of a batcher, tests/sim says.
+class Queue : public testing::Test {
+ protected:
+  void make(std::size_t instances, AdmissionLimits limits, Duration expected_run = {}) {
+    batcher_ = std::make_shared<Batcher>(BatcherOptions{.model = "m",
+                                                        .instances = instances,
+                                                        .policy = {},
+                                                        .limits = limits,
+                                                        .expected_run = expected_run},
+                                         Driver{.executor = executor_, .timer = timer_, .clock = clock_},
+                                         [this](const Batch& batch) {
+                                           for (const auto& item : batch)
+                                             ran_.push_back(static_cast<const Noted&>(*item).number_given);
+                                         });
+  }
+  void submit(int first, int last) {
+    for (int i = first; i <= last; ++i) batcher_->submit(std::make_unique<Noted>(i, refused_));
+  }
+
+  StepExecutor executor_;
+  HeldTimer timer_;
+  HeldClock clock_;
+  std::vector<int> ran_;
+  std::vector<int> refused_;
+  std::shared_ptr<Batcher> batcher_;
+};
+
+TEST_F(Queue, WhoHasAnInstanceDoesNotFillIt) {
+  make(1, {.max_queue_size = 1});
+  submit(1, 3);  // the first will run at once, the second waits, there is no place for the third
+  EXPECT_THAT(refused_, ElementsAre(3));
+  executor_.run();
+  EXPECT_THAT(ran_, ElementsAre(1, 2));
+}
+
+TEST_F(Queue, EveryIdleInstanceTakesOne) {
+  make(3, {.max_queue_size = 2});
+  submit(1, 6);
+  EXPECT_THAT(refused_, ElementsAre(6));
+  executor_.run();
+  EXPECT_THAT(ran_, ElementsAre(1, 2, 3, 4, 5));
+}
+
+TEST_F(Queue, OneMayWaitForARunThatHasNotBegunHoweverLongItIs) {
+  make(1, {.max_queue_size = 10}, std::chrono::seconds(5));
+  submit(1, 3);
+  EXPECT_THAT(refused_, ElementsAre(3));
+  executor_.run();
+  EXPECT_THAT(ran_, ElementsAre(1, 2));
+}
+
+TEST_F(Queue, WouldRefuseWhomItRefuses) {
+  make(1, {.max_queue_size = 1});
+  EXPECT_FALSE(batcher_->would_refuse());
+  submit(1, 1);
+  EXPECT_FALSE(batcher_->would_refuse());
+  submit(2, 2);
+  EXPECT_TRUE(batcher_->would_refuse());
+  executor_.run();
+  EXPECT_FALSE(batcher_->would_refuse());
+  EXPECT_THAT(refused_, IsEmpty());
+}
+
+}  // namespace
+}  // namespace bascule::batching
