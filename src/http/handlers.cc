@@ -129,7 +129,7 @@ void Handlers::limit_body(Admission& admission) const {
 }
 
 std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
-                                                  std::optional<std::uint64_t> length) const {
+                                                  std::optional<std::uint64_t> length, bool arrived) const {
   if (head.method_name == "OPTIONS" && !head.origin.empty() && !head.asked_method.empty()) {
     return admit_preflight(head);
   }
@@ -139,14 +139,15 @@ std::expected<Admission, Refusal> Handlers::admit(const RequestHead& head,
   auto key = admit_caller(*admission.match.route, head);
   if (!key) return std::unexpected(std::move(key).error());
   admission.key = *key;
-  auto known = admit_known(std::move(admission), head, length);
+  auto known = admit_known(std::move(admission), head, length, arrived);
   if (!known) known.error().key = *std::move(key);
   return known;
 }
 
 // What else is wrong with a request of a caller who may ask.
 std::expected<Admission, Refusal> Handlers::admit_known(Admission admission, const RequestHead& head,
-                                                        std::optional<std::uint64_t> length) const {
+                                                        std::optional<std::uint64_t> length,
+                                                        bool arrived) const {
   const Route& route = *admission.match.route;
   if (options_.metrics_only && route.endpoint != Endpoint::kMetrics) {
     return std::unexpected(refusal_of(
@@ -191,6 +192,8 @@ std::expected<Admission, Refusal> Handlers::admit_known(Admission admission, con
   }
   limit_body(admission);
   if (length && *length > admission.limit) return std::unexpected(too_large(admission, length));
+  // Of a body that was read already nothing is saved: the queue itself lets it in or refuses it.
+  if (arrived) return admission;
   if (auto refusal = refuse_for_queue(admission.match)) return std::unexpected(*std::move(refusal));
   return admission;
 }

@@ -48,8 +48,10 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
         accounts_(services.metrics, services.control, services.clock),
         loopback_(loopback) {}
 
-  // Decides on the head alone, before any of the body is read. `length`: the body's, where it is announced.
-  std::expected<Admission, Refusal> admit(const RequestHead& head, std::optional<std::uint64_t> length) const;
+  // Decides on the head alone. `length`: the body's, where it is announced; `arrived`: it was read with the
+  // head, so that nothing is saved by refusing it for a full queue here.
+  std::expected<Admission, Refusal> admit(const RequestHead& head, std::optional<std::uint64_t> length,
+                                          bool arrived) const;
   // Answers; `started`: when the first byte came. What `head` views is not used after this returns.
   void answer(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
               TimePoint started, Done done);
@@ -86,7 +88,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   [[nodiscard]] Refusal refusal_of(const Route& route, unsigned status, Error error) const;
   std::expected<access::KeyPtr, Refusal> admit_caller(const Route& route, const RequestHead& head) const;
   std::expected<Admission, Refusal> admit_known(Admission admission, const RequestHead& head,
-                                                std::optional<std::uint64_t> length) const;
+                                                std::optional<std::uint64_t> length, bool arrived) const;
   [[nodiscard]] std::expected<Admission, Refusal> admit_preflight(const RequestHead& head) const;
   [[nodiscard]] std::optional<Refusal> refuse_for_queue(const Match& match) const;
   Reply logging(const Admission& admission, const protocol::RequestBody& body, TimePoint started);

@@ -100,11 +100,10 @@ class Connection {
 
   Task<bool> read_head();
   Task<bool> exchange();
-  Task<bool> refuse(Refusal why, bool keep_alive);
-  Task<bool> refuse_unread(Refusal why);
+  Task<bool> refuse(const Refusal& why, bool keep_alive);
+  Task<bool> refuse_unread(const Refusal& why);
   Task<std::optional<Refusal>> read_sized_body();
   Task<std::optional<Refusal>> read_chunked_body(const Admission& admission);
-  Task<bool> send(Reply reply, bool keep_alive);
   Task<void> flush();
   Task<void> drop_rest();
 
@@ -115,6 +114,8 @@ class Connection {
   void prepare_body(const BodyBuffer::Layout& layout);
   Result<void> take_buffered(std::size_t length);
   Refusal read_failure(std::string what) const;
+  bool begin_send(Reply reply, bool keep_alive);
+  bool end_send();
   bool try_flush();
   // What has come, as much as there is room for; waits for it.
   Task<Moved> read_some(asio::mutable_buffer room) {
@@ -144,6 +145,7 @@ class Connection {
   Reply out_;  // being written; owns what out_parts_ points to
   std::vector<asio::const_buffer> out_parts_;
   std::size_t out_next_ = 0;
+  bool out_keeps_alive_ = false;
   Phase phase_ = Phase::kIdle;
   TimePoint deadline_ = TimePoint::max();
   TimePoint started_;           // first byte of the current request
@@ -256,10 +258,11 @@ std::optional<Refusal> Connection::understand_fields() {
 
 // One request whose head was read, to the end of its answer. False: the connection is over.
 Task<bool> Connection::exchange() {
-  if (auto bad = understand_head()) co_return co_await refuse(std::move(*bad), false);
-  auto admission = shared_.handlers->admit(head_, body_form_.length);
+  if (const auto bad = understand_head()) co_return co_await refuse(*bad, false);
+  const bool arrived = !body_form_.chunked && body_form_.length.value_or(0) <= buffer_.size();
+  const auto admission = shared_.handlers->admit(head_, body_form_.length, arrived);
   key_ = admission ? admission->key : admission.error().key;
-  if (!admission) co_return co_await refuse_unread(std::move(admission).error());
+  if (!admission) co_return co_await refuse_unread(admission.error());
   if (body_form_.expects_continue && body_form_.any() && buffer_.size() == 0) {
     out_parts_.assign(1, asio::buffer("HTTP/1.1 100 Continue\r\n\r\n", 25));
     out_next_ = 0;
@@ -273,7 +276,7 @@ Task<bool> Connection::exchange() {
     body_length_ = static_cast<std::size_t>(body_form_.length.value_or(0));
     prepare_body(
         {.aligned_at = admission->json_length.value_or(0), .announced = body_length_, .limit = body_length_});
-    if (buffer_.size() >= body_length_) {
+    if (arrived) {
       if (auto taken = take_buffered(body_length_); !taken)
         bad = Refusal{.status = 503, .error = taken.error()};
     } else {
@@ -281,7 +284,7 @@ Task<bool> Connection::exchange() {
     }
   }
   body_bytes_ = body_->size();
-  if (bad) co_return co_await refuse(std::move(*bad), false);
+  if (bad) co_return co_await refuse(*bad, false);
 
   phase_ = Phase::kAnswering;
   deadline_ = TimePoint::max();
@@ -295,7 +298,8 @@ Task<bool> Connection::exchange() {
     reply = slot_->take();
     if (!reply) co_return false;
   }
-  co_return co_await send(std::move(*reply), may_keep_alive());
+  if (!begin_send(*std::move(reply), may_keep_alive())) co_await flush();
+  co_return end_send();
 }
 
 // While an answer is made elsewhere: a client that closes its end is not waited for, and what of its request
@@ -314,20 +318,20 @@ void Connection::watch_for_leaving() {
   });
 }
 
-Task<bool> Connection::refuse(Refusal why, bool keep_alive) {
-  Reply reply = shared_.handlers->refuse(why);
+Task<bool> Connection::refuse(const Refusal& why, bool keep_alive) {
   keep_alive = keep_alive && may_keep_alive();
   unread_ = !keep_alive;
-  co_return co_await send(std::move(reply), keep_alive);
+  if (!begin_send(shared_.handlers->refuse(why), keep_alive)) co_await flush();
+  co_return end_send();
 }
 
 // Answers before any of the body was read. What is announced and short is then dropped as it comes, so that
 // the connection can go on; who was told to wait for `100 Continue` may send it or not.
-Task<bool> Connection::refuse_unread(Refusal why) {
+Task<bool> Connection::refuse_unread(const Refusal& why) {
   const std::uint64_t length = body_form_.length.value_or(0);
   const bool goes_on =
       !body_form_.chunked && length <= kSkippable && !(body_form_.expects_continue && length > 0);
-  if (!co_await refuse(std::move(why), goes_on)) co_return false;
+  if (!co_await refuse(why, goes_on)) co_return false;
   std::uint64_t left = length;
   deadline_ = now() + shared_.options.read_timeout;
   while (true) {
@@ -424,8 +428,11 @@ Task<std::optional<Refusal>> Connection::read_chunked_body(const Admission& admi
   co_return std::nullopt;
 }
 
-Task<bool> Connection::send(Reply reply, bool keep_alive) {
+// Writes what the socket takes of the reply at once; false: some is left to `flush`. No coroutine: one more
+// frame would cost more than the rest of this.
+bool Connection::begin_send(Reply reply, bool keep_alive) {
   out_ = std::move(reply);
+  out_keeps_alive_ = keep_alive;
   const bool head_only = head_.method == Method::kHead;
   write_head(out_head_, out_,
              {.keep_alive = keep_alive,
@@ -447,10 +454,14 @@ Task<bool> Connection::send(Reply reply, bool keep_alive) {
     log::debug("{} {} {} {} bytes in {:.3f} ms", head_.method_name, text::shortened(head_.path, 200),
                out_.status, out_.body.size(), to_ms(now() - started_));
   }
-  if (!try_flush()) co_await flush();
+  return try_flush();
+}
+
+// After the last byte. False: the connection is over.
+bool Connection::end_send() {
   if (shared_.options.access_log != nullptr) log_access();
   out_.body = {};
-  co_return keep_alive && !broken_;
+  return out_keeps_alive_ && !broken_;
 }
 
 void Connection::log_access() const {

@@ -7,6 +7,9 @@
 namespace bascule::protocol {
 namespace {
 
+// From here on std::to_chars may prefer an exponent ("1e+05"), which it does where that is shorter.
+constexpr int kWholeBelow = 100'000;
+
 template <class T>
 void append_real(std::string& out, T value, NonFinite non_finite) {
   if (!std::isfinite(value)) [[unlikely]] {
@@ -24,7 +27,11 @@ void append_real(std::string& out, T value, NonFinite non_finite) {
     return;
   }
   std::array<char, 32> text;
-  const auto [end, code] = std::to_chars(text.data(), text.data() + text.size(), value);
+  // Class numbers, counts and pixels are whole: the same text at a tenth of the cost.
+  const bool whole = std::abs(value) < kWholeBelow && value == std::trunc(value);
+  const auto [end, code] =
+      whole ? std::to_chars(text.data(), text.data() + text.size(), static_cast<std::int32_t>(value))
+            : std::to_chars(text.data(), text.data() + text.size(), value);
   out.append(text.data(), end);
 }
 

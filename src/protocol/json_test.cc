@@ -1,6 +1,8 @@
 #include "protocol/json.h"
 
+#include <array>
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -41,6 +43,22 @@ TEST(AppendNumber, WritesTheShortestTextThatReadsBack) {
     if (!std::isfinite(value)) continue;
     ASSERT_EQ(std::strtof(number(value).c_str(), nullptr), value);
   }
+}
+
+TEST(AppendNumber, WritesWholeNumbersAsTheStandardLibraryDoes) {
+  const auto expected = [](auto value) {
+    std::array<char, 64> text;
+    return std::string(text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr);
+  };
+  for (int i = 1; i <= 200'000; i += i < 2000 ? 1 : 333) {
+    for (const int whole : {i, -i}) {
+      ASSERT_EQ(number(static_cast<float>(whole)), expected(static_cast<float>(whole)));
+      ASSERT_EQ(number(static_cast<double>(whole)), expected(static_cast<double>(whole)));
+    }
+  }
+  EXPECT_EQ(number(0.0F), "0");
+  EXPECT_EQ(number(99'999.0), "99999");
+  EXPECT_EQ(number(100'000.0), "1e+05");
 }
 
 TEST(AppendNumber, NamesWhatJsonDoesNotKnow) {

@@ -12,7 +12,19 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the wire format is the memory format");
 
+// Up to this the allocator has blocks of each size at hand, but none of a stricter alignment than its own.
+constexpr std::size_t kSmall = 1024 - kAlignment;
+
 Result<std::shared_ptr<std::byte>> allocate(std::size_t bytes) {
+  if (bytes <= kSmall) {
+    void* const block = ::operator new(bytes + kAlignment, std::nothrow);
+    if (block != nullptr) {
+      const auto address = reinterpret_cast<std::uintptr_t>(block);
+      const std::size_t skipped = (kAlignment - address % kAlignment) % kAlignment;
+      return std::shared_ptr<std::byte>(static_cast<std::byte*>(block) + skipped,
+                                        [block](std::byte*) { ::operator delete(block); });
+    }
+  }
   constexpr std::align_val_t kAlign{kAlignment};
   auto* memory = static_cast<std::byte*>(::operator new(bytes == 0 ? 1 : bytes, kAlign, std::nothrow));
   if (memory == nullptr) {
