@@ -87,8 +87,8 @@ class Bench:
     def pinned(self, cores: list[int], *command: object) -> list[str]:
         return ["taskset", "-c", ",".join(map(str, cores)), *map(str, command)]
 
-    def server(self, *args: object, cores: list[int] | None = None) -> "Server":
-        return Server(self, cores or self.server_cores, *args)
+    def server(self, *args: object, cores: list[int] | None = None, grpc: bool = False) -> "Server":
+        return Server(self, cores or self.server_cores, *args, grpc=grpc)
 
     def rounds(self) -> range:
         return range(self.options.rounds)
@@ -140,14 +140,14 @@ class Bench:
 
 
 class Server:
-    """`bascule serve ARGS` on the given cores, until the block ends."""
+    """`bascule serve ARGS` on the given cores, until the block ends; with `grpc`, `grpc_address` is where."""
 
-    def __init__(self, bench: Bench, cores: list[int], *args: object) -> None:
+    def __init__(self, bench: Bench, cores: list[int], *args: object, grpc: bool = False) -> None:
         self.started = time.monotonic()
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            bench.pinned(cores, tool(BINARY), "serve", *args, "--http-port", 0, "--grpc-port", "off", "--metrics-port",
-                         "off", "--log-level", "error"),
+            bench.pinned(cores, tool(BINARY), "serve", *args, "--http-port", 0, "--grpc-port", 0 if grpc else "off",
+                         "--metrics-port", "off", "--log-level", "error"),
             stdout=subprocess.PIPE, stderr=self.log, text=True,
         )
         limit = time.monotonic() + 60
@@ -157,6 +157,8 @@ class Server:
             if match := re.match(r"Serving on (http://\S+)", line):
                 self.url = match.group(1)
                 self.pid = self.process.pid  # taskset has become it
+                if grpc:
+                    self.grpc_address = self.process.stdout.readline().removeprefix("gRPC on ").strip()
                 return
             if not line:
                 self.process.kill()

@@ -51,12 +51,12 @@ def cpu_seconds(pid: int) -> float:
 
 class Triton:
     def __init__(self, bench: Bench) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        port, grpc_port = free_port(), free_port()
+        self.url, self.grpc_address = f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}"
         self.log = bench.folder / "triton.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                bench.pinned(bench.server_cores, ROOT / "bench/peers/start_triton.sh", port, ADD_ONE), stdout=log,
+                bench.pinned(bench.server_cores, ROOT / "bench/peers/start_triton.sh", port, ADD_ONE, grpc_port), stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True)
         self.pid = self.process.pid
         limit = time.monotonic() + 60
