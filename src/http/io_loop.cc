@@ -113,7 +113,9 @@ class Connection {
   void watch_for_leaving();
   void prepare_body(const BodyBuffer::Layout& layout);
   Result<void> take_buffered(std::size_t length);
-  Refusal read_failure(std::string what) const;
+  Refusal read_failure(std::string_view before) const {
+    return not_read(timed_out_, shared_.options.read_timeout, before);
+  }
   bool begin_send(Reply reply, bool keep_alive);
   bool end_send();
   bool try_flush();
@@ -218,15 +220,6 @@ Task<bool> Connection::read_head() {
     if (phase_ == Phase::kIdle || shared_.ended) co_return false;
     co_return co_await refuse(read_failure("the end of its header"), false);
   }
-}
-
-Refusal Connection::read_failure(std::string what) const {
-  if (timed_out_) {
-    return refusal(408, Code::kDeadlineExceeded,
-                   fmt::format("Nothing came for {} s before {}, the limit.",
-                               to_seconds(shared_.options.read_timeout), what));
-  }
-  return refusal(400, Code::kInvalidArgument, fmt::format("The request ended before {}.", what));
 }
 
 // Takes what is needed out of the parsed fields; refuses what HTTP itself forbids.

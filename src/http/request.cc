@@ -94,4 +94,12 @@ std::optional<Refusal> FieldReader::finish() const {
   return refusal(400, Code::kInvalidArgument, "An HTTP/1.1 request must have a Host header field.");
 }
 
+Refusal not_read(bool timed_out, Duration limit, std::string_view before) {
+  if (timed_out) {
+    return refusal(408, Code::kDeadlineExceeded,
+                   fmt::format("Nothing came for {} s before {}, the limit.", to_seconds(limit), before));
+  }
+  return refusal(400, Code::kInvalidArgument, fmt::format("The request ended before {}.", before));
+}
+
 }  // namespace bascule::http

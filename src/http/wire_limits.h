@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/clock.h"
@@ -27,5 +28,8 @@ inline constexpr Duration kDrainTime = std::chrono::seconds(2);
                                      Reason reason = Reason::kNone) {
   return {.status = status, .error = {.code = code, .message = std::move(message), .reason = reason}};
 }
+
+// Of a request that ended, or of which nothing came for as long as `limit`.
+[[nodiscard]] Refusal not_read(bool timed_out, Duration limit, std::string_view before);
 
 }  // namespace bascule::http
