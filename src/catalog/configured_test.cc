@@ -158,7 +158,7 @@ TEST_F(Configured, FillsControlsThatNobodyGives) {
   EXPECT_THAT(refusal(file({-1, 4}, true), config),
               HasSubstr("declared as FP32, but the model file has INT32"));
   config.sequences->controls[0].name = "READY";
-  EXPECT_THAT(refusal(file({-1, 4}, true), config), HasSubstr("READY"));
+  EXPECT_THAT(refusal(file({-1, 4}), config), HasSubstr("declares control input 'READY', but the inputs"));
 }
 
 TEST(Labels, AreReadFromTheModelsFolder) {

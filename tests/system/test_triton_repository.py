@@ -63,6 +63,10 @@ def test_what_is_refused(client):
         client.load_model("nothing")
     with pytest.raises(InferenceServerException, match="failed to unload 'nothing'"):
         client.unload_model("nothing")
+    with pytest.raises(InferenceServerException, match="failed to load 'add'.*what"):
+        client.load_model("add", config='{"what": 2}')
+    with pytest.raises(InferenceServerException, match="failed to load 'add'.*without the parameter 'config'"):
+        client.load_model("add", config=None, files={"file:1/model.onnx": ADD_ONE.read_bytes()})
     assert client.is_model_ready("add")
 
 
