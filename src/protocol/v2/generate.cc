@@ -46,6 +46,7 @@ std::string listed(const std::vector<TensorSpec>& specs) {
 // The shape that an input has with `count` values: they lie along its last dimension that can be so long, the
 // others are 1. Nothing: there is none.
 std::optional<Shape> shape_of(const TensorSpec& spec, std::size_t count) {
+  if (count == 0) return std::nullopt;
   Shape shape(spec.shape.size(), 1);
   bool placed = count == 1;
   for (std::size_t i = spec.shape.size(); i-- > 0;) {
@@ -143,6 +144,12 @@ class Parser {
       count = 0;
       if (!json_.begin_array()) return false;
       while (json_.next_element(more) && more) {
+        Kind element{};
+        if (!json_.peek(element)) return false;
+        if (element == Kind::kArray) {
+          return fail(input_error(spec.name, "is nested; give one value, or a flat array of them.",
+                                  Reason::kShapeMismatch));
+        }
         if (!json_.skip_value()) return false;
         ++count;
       }

@@ -75,6 +75,8 @@ TEST(Generate, SaysWhatTheModelHasWhereItDoesNotFit) {
   EXPECT_THAT(why("{}", spam()),
               HasSubstr("neither \"text_input\" nor a member called as an input of model 'spam'"));
   EXPECT_THAT(why(R"({"x":[1,2,3]})", numbers()), HasSubstr("'x' has the shape [-1,16], which 3 values"));
+  EXPECT_THAT(why(R"({"x":[]})", numbers()), HasSubstr("which 0 values in a row cannot fill"));
+  EXPECT_THAT(why(R"({"x":[[1]]})", numbers()), HasSubstr("'x' is nested"));
   EXPECT_THAT(why(R"({"x":1})", numbers()), HasSubstr("which 1 values in a row cannot fill"));
   content::ModelInfo two = spam();
   two.outputs.push_back({.name = "other", .type = DataType::kString, .shape = {-1}});
