@@ -19,8 +19,6 @@ find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 # Boost.Beast/Asio: HTTP and sockets, coroutines, later TLS and WebSocket on the same stream (BSL-1.0).
 find_package(Boost 1.81 REQUIRED)
-# Asio keeps that many freed coroutine frames a thread; beyond, each costs an aligned allocation. A request uses six.
-target_compile_definitions(Boost::headers INTERFACE BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=8)
 find_package(PkgConfig REQUIRED)
 # TurboJPEG: JPEG in and out, byte for byte what OpenCV decodes (BSD-3-Clause).
 pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)

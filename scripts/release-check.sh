@@ -47,6 +47,11 @@ run_clients() {
   cmake --preset release
   cmake --build --preset release -j "$jobs" --target bascule
   .venv/bin/python scripts/compatibility.py "${clients[@]}"
+  # BASCULE_ULTRALYTICS_MODEL: a .pt file that `bascule import` is tried on.
+  if [[ -n "$environments" && -e "${BASCULE_ULTRALYTICS_MODEL:-}" ]]; then
+    BASCULE_ULTRALYTICS_PYTHON="$environments/ultralytics/bin/python" \
+      .venv/bin/python -m pytest tests/system/test_import.py -q -p no:cacheprovider
+  fi
 }
 if [[ -n "$only_clients" ]]; then
   run_clients

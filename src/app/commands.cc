@@ -102,6 +102,47 @@ config::Command inspect_command() {
               "  bascule inspect yolo26n.onnx --config bascule.yaml"};
 }
 
+config::Command import_command() {
+  return {
+      .name = "import",
+      .text = "Make an ONNX file out of a model of the Ultralytics package.",
+      .positional = "MODEL.pt",
+      .positional_text = "The model; loading it runs what it holds, so import only files that you trust",
+      .options =
+          {{.name = "output", .type = Type::kText, .text = "The file to write; MODEL.onnx where not given."},
+           {.name = "force", .type = Type::kFlag, .text = "Replace the file where it is there."},
+           {.name = "imgsz",
+            .type = Type::kInteger,
+            .fallback = "640",
+            .text = "Size of the model's input.",
+            .unit = "pixels",
+            .min = 32,
+            .max = 8192},
+           {.name = "static", .type = Type::kFlag, .text = "Take pictures of this one size, one at a time."},
+           {.name = "end2end",
+            .type = Type::kFlag,
+            .text = "Export the head that needs no suppression, where the model has one (YOLO26)."},
+           {.name = "precision",
+            .type = Type::kChoice,
+            .fallback = "fp32",
+            .text = "Of the weights; int8 needs --data.",
+            .choices = {"fp32", "fp16", "int8"}},
+           {.name = "data",
+            .type = Type::kText,
+            .text = "A data set (YAML) to measure the ranges of int8 on."},
+           {.name = "python",
+            .type = Type::kText,
+            .text = "A Python that has the ultralytics package; else an environment is made, once."},
+           {.name = "yes", .type = Type::kFlag, .text = "Make that environment without asking: gigabytes."},
+           {.name = "dry_run", .type = Type::kFlag, .text = "Print what would be done."}},
+      .examples =
+          "Examples:\n"
+          "  bascule import yolo26n.pt --end2end\n"
+          "  bascule import yolo26n.pt --python venv/bin/python --precision fp16\n"
+          "\n"
+          "Serving needs none of this: it is for making the file."};
+}
+
 config::Command key_command() {
   config::Command command{
       .name = "key",
@@ -150,8 +191,8 @@ Result<void> configure_log(const config::Values& values) {
 }  // namespace
 
 const std::vector<config::Command>& commands() {
-  static const std::vector<config::Command> table = {serve_command(), predict_command(), inspect_command(),
-                                                     key_command(), config_command()};
+  static const std::vector<config::Command> table = {serve_command(),  predict_command(), inspect_command(),
+                                                     import_command(), key_command(),     config_command()};
   return table;
 }
 

@@ -32,6 +32,7 @@ int serve(config::Parsed parsed);
 int predict(config::Parsed parsed);
 int inspect(config::Parsed parsed);
 int key(config::Parsed parsed);
+int import_model(config::Parsed parsed);
 int print_config(config::Parsed parsed);
 
 }  // namespace bascule::app

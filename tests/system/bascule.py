@@ -240,11 +240,12 @@ def multipart(fields: dict[str, object], picture: bytes, file_name: str = "pictu
     return out, f"multipart/form-data; boundary={boundary}"
 
 
-def run_cli(*args: object, stdin: bytes | None = None, cwd: pathlib.Path | None = None, timeout: float = 120):
+def run_cli(*args: object, stdin: bytes | None = None, cwd: pathlib.Path | None = None, timeout: float = 120,
+            env: dict[str, str] | None = None):
     """`bascule ARGS` to its end; stdout and stderr as text."""
     done = subprocess.run(
         [str(BINARY), *map(str, args)], input=stdin if stdin is not None else b"", capture_output=True,
-        cwd=cwd, timeout=timeout, check=False,
+        cwd=cwd, timeout=timeout, check=False, env={**os.environ, **(env or {})},
     )
     done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
     return done
