@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as grpc_client
 import tritonclient.http as http_client
-from bascule import SHARED, Server, run_cli
+from bascule import SHARED, Server
 from tritonclient.utils import InferenceServerException
 
 REPOSITORY = SHARED / "models" / "triton_repository"
@@ -39,8 +39,6 @@ CONTROLS = """
 
 @pytest.fixture(scope="module")
 def sequences(tmp_path_factory):
-    if "--strict-config" not in run_cli("serve", "--help").stdout:
-        pytest.skip("this binary does not read config.pbtxt")
     home = tmp_path_factory.mktemp("sequences")
     for name in ("simple_sequence", "simple_dyna_sequence"):
         shutil.copytree(REPOSITORY / name, home / name)

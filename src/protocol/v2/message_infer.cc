@@ -287,6 +287,8 @@ Result<void> take_parameters(const Wire& wire, InferCall& call) {
       constexpr std::uint64_t kLongest = 86'400'000'000;  // a day
       BASCULE_ASSIGN(const std::uint64_t microseconds, number_of(value, key));
       if (microseconds > 0) call.timeout = std::chrono::microseconds(std::min(microseconds, kLongest));
+    } else {
+      BASCULE_TRY(check_custom_parameter(key));
     }
   }
   return {};

@@ -139,6 +139,17 @@ TEST(InferMessage, RefusalsNameTheInput) {
   EXPECT_THAT(why(wire), HasSubstr("shared memory"));
 }
 
+TEST(InferMessage, OwnParametersHaveNamesOfTheirOwn) {
+  ModelInferRequest wire = request_of("FP32", {1});
+  wire.add_raw_input_contents(floats({1}));
+  auto& parameters = *wire.mutable_parameters();
+  parameters["mine"].set_string_param("a");
+  parameters["triton_enable_empty_final_response"].set_bool_param(true);
+  EXPECT_EQ(why(wire), "it was read");
+  parameters["triton_mine"].set_string_param("a");
+  EXPECT_THAT(why(wire), HasSubstr("'triton_mine' of the request has a name that is reserved"));
+}
+
 TEST(InferMessage, SizesAreLimited) {
   ModelInferRequest wire = request_of("FP32", {1});
   for (int i = 0; i < 5000; ++i) wire.add_raw_input_contents("");

@@ -22,7 +22,7 @@ std::string platform_name(const content::ModelInfo& model) {
 }
 
 std::vector<std::string_view> extensions(bool shared_memory) {
-  // Only what is there: parameters of a request are checked, but no model sees them yet.
+  // A request's own parameters are checked; no model here looks at them.
   std::vector<std::string_view> names = {"classification",
                                          "sequence",
                                          "model_repository",
@@ -30,6 +30,7 @@ std::vector<std::string_view> extensions(bool shared_memory) {
                                          "schedule_policy",
                                          "model_configuration",
                                          "binary_tensor_data",
+                                         "parameters",
                                          "statistics",
                                          "trace",
                                          "logging"};
@@ -48,6 +49,16 @@ Error long_sequence_id(std::size_t size) {
   return invalid_argument(
       fmt::format("The parameter 'sequence_id' of the request has {} bytes; the limit is {}.", size,
                   content::kMaxSequenceId));
+}
+
+Result<void> check_custom_parameter(std::string_view name) {
+  const bool reserved = name == "headers" || name.starts_with("triton_");
+  if (!reserved || name == "triton_enable_empty_final_response") return {};
+  return invalid_argument(
+      fmt::format("Parameter '{}' of the request has a name that is reserved ('headers', and what begins "
+                  "with 'triton_'); "
+                  "give it another.",
+                  text::shortened(text::escape_controls(name))));
 }
 
 Error unknown_control_parameter(std::string_view name) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/result.h"
 #include "content/model_info.h"
 
 // Words that the REST and the gRPC form of the protocol share.
@@ -22,6 +23,10 @@ inline constexpr std::size_t kMaxSmallMessage = 64ULL << 10U;  // of a call that
 [[nodiscard]] Error long_sequence_id(std::size_t size);
 // The protocol's extensions that are there, for server metadata. `shared_memory`: whether that one is on.
 [[nodiscard]] std::vector<std::string_view> extensions(bool shared_memory);
+// Refuses names that a request's own parameters may not have: "headers", and those that begin with "triton_",
+// but for the one that Triton's stream clients send. Source: Triton, extension_parameters.md. Errors:
+// kInvalidArgument.
+Result<void> check_custom_parameter(std::string_view name);
 // Of a load or unload that names a parameter nothing here acts on.
 [[nodiscard]] Error unknown_control_parameter(std::string_view name);
 

@@ -198,7 +198,10 @@ bool Parser::request_parameters() {
     if (key == "timeout") return once(timeout_, "timeout", "the request's parameters") && timeout_value();
     if (key == "priority") return once(priority_, "priority", "the request's parameters") && priority_value();
     if (key == "sequence_id" || key == "sequence_start" || key == "sequence_end") return sequence_value(key);
-    if (key != "binary_data_output") return parameter_value(key, "the request");
+    if (key != "binary_data_output") {
+      auto custom = check_custom_parameter(key);
+      return custom ? parameter_value(key, "the request") : json_.fail(std::move(custom).error());
+    }
     return once(binary_outputs_named_, "binary_data_output", "the request's parameters") &&
            bool_value(call_.binary_outputs, "binary_data_output", "the request's parameters");
   });

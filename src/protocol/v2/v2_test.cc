@@ -142,6 +142,8 @@ TEST(ParseInfer, RefusesWithPlaceAndValue) {
        R"("shared_memory_byte_size":8}}]})",
        Reason::kNone, "ask for one of the two"},
       {R"({"inputs":[],"parameters":{"a":{}}})", Reason::kNone, "Parameter 'a'"},
+      {R"({"inputs":[],"parameters":{"triton_a":1}})", Reason::kNone, "reserved"},
+      {R"({"inputs":[],"parameters":{"headers":"x"}})", Reason::kNone, "reserved"},
       {R"({"inputs":[],"parameters":{"binary_data_output":1}})", Reason::kNone, "true or false"},
       {R"({"inputs":[],"parameters":{"priority":-1}})", Reason::kDataSizeMismatch,
        "whole number, 0 or more; -1"},
@@ -458,7 +460,7 @@ TEST(Metadata, HasWhatClientsRead) {
       write_server_metadata("bascule", "0.1.0"),
       R"x({"name":"bascule","version":"0.1.0","extensions":["classification","sequence","model_repository",)x"
       R"x("model_repository(unload_dependents)","schedule_policy","model_configuration",)x"
-      R"x("binary_tensor_data","statistics","trace","logging"]})x");
+      R"x("binary_tensor_data","parameters","statistics","trace","logging"]})x");
   EXPECT_EQ(write_model_metadata(model_with(DataType::kString, {-1, 3}, true), {"1", "3"}),
             R"({"name":"m","versions":["1","3"],"platform":"onnxruntime_onnx",)"
             R"("inputs":[{"name":"x","datatype":"BYTES","shape":[-1,3]}],)"
