@@ -1,23 +1,12 @@
-#include <fmt/format.h>
 #include <grpc_service.pb.h>
 
 #include "base/text.h"
 #include "protocol/v2/messages.h"
 #include "protocol/v2/names.h"
+#include "protocol/v2/small_message.h"
 
 namespace bascule::protocol::v2 {
 namespace {
-
-template <class Message>
-Result<Message> read(const RequestBody& message) {
-  Message wire;
-  if (message.bytes.size() > kMaxSmallMessage ||
-      !wire.ParseFromArray(message.bytes.data(), static_cast<int>(message.bytes.size()))) {
-    return invalid_argument(fmt::format("The message is no {} of at most {} bytes.",
-                                        Message::descriptor()->name(), kMaxSmallMessage));
-  }
-  return wire;
-}
 
 template <class Parameters>
 Result<void> check_parameters(const Parameters& parameters) {
@@ -67,17 +56,17 @@ void fill(inference::ModelStatistics& wire, const content::ModelStatistics& mode
 }  // namespace
 
 Result<NamedCall> parse_named_message(const RequestBody& message) {
-  BASCULE_ASSIGN(const auto wire, read<inference::ModelReadyRequest>(message));
+  BASCULE_ASSIGN(const auto wire, read_small_message<inference::ModelReadyRequest>(message));
   return NamedCall{.model = wire.name(), .version = wire.version()};
 }
 
 Result<bool> parse_index_message(const RequestBody& message) {
-  BASCULE_ASSIGN(const auto wire, read<inference::RepositoryIndexRequest>(message));
+  BASCULE_ASSIGN(const auto wire, read_small_message<inference::RepositoryIndexRequest>(message));
   return wire.ready();
 }
 
 Result<std::string> parse_unload_message(const RequestBody& message) {
-  BASCULE_ASSIGN(const auto wire, read<inference::RepositoryModelUnloadRequest>(message));
+  BASCULE_ASSIGN(const auto wire, read_small_message<inference::RepositoryModelUnloadRequest>(message));
   BASCULE_TRY(check_parameters(wire.parameters()));
   return wire.model_name();
 }

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "protocol/json_reader.h"
 #include "protocol/v2/names.h"
+#include "protocol/v2/small_message.h"
 
 namespace bascule::protocol::v2 {
 namespace {
@@ -195,17 +196,6 @@ Result<void> each_setting(const RequestBody& body, const Take& take) {
   return {};
 }
 
-template <class Message>
-Result<Message> read(const RequestBody& message) {
-  Message wire;
-  if (message.bytes.size() > kMaxSmallMessage ||
-      !wire.ParseFromArray(message.bytes.data(), static_cast<int>(message.bytes.size()))) {
-    return invalid_argument(fmt::format("The message is no {} of at most {} bytes.",
-                                        Message::descriptor()->name(), kMaxSmallMessage));
-  }
-  return wire;
-}
-
 }  // namespace
 
 std::string write_log_settings(Level level) {
@@ -224,7 +214,7 @@ Result<Level> parse_log_settings(const RequestBody& body, Level now) {
 }
 
 Result<Level> parse_log_settings_message(const RequestBody& message, Level now) {
-  BASCULE_ASSIGN(const auto wire, read<inference::LogSettingsRequest>(message));
+  BASCULE_ASSIGN(const auto wire, read_small_message<inference::LogSettingsRequest>(message));
   LogWish wish(now);
   for (const auto& [name, setting] : wire.settings()) {
     Value value;
@@ -269,7 +259,7 @@ std::string write_trace_settings() {
 Result<void> check_trace_settings(const RequestBody& body) { return each_setting(body, check_trace); }
 
 Result<std::string> parse_trace_setting_message(const RequestBody& message) {
-  BASCULE_ASSIGN(const auto wire, read<inference::TraceSettingRequest>(message));
+  BASCULE_ASSIGN(const auto wire, read_small_message<inference::TraceSettingRequest>(message));
   for (const auto& [name, setting] : wire.settings()) {
     Value value;
     if (setting.value_size() > 0) {

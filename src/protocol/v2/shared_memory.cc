@@ -11,25 +11,11 @@
 #include "base/text.h"
 #include "protocol/json.h"
 #include "protocol/json_reader.h"
-#include "protocol/v2/names.h"
 #include "protocol/v2/raw_tensor.h"
+#include "protocol/v2/small_message.h"
 
 namespace bascule::protocol::v2 {
 namespace {
-
-Error no_message(std::string_view what) {
-  return invalid_argument(fmt::format("The message is no {} of at most {} bytes.", what, kMaxSmallMessage));
-}
-
-template <class Message>
-Result<Message> read_message(const RequestBody& message) {
-  Message wire;
-  if (message.bytes.size() > kMaxSmallMessage ||
-      !wire.ParseFromArray(message.bytes.data(), static_cast<int>(message.bytes.size()))) {
-    return no_message(Message::descriptor()->name());
-  }
-  return wire;
-}
 
 bool read_size(JsonReader& json, std::string_view name, std::uint64_t& out) {
   std::string_view token;
@@ -138,13 +124,14 @@ std::string write_regions(const std::vector<content::SharedRegion>& regions) {
 }
 
 Result<content::SharedRegion> parse_register_message(const RequestBody& message) {
-  BASCULE_ASSIGN(const auto wire, read_message<inference::SystemSharedMemoryRegisterRequest>(message));
+  BASCULE_ASSIGN(const auto wire, read_small_message<inference::SystemSharedMemoryRegisterRequest>(message));
   return content::SharedRegion{
       .name = wire.name(), .key = wire.key(), .offset = wire.offset(), .byte_size = wire.byte_size()};
 }
 
 Result<std::string> parse_region_message(const RequestBody& message) {
-  BASCULE_ASSIGN(const auto wire, read_message<inference::SystemSharedMemoryUnregisterRequest>(message));
+  BASCULE_ASSIGN(const auto wire,
+                 read_small_message<inference::SystemSharedMemoryUnregisterRequest>(message));
   return wire.name();
 }
 
