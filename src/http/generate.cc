@@ -20,12 +20,7 @@ void Handlers::generate(const Admission& admission, const RequestHead& head,
   };
   Result<v2::GenerateCall> call = parse();
   if (!call) return done(fail(match, call.error(), started));
-  call->request.model = match.model;
-  call->request.version = match.version;
-  call->request.dialect = match.route->label;
-  call->request.caller = head.connection;
-  call->request.cancelled = head.gone;
-  if (admission.timeout) call->request.deadline = started + *admission.timeout;
+  address(call->request, admission, head, started);
   services_.inference.infer(
       std::move(call->request),
       [self = shared_from_this(), match, text = call->text, started, done = std::move(done)](

@@ -315,6 +315,17 @@ void Handlers::when_loaded(const Admission& admission, TimePoint started,
                             });
 }
 
+void Handlers::address(content::InferRequest& request, const Admission& admission, const RequestHead& head,
+                       TimePoint started) {
+  const Match& match = admission.match;
+  if (!match.model.empty()) request.model = match.model;  // else the body may have named it
+  request.version = match.version;
+  request.dialect = match.route->label;
+  request.caller = head.connection;
+  request.cancelled = head.gone;
+  if (admission.timeout) request.deadline = started + *admission.timeout;
+}
+
 void Handlers::infer(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                      TimePoint started, Done done) {
   const Match& match = admission.match;
@@ -326,12 +337,7 @@ void Handlers::infer(const Admission& admission, const RequestHead& head, const 
   Result<v2::InferCall> call = parse();
   if (!call) return done(fail(match, call.error(), started));
   if (const auto read = read_shared(*call); !read) return done(fail(match, read.error(), started));
-  call->request.model = match.model;
-  call->request.version = match.version;
-  call->request.dialect = match.route->label;
-  call->request.caller = head.connection;
-  call->request.cancelled = head.gone;
-  if (admission.timeout) call->request.deadline = started + *admission.timeout;
+  address(call->request, admission, head, started);
   if (call->timeout) {
     const TimePoint deadline = started + *call->timeout;
     call->request.deadline = std::min(call->request.deadline.value_or(deadline), deadline);
@@ -353,11 +359,7 @@ void Handlers::predict(const Admission& admission, const RequestHead& head, cons
   Result<ultralytics::PredictCall> call =
       ultralytics::parse_predict(body, head.content_type, head.query, match.route->dialect);
   if (!call) return done(fail(match, call.error(), started));
-  if (!match.model.empty()) call->request.model = match.model;
-  call->request.dialect = match.route->label;
-  call->request.caller = head.connection;
-  call->request.cancelled = head.gone;
-  if (admission.timeout) call->request.deadline = started + *admission.timeout;
+  address(call->request, admission, head, started);
   services_.inference.infer(
       std::move(call->request),
       [self = shared_from_this(), match, style = call->style, started, done = std::move(done)](

@@ -71,6 +71,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   // Answers with the body as it was meant.
   void dispatch(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
                 TimePoint started, Done done);
+  // Says in `request` which model the route means, and who asks.
+  static void address(content::InferRequest& request, const Admission& admission, const RequestHead& head,
+                      TimePoint started);
   void infer(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
              TimePoint started, Done done);
   void generate(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
