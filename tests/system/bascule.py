@@ -102,6 +102,11 @@ class Server:
         self.get("/v2/health/live")  # an answer later, all lines have been read
         return next((line.split()[-1] for line in self.lines if line.startswith("Metrics on ")), None)
 
+    def grpc_address(self) -> str:
+        """Where it answers gRPC, as it printed: HOST:PORT."""
+        self.get("/v2/health/live")  # an answer later, all lines have been read
+        return next(line.split()[-1] for line in self.lines if line.startswith("gRPC on "))
+
     def alive(self) -> bool:
         return self.process.poll() is None
 

@@ -24,11 +24,6 @@ if not EXAMPLES.exists():
 needs_examples = pytest.mark.skipif(not EXAMPLES.exists(), reason="the example repository is not here")
 
 
-def grpc_address(server: Server) -> str:
-    server.metrics_url()
-    return next(match.group(1) for line in server.lines if (match := re.match(r"gRPC on (\S+)", line)))
-
-
 def repository(root: pathlib.Path, config: str, name: str = "add") -> pathlib.Path:
     """A repository of one model, which adds one to x [-1, 16]."""
     (root / name / "1").mkdir(parents=True, exist_ok=True)
@@ -144,7 +139,7 @@ def test_the_example_repository_as_a_whole():
         for name in served:
             assert server.get(f"/v2/models/{name}").json()["name"] == name
         assert [i["name"] for i in server.get("/v2/models/simple_sequence").json()["inputs"]] == ["INPUT"]
-        with grpc_client.InferenceServerClient(grpc_address(server)) as client:
+        with grpc_client.InferenceServerClient(server.grpc_address()) as client:
             assert client.get_model_config("simple").config.max_batch_size == 8
             as_json = client.get_model_config("simple", as_json=True)["config"]
             assert as_json["input"][0]["data_type"] == "TYPE_INT32"
@@ -180,7 +175,7 @@ def test_a_load_may_bring_a_configuration(tmp_path, transport):
     with Server(repository(tmp_path, "max_batch_size: 8"), "--grpc-port", 0) as server:
         package = http_client if transport == "http" else grpc_client
         client = package.InferenceServerClient(
-            f"127.0.0.1:{server.port}" if transport == "http" else grpc_address(server))
+            f"127.0.0.1:{server.port}" if transport == "http" else server.grpc_address())
 
         def batch() -> int:
             return server.get("/v2/models/add/config").json()["max_batch_size"]
@@ -203,7 +198,7 @@ def test_a_load_may_bring_files(tmp_path, transport):
     with Server(repository(tmp_path, ""), "--grpc-port", 0) as server:
         package = http_client if transport == "http" else grpc_client
         client = package.InferenceServerClient(
-            f"127.0.0.1:{server.port}" if transport == "http" else grpc_address(server))
+            f"127.0.0.1:{server.port}" if transport == "http" else server.grpc_address())
         client.load_model("add", config="{}", files={"file:7/model.onnx": ADD_ONE.read_bytes()})
         assert server.get("/v2/models/add").json()["versions"] == ["7"]
         assert len(override_folders() - before) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import re
 import threading
 import time
 
@@ -18,11 +17,6 @@ ADD_ONE = DATA / "general" / "add_one.onnx"
 FRUIT = ROOT / "examples" / "checkout" / "fruit.onnx"
 
 
-def address(server: Server) -> str:
-    server.metrics_url()
-    return next(match.group(1) for line in server.lines if (match := re.match(r"gRPC on (\S+)", line)))
-
-
 @pytest.fixture(scope="module")
 def server():
     with Server(ADD_ONE, "--grpc-port", 0) as running:
@@ -31,7 +25,7 @@ def server():
 
 @pytest.fixture
 def triton(server):
-    with client.InferenceServerClient(address(server)) as connected:
+    with client.InferenceServerClient(server.grpc_address()) as connected:
         yield connected
 
 
@@ -62,7 +56,7 @@ def test_inference_raw_and_typed(server, triton):
     request = service_pb2.ModelInferRequest(model_name="add_one")
     tensor = request.inputs.add(name="x", datatype="FP32", shape=[1, 16])
     tensor.contents.fp32_contents.extend(range(16))
-    with grpc.insecure_channel(address(server)) as channel:
+    with grpc.insecure_channel(server.grpc_address()) as channel:
         reply = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request)
     assert np.frombuffer(reply.raw_output_contents[0], np.float32).tolist() == list(range(1, 17))
 
@@ -121,19 +115,19 @@ def test_statistics_and_the_repository(triton):
 
 def test_the_health_service(server):
     """grpc.health.v1, asked without its generated code: an empty request, and status 1 (SERVING) in the answer."""
-    with grpc.insecure_channel(address(server)) as channel:
+    with grpc.insecure_channel(server.grpc_address()) as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
         assert check(b"", timeout=10) == b"\x08\x01"
 
 
 def test_health_follows_what_serves():
     """Asked by the service's name, as an orchestrator does, while the only model is taken out and brought back."""
-    with Server(ADD_ONE, "--grpc-port", 0) as server, grpc.insecure_channel(address(server)) as channel:
+    with Server(ADD_ONE, "--grpc-port", 0) as server, grpc.insecure_channel(server.grpc_address()) as channel:
         name = b"inference.GRPCInferenceService"
         of_service = b"\x0a" + bytes([len(name)]) + name
         watch = channel.unary_stream("/grpc.health.v1.Health/Watch")(of_service, timeout=30)
         assert next(watch) == b"\x08\x01"
-        with client.InferenceServerClient(address(server)) as triton:
+        with client.InferenceServerClient(server.grpc_address()) as triton:
             triton.unload_model("add_one")
             assert next(watch) == b"\x08\x02"
             triton.load_model("add_one")
@@ -152,7 +146,7 @@ def test_deadlines_and_overload():
         statuses: list[str] = []
 
         def ask() -> None:
-            with client.InferenceServerClient(address(server)) as connected:
+            with client.InferenceServerClient(server.grpc_address()) as connected:
                 try:
                     connected.infer("fruit", [zeros])
                     statuses.append("OK")
@@ -165,7 +159,7 @@ def test_deadlines_and_overload():
         for thread in threads:
             thread.join()
         assert set(statuses) == {"OK", "StatusCode.RESOURCE_EXHAUSTED"}, statuses
-        with client.InferenceServerClient(address(server)) as connected:
+        with client.InferenceServerClient(server.grpc_address()) as connected:
             with pytest.raises(InferenceServerException) as late:
                 connected.infer("fruit", [zeros], client_timeout=0.001)
             assert late.value.status() == "StatusCode.DEADLINE_EXCEEDED"
@@ -175,13 +169,13 @@ def test_deadlines_and_overload():
 def test_a_stream_client_that_vanishes_and_an_end_with_one_open():
     with Server(ADD_ONE, "--grpc-port", 0) as server:
         for _ in range(20):
-            channel = client.InferenceServerClient(address(server))
+            channel = client.InferenceServerClient(server.grpc_address())
             channel.start_stream(lambda result, error: None)
             channel.async_stream_infer("add_one", sixteen())
             channel._client_stub = None
             channel.stop_stream(cancel_requests=True)
             channel.close()
-        open_stream = client.InferenceServerClient(address(server))
+        open_stream = client.InferenceServerClient(server.grpc_address())
         open_stream.start_stream(lambda result, error: None)
         open_stream.async_stream_infer("add_one", sixteen())
         time.sleep(0.2)
@@ -192,6 +186,6 @@ def test_a_stream_client_that_vanishes_and_an_end_with_one_open():
 
 
 def test_a_port_that_is_taken(server):
-    taken = address(server).rsplit(":", 1)[1]
+    taken = server.grpc_address().rsplit(":", 1)[1]
     with pytest.raises(AssertionError, match=f"port {taken}.*--grpc-port"):
         Server(ADD_ONE, "--grpc-port", taken)

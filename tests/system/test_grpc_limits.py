@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 
 import grpc
 import numpy as np
@@ -17,11 +16,6 @@ INFER = "/inference.GRPCInferenceService/ModelInfer"
 LIMIT = 1 << 20
 
 
-def address(server: Server) -> str:
-    server.metrics_url()
-    return next(match.group(1) for line in server.lines if (match := re.match(r"gRPC on (\S+)", line)))
-
-
 @pytest.fixture(scope="module")
 def server():
     with Server(ADD_ONE, "--grpc-port", 0, "--max-binary-bytes", LIMIT) as running:
@@ -30,7 +24,7 @@ def server():
 
 def ask_raw(server: Server, message: bytes, **options) -> grpc.RpcError | bytes:
     with grpc.insecure_channel(
-        address(server),
+        server.grpc_address(),
         options=[("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)],
         **options,
     ) as channel:
@@ -48,7 +42,7 @@ def sixteen(rows: int = 1) -> list[triton.InferInput]:
 
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate", None])
 def test_compressed_requests_are_read(server, algorithm):
-    with triton.InferenceServerClient(address(server)) as client:
+    with triton.InferenceServerClient(server.grpc_address()) as client:
         answer = client.infer("add_one", sixteen(512), compression_algorithm=algorithm)
         assert answer.as_numpy("y")[511, 15] == 512 * 16
 
@@ -67,7 +61,7 @@ def test_a_decompression_bomb_costs_no_more_than_the_limit(server):
     assert refused.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, refused
     assert len(gzip.compress(bytes(10 * LIMIT), 6)) * 90 < LIMIT  # it did pass as small
     assert server.memory_kb("VmHWM") - before < 64 * 1024
-    with triton.InferenceServerClient(address(server)) as client:
+    with triton.InferenceServerClient(server.grpc_address()) as client:
         assert client.infer("add_one", sixteen()).as_numpy("y")[0, 0] == 1
 
 
@@ -98,7 +92,7 @@ def test_shapes_that_overflow(server, shape, raw):
 
 
 def test_names_with_dots_and_nul_are_unknown_models(server):
-    with triton.InferenceServerClient(address(server)) as client:
+    with triton.InferenceServerClient(server.grpc_address()) as client:
         for name in ("../add_one", "add_one/../add_one", "add_one\0", "a" * 5000):
             with pytest.raises(InferenceServerException) as refused:
                 client.infer(name, sixteen())

@@ -32,11 +32,6 @@ parameters { key: "colour" value: { string_value: "blue" } }
 """
 
 
-def address(server: Server) -> str:
-    server.metrics_url()
-    return next(match.group(1) for line in server.lines if (match := re.match(r"gRPC on (\S+)", line)))
-
-
 def model(folder: pathlib.Path, name: str, config: str | None, file: pathlib.Path = ADD_ONE) -> pathlib.Path:
     (folder / name / "1").mkdir(parents=True)
     shutil.copy(file, folder / name / "1" / "model.onnx")
@@ -56,7 +51,7 @@ def server(tmp_path):
 
 @pytest.fixture(params=[over_http, over_grpc], ids=["http", "grpc"])
 def client(request, server):
-    where = f"127.0.0.1:{server.port}" if request.param is over_http else address(server)
+    where = f"127.0.0.1:{server.port}" if request.param is over_http else server.grpc_address()
     with request.param.InferenceServerClient(where) as connected:
         connected.kind = request.param
         yield connected

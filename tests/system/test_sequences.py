@@ -4,7 +4,6 @@ The models keep nothing between runs: OUTPUT is INPUT, plus START; the second on
 """
 
 import queue
-import re
 import shutil
 import threading
 import uuid
@@ -56,18 +55,13 @@ def sequences(tmp_path_factory):
         yield server
 
 
-def grpc_address(server):
-    server.metrics_url()  # an answer later, all lines have been read
-    return next(match.group(1) for line in server.lines if (match := re.match(r"gRPC on (\S+)", line)))
-
-
 @pytest.fixture(params=["http", "grpc"])
 def client(request, sequences):
     if request.param == "http":
         made = http_client.InferenceServerClient(f"127.0.0.1:{sequences.port}", network_timeout=60.0, concurrency=4)
         module = http_client
     else:
-        made = grpc_client.InferenceServerClient(grpc_address(sequences))
+        made = grpc_client.InferenceServerClient(sequences.grpc_address())
         module = grpc_client
     made.module = module
     with made:
@@ -164,7 +158,7 @@ def test_idle_sequences_make_room(client):
 
 
 def test_one_without_a_slot_waits_for_an_end(sequences):
-    with grpc_client.InferenceServerClient(grpc_address(sequences)) as client:
+    with grpc_client.InferenceServerClient(sequences.grpc_address()) as client:
         client.module = grpc_client
         assert step(client, "narrow", 1, sequence_id=1, sequence_start=True) == 2
         got = []
@@ -182,7 +176,7 @@ def test_one_without_a_slot_waits_for_an_end(sequences):
 
 def test_a_stream_of_three_sequences(sequences):
     answers = queue.Queue()
-    with grpc_client.InferenceServerClient(grpc_address(sequences)) as client:
+    with grpc_client.InferenceServerClient(sequences.grpc_address()) as client:
         client.start_stream(callback=lambda result, error: answers.put((result, error)))
         values = list(range(50))
         for name in (1, 2, "three"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 
 import numpy as np
@@ -20,11 +19,6 @@ SPAM = DATA / "general" / "sms_spam.onnx"
 SIZE = 64  # of 16 floats
 
 
-def address(server: Server) -> str:
-    server.metrics_url()
-    return next(match.group(1) for line in server.lines if (match := re.match(r"gRPC on (\S+)", line)))
-
-
 @pytest.fixture(scope="module")
 def server():
     with Server(ADD_ONE, FRUIT, SPAM, "--grpc-port", 0, "--allow-client-shm") as running:
@@ -33,7 +27,7 @@ def server():
 
 @pytest.fixture(params=[over_http, over_grpc], ids=["http", "grpc"])
 def client(request, server):
-    where = f"127.0.0.1:{server.port}" if request.param is over_http else address(server)
+    where = f"127.0.0.1:{server.port}" if request.param is over_http else server.grpc_address()
     with request.param.InferenceServerClient(where) as connected:
         connected.kind = request.param
         connected.unregister_system_shared_memory()
@@ -160,7 +154,7 @@ def test_a_region_that_goes_while_it_is_used(server, memory):
     seen: list[str] = []
 
     def ask() -> None:
-        with over_grpc.InferenceServerClient(address(server)) as client:
+        with over_grpc.InferenceServerClient(server.grpc_address()) as client:
             while not done.is_set():
                 tensor = over_grpc.InferInput("images", [1, 3, 320, 320], "FP32")
                 tensor.set_shared_memory("big", 4 * 3 * 320 * 320)
@@ -194,7 +188,7 @@ def test_cuda_needs_a_gpu(client):
 
 def test_off_unless_allowed(memory):
     with Server(ADD_ONE, "--grpc-port", 0) as server:
-        for kind, where in ((over_http, f"127.0.0.1:{server.port}"), (over_grpc, address(server))):
+        for kind, where in ((over_http, f"127.0.0.1:{server.port}"), (over_grpc, server.grpc_address())):
             with kind.InferenceServerClient(where) as client:
                 client.kind = kind
                 with pytest.raises(InferenceServerException, match="--allow-client-shm") as error:
