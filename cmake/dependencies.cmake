@@ -30,5 +30,6 @@ pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
 include(onnxruntime)
 # protobuf, grpc++: the gRPC front end and Triton's configuration text; the field's own wire (BSD-3-Clause, Apache-2.0).
 find_package(Protobuf REQUIRED)
+# Abseil: what grpc++ is built on; asked once, not to look for lock cycles (Apache-2.0). gRPC's package finds it.
 find_package(gRPC CONFIG REQUIRED)
 include(wire)
