@@ -26,6 +26,7 @@
 #include "app/model_settings.h"
 #include "app/refresh.h"
 #include "app/watch.h"
+#include "base/background.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/executor.h"
@@ -215,7 +216,7 @@ struct Wanted {
 struct Parts {
   SteadyClock clock;
   metrics::Metrics metrics;
-  ThreadPool loader;
+  BackgroundExecutor loader;
   catalog::Catalog catalog;
   catalog::Manager manager;
   ThreadPool executor;
@@ -227,7 +228,7 @@ struct Parts {
   Guarded<std::function<void()>> on_change;
 
   Parts(const config::Values& values, const Wanted& wanted, const Engines& engines)
-      : loader({.name = "loader", .threads = 1, .max_queue = kMaxLoads}),
+      : loader("loader", kMaxLoads),
         catalog(values.has("default_model") ? values.text("default_model") : ""),
         manager(manager_options(values, wanted, engines), clock, catalog, loader),
         executor({.name = "worker", .threads = cpu_budget()}),
@@ -258,7 +259,6 @@ struct Parts {
           if (end_is_asked()) {
             return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
           }
-          yield_to_others();  // a load takes a core for long; requests come first
           BASCULE_ASSIGN(ReadSettings read, settings.read(source));
           return catalog::load_model(
               source, engines.of(source),
@@ -408,6 +408,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   }
   listeners->start();
   load_at_start(parts.manager, wanted.found);
+  parts.loader.yield();  // a load takes a core for long; requests come first
   const bool none_wanted = wanted.names.contains(std::string(kNoModel));
   if (auto ready = parts.control.ready(); !ready && !none_wanted && !end_is_asked()) {
     stop(*listeners, parts, Duration{});
@@ -425,6 +426,15 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   stop(*listeners, parts, kGrace);
   log::info("Stopped");
   return kOk;
+}
+
+// The C library moves both bounds with what it frees, up to 64 MB: then each of its arenas keeps a part of a
+// model that went, and resident memory wanders by a tenth from one reload to the next. Larger than any tensor
+// of a picture of 640 x 640, which would cost a page fault for each page and request.
+void keep_little_freed_memory() {
+  constexpr int kBound = 6 << 20;
+  mallopt(M_MMAP_THRESHOLD, kBound);
+  mallopt(M_TRIM_THRESHOLD, kBound);
 }
 
 SettingsReader settings_reader(const config::Parsed& parsed, const std::vector<config::ModelEntry>& entries) {
@@ -453,6 +463,7 @@ Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config:
 int serve(config::Parsed parsed) {
   // Before any thread is made, the engine's own too: one that does not block them would end the process.
   block_signals();
+  keep_little_freed_memory();
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
   const Engines engines;

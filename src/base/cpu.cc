@@ -1,23 +1,20 @@
 #include "base/cpu.h"
 
 #include <sched.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <thread>
 
 #include "base/text.h"
 
 namespace bascule {
 namespace {
-
-// A tenth of a core's share beside one thread that always computes. Much less, and a load would take minutes
-// on a machine that has nothing left for it.
-constexpr int kYielding = 10;
 
 std::size_t rounded_up(std::int64_t quota, std::int64_t period) {
   if (quota <= 0 || period <= 0) return 0;
@@ -41,6 +38,53 @@ std::size_t cgroup_cores() {
                     text::parse_int(text::trimmed(*period)).value_or(0));
 }
 
+// Of all `cores` together since the machine's start, in ticks.
+struct CoreTimes {
+  std::int64_t idle = 0;
+  std::int64_t all = 0;
+};
+
+// "cpu3 user nice system idle iowait irq softirq steal guest guest_nice": guests count within user and nice
+// already.
+CoreTimes times_of(std::string_view stat, const std::set<int>& cores) {
+  constexpr std::size_t kIdle = 3;
+  constexpr std::size_t kIoWait = 4;
+  constexpr std::size_t kSteal = 7;
+  CoreTimes out;
+  std::istringstream lines{std::string(stat)};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string name;
+    words >> name;
+    if (!name.starts_with("cpu")) continue;
+    const auto core = text::parse_int(std::string_view(name).substr(3));
+    if (!core || !cores.contains(static_cast<int>(*core))) continue;
+    std::int64_t ticks = 0;
+    for (std::size_t column = 0; column <= kSteal && words >> ticks; ++column) {
+      out.all += ticks;
+      if (column == kIdle || column == kIoWait) out.idle += ticks;
+    }
+  }
+  return out;
+}
+
+std::set<int> own_cores() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  std::set<int> out;
+  if (sched_getaffinity(0, sizeof mask, &mask) != 0) return out;
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(static_cast<std::size_t>(core), &mask)) out.insert(core);
+  }
+  return out;
+}
+
+std::chrono::nanoseconds used_by_process() {
+  timespec used{};
+  if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0) return {};
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
 }  // namespace
 
 std::size_t cores_from_cpu_max(std::string_view value) {
@@ -62,10 +106,24 @@ std::size_t cpu_budget() {
   return limit == 0 ? cores : std::min(cores, limit);
 }
 
-void yield_to_others() {
-  // On Linux both are of the thread alone. Where the change is refused the thread goes on as it was.
-  const auto thread = static_cast<id_t>(gettid());
-  if (setpriority(PRIO_PROCESS, thread, std::max(getpriority(PRIO_PROCESS, thread), kYielding)) != 0) return;
+double idle_share(std::string_view before, std::string_view after, const std::set<int>& cores) {
+  const CoreTimes was = times_of(before, cores);
+  const CoreTimes is = times_of(after, cores);
+  if (is.all <= was.all) return 1.0;
+  return std::clamp(static_cast<double>(is.idle - was.idle) / static_cast<double>(is.all - was.all), 0.0,
+                    1.0);
+}
+
+double spare_share(std::chrono::milliseconds time) {
+  const auto cores = own_cores();
+  const auto stat = content_of("/proc/stat").value_or("");
+  const auto used = used_by_process();
+  const auto began = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(time);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  const std::chrono::duration<double> own = used_by_process() - used;
+  const double of_quota = 1.0 - own / (took * static_cast<double>(cpu_budget()));
+  return std::min(of_quota, idle_share(stat, content_of("/proc/stat").value_or(""), cores));
 }
 
 }  // namespace bascule

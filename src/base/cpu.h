@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <set>
 #include <string_view>
 
 namespace bascule {
@@ -12,8 +14,12 @@ namespace bascule {
 // Cores granted by the text of a cgroup v2 `cpu.max` file ("150000 100000" = 2, "max 100000" = 0: no limit).
 [[nodiscard]] std::size_t cores_from_cpu_max(std::string_view text);
 
-// The calling thread gets what the other threads leave of the cores from now on, and about a tenth of a core
-// where they leave nothing.
-void yield_to_others();
+// Share, 0 to 1, of the time between two readings of /proc/stat in which the cores in `set`, by their
+// numbers, had nothing to do; 1 where the readings tell nothing of them.
+[[nodiscard]] double idle_share(std::string_view before, std::string_view after, const std::set<int>& cores);
+
+// What nothing uses of the cores that this process may use, 0 to 1, by the machine and by the process's own
+// quota; looks for `time`, asleep.
+[[nodiscard]] double spare_share(std::chrono::milliseconds time);
 
 }  // namespace bascule

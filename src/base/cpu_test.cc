@@ -1,9 +1,7 @@
 #include "base/cpu.h"
 
-#include <sys/resource.h>
-
-#include <algorithm>
-#include <thread>
+#include <chrono>
+#include <string_view>
 
 #include <gtest/gtest.h>
 
@@ -31,15 +29,40 @@ TEST(CpuMax, DoesNotOverflow) {
 
 TEST(CpuBudget, IsAtLeastOneCore) { EXPECT_GE(cpu_budget(), 1U); }
 
-TEST(YieldToOthers, IsOfTheCallingThreadAlone) {
-  const int before = getpriority(PRIO_PROCESS, 0);
-  int after = before;
-  std::jthread([&] {
-    yield_to_others();
-    after = getpriority(PRIO_PROCESS, 0);
-  }).join();
-  EXPECT_EQ(after, std::max(before, 10));
-  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
+constexpr std::string_view kBefore = R"(cpu  30 0 0 300 0 0 0 0 0 0
+cpu0 10 0 5 100 20 0 0 0 0 0
+cpu1 20 0 0 200 0 0 0 0 0 0
+cpu11 7 0 0 7 0 0 0 0 0 0
+intr 1 2 3
+)";
+
+TEST(IdleShare, IsOfTheCoresAskedFor) {
+  constexpr std::string_view kAfter = R"(cpu  99 0 0 999 0 0 0 0 0 0
+cpu0 16 0 6 101 22 0 0 0 0 0
+cpu1 20 0 0 210 0 0 0 0 0 0
+cpu11 107 0 0 7 0 0 0 0 0 0
+intr 9 9 9
+)";
+  EXPECT_DOUBLE_EQ(idle_share(kBefore, kAfter, {0}), 0.3);
+  EXPECT_DOUBLE_EQ(idle_share(kBefore, kAfter, {1}), 1.0);
+  EXPECT_DOUBLE_EQ(idle_share(kBefore, kAfter, {0, 1}), 13.0 / 20.0);
+  EXPECT_DOUBLE_EQ(idle_share(kBefore, kAfter, {11}), 0.0);
+}
+
+TEST(IdleShare, CountsGuestsOnce) {
+  EXPECT_DOUBLE_EQ(idle_share("cpu0 0 0 0 0 0 0 0 0 0 0", "cpu0 5 0 0 5 0 0 0 0 5 0", {0}), 0.5);
+}
+
+TEST(IdleShare, IsAllWhereTheReadingsTellNothing) {
+  EXPECT_EQ(idle_share("", "", {0}), 1.0);
+  EXPECT_EQ(idle_share(kBefore, kBefore, {0}), 1.0);
+  EXPECT_EQ(idle_share(kBefore, "cpu0 x y", {0}), 1.0);
+  EXPECT_EQ(idle_share(kBefore, kBefore, {5}), 1.0);
+}
+
+TEST(SpareShare, IsAShare) {
+  const double share = spare_share(std::chrono::milliseconds(1));
+  EXPECT_LE(share, 1.0);
 }
 
 }  // namespace

@@ -162,6 +162,26 @@ def test_threads_of_one_model(tmp_path):
     assert counts[3] - counts[1] == 2
 
 
+def test_threads_of_a_reloaded_model_have_their_share_of_the_cores(tmp_path):
+    """Models are loaded by a thread that yields to others; those that compute must not inherit that."""
+    file = tmp_path / "bascule.yaml"
+    file.write_text(f"models:\n  - {{path: {FRUIT}, name: a, threads: 3}}\n")
+
+    def shares(server: Server, name: str) -> list[tuple[int, int]]:
+        tasks = pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()
+        of_name = [int(task.name) for task in tasks if (task / "comm").read_text().startswith(name)]
+        return [(os.sched_getscheduler(task), os.getpriority(os.PRIO_PROCESS, task)) for task in of_name]
+
+    with Server("--config", file) as server:
+        assert server.post_json("/v2/repository/models/a/load", {}).status == 200
+        (usual,) = set(shares(server, "worker"))
+        loaders = shares(server, "loader")
+        assert any(policy == os.SCHED_IDLE or nice >= min(usual[1] + 10, 19) for policy, nice in loaders)
+        threads = shares(server, "engine")
+        assert len(threads) >= 2 and set(threads) == {usual}
+        assert server.predict("a", TRAY).status == 200
+
+
 def test_a_plain_file_has_its_own_beside_it_and_a_reload_reads_it(tmp_path):
     """A wrong file fails the load with one sentence while what was loaded goes on serving."""
     shutil.copy(YOLO, tmp_path / "parts.onnx")

@@ -14,6 +14,7 @@
 
 #include "backend/onnxruntime/ort_error.h"
 #include "backend/onnxruntime/ort_spec.h"
+#include "backend/onnxruntime/ort_threads.h"
 #include "backend/onnxruntime/ort_value.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -43,13 +44,14 @@ void forward_log(void*, OrtLoggingLevel level, const char*, const char*, const c
   if (log::enabled(as)) log::write(as, "onnxruntime: " + ort::plain_words(message));
 }
 
-Ort::SessionOptions session_options(const LoadOptions& options) {
+Ort::SessionOptions session_options(const LoadOptions& options, ort::ThreadMaker& threads) {
   Ort::SessionOptions out;
   out.SetGraphOptimizationLevel(GraphOptimizationLevel::ORT_ENABLE_ALL);
   out.SetExecutionMode(ExecutionMode::ORT_SEQUENTIAL);
   // One thread: the engine makes no pool and computes on the thread that calls. n: a pool of n - 1 beside it.
   out.SetIntraOpNumThreads(std::max(options.threads, 1));
   out.SetInterOpNumThreads(1);
+  threads.make_threads_of(out);
   // Waiting threads sleep: cores belong to whoever has work, not to a loop that hopes for some.
   out.AddConfigEntry(kOrtSessionOptionsConfigAllowIntraOpSpinning, "0");
   out.AddConfigEntry(kOrtSessionOptionsConfigAllowInterOpSpinning, "0");
@@ -208,7 +210,7 @@ class OnnxBackend final : public Backend {
     auto loaded = std::make_shared<Loaded>();
     loaded->env = env_;
     const LoadingScope scope;
-    loaded->session = Ort::Session(*env_, file.c_str(), session_options(options));
+    loaded->session = Ort::Session(*env_, file.c_str(), session_options(options, *threads_));
     auto plan = ort::read_spec(loaded->session);
     if (!plan) {
       return invalid_argument(fmt::format(
@@ -218,6 +220,7 @@ class OnnxBackend final : public Backend {
   }
 
   const std::shared_ptr<Ort::Env> env_;
+  const std::unique_ptr<ort::ThreadMaker> threads_ = std::make_unique<ort::ThreadMaker>();
 };
 
 }  // namespace
