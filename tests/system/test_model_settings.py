@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -168,9 +169,13 @@ def test_threads_of_a_reloaded_model_have_their_share_of_the_cores(tmp_path):
     file.write_text(f"models:\n  - {{path: {FRUIT}, name: a, threads: 3}}\n")
 
     def shares(server: Server, name: str) -> list[tuple[int, int]]:
-        tasks = pathlib.Path(f"/proc/{server.process.pid}/task").iterdir()
-        of_name = [int(task.name) for task in tasks if (task / "comm").read_text().startswith(name)]
-        return [(os.sched_getscheduler(task), os.getpriority(os.PRIO_PROCESS, task)) for task in of_name]
+        found = []
+        for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # the model from before is still going
+                if (task / "comm").read_text().startswith(name):
+                    number = int(task.name)
+                    found.append((os.sched_getscheduler(number), os.getpriority(os.PRIO_PROCESS, number)))
+        return found
 
     with Server("--config", file) as server:
         assert server.post_json("/v2/repository/models/a/load", {}).status == 200
@@ -178,7 +183,7 @@ def test_threads_of_a_reloaded_model_have_their_share_of_the_cores(tmp_path):
         loaders = shares(server, "loader")
         assert any(policy == os.SCHED_IDLE or nice >= min(usual[1] + 10, 19) for policy, nice in loaders)
         threads = shares(server, "engine")
-        assert len(threads) >= 2 and set(threads) == {usual}
+        assert len(threads) >= 3 and set(threads) == {usual}  # with their maker
         assert server.predict("a", TRAY).status == 200
 
 
