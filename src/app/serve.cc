@@ -51,6 +51,28 @@ constexpr Duration kGrace = std::chrono::seconds(30);
 constexpr std::string_view kNoModel = "none";  // of --load-model
 constexpr std::size_t kMaxLoads = 64;          // waiting for the loader
 
+// Memory that the C library keeps at the end of each of its arenas for what comes next. Requests would pay a
+// page fault for each page that it gave back; but what models leave there would never go, and resident memory
+// would wander by a tenth from one reload to the next.
+constexpr int kKept = 32 << 20;
+constexpr int kKeptWhileFreeing = 64 << 10;
+
+// Left to itself the C library moves both bounds with what it frees.
+void keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, kKept / 2);
+  mallopt(M_TRIM_THRESHOLD, kKept);
+}
+
+// After `kKeptWhileFreeing` was set and models were freed.
+void give_back_memory() {
+  // Freed at the end of this thread's own arena, this has it looked at: what a load left there goes, too.
+  {
+    const std::vector<char> last(2 * kKeptWhileFreeing);
+  }
+  malloc_trim(0);
+  mallopt(M_TRIM_THRESHOLD, kKept);
+}
+
 // The signals that end the server, blocked in every thread and waited for by the main one.
 sigset_t end_signals() {
   sigset_t set;
@@ -274,8 +296,8 @@ struct Parts {
         .loaded = [this](const auto& source, const auto& model,
                          Duration took) { report(source, model, took, catalog, metrics); },
         .changed = [this] { tell_change(); },
-        // The allocator would keep what a model had: as much again after a few reloads.
-        .freed = [] { malloc_trim(0); },
+        .freeing = [] { mallopt(M_TRIM_THRESHOLD, kKeptWhileFreeing); },
+        .freed = [] { give_back_memory(); },
         .load_on_use = values.flag("load_on_use"),
         .memory_budget = static_cast<std::uint64_t>(values.integer("memory_budget_mb")) * 1'000'000,
         // Without what the allocator keeps for later: else a model would seem smaller after another.
@@ -428,15 +450,6 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   return kOk;
 }
 
-// The C library moves both bounds with what it frees, up to 64 MB: then each of its arenas keeps a part of a
-// model that went, and resident memory wanders by a tenth from one reload to the next. Larger than any tensor
-// of a picture of 640 x 640, which would cost a page fault for each page and request.
-void keep_little_freed_memory() {
-  constexpr int kBound = 6 << 20;
-  mallopt(M_MMAP_THRESHOLD, kBound);
-  mallopt(M_TRIM_THRESHOLD, kBound);
-}
-
 SettingsReader settings_reader(const config::Parsed& parsed, const std::vector<config::ModelEntry>& entries) {
   std::vector<config::Values> said(parsed.positionals.size());
   for (const config::ModelEntry& entry : entries) said.push_back(entry.values);
@@ -463,7 +476,7 @@ Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config:
 int serve(config::Parsed parsed) {
   // Before any thread is made, the engine's own too: one that does not block them would end the process.
   block_signals();
-  keep_little_freed_memory();
+  keep_freed_memory();
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
   const Engines engines;

@@ -38,7 +38,8 @@ struct ManagerOptions {
   std::function<void(const ModelSource& source, const Result<Handle>& model, Duration took)> loaded;
   // After whatever may have changed what serves; called on the loader.
   std::function<void()> changed = [] {};
-  std::function<void()> freed;  // after the memory of a model was given back; may be called by any thread
+  std::function<void()> freeing;  // before the memory of models is given back; absent: nothing
+  std::function<void()> freed;    // after the memory of a model was given back; may be called by any thread
 
   // Whether the models that are not wanted are loaded by the first request for them.
   bool load_on_use = false;

@@ -210,9 +210,10 @@ void Manager::retire(Version& version) {
 
 void Manager::bury() {
   if (options_.sabotage == Sabotage::kNeverFree) return;
+  if (options_.freeing) options_.freeing();
   const auto [count, bytes] = retired_->free_all();
   leaving_ -= bytes;
-  if (count > 0 && options_.freed) options_.freed();
+  if (options_.freed && (count > 0 || options_.freeing)) options_.freed();
 }
 
 MemoryNow Manager::memory(const Version* but) const {
