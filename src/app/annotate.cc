@@ -14,11 +14,75 @@
 namespace bascule::app {
 namespace {
 
-std::string label_of(const content::Detection& row, const content::ClassNames& names) {
-  const auto name = names.find(row.class_id);
-  return fmt::format("{} {:.2f}", name == names.end() ? fmt::format("class {}", row.class_id) : name->second,
-                     row.confidence);
+std::string label_of(int class_id, float confidence, const content::ClassNames& names) {
+  const auto name = names.find(class_id);
+  return fmt::format("{} {:.2f}", name == names.end() ? fmt::format("class {}", class_id) : name->second,
+                     confidence);
 }
+
+// Draws a prediction on its picture.
+struct Drawing {
+  image::Bitmap& bitmap;
+  const content::ClassNames& names;
+  int scale;
+
+  void closed(std::span<const content::Point> points, image::Color color) const {
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const content::Point& from = points[i];
+      const content::Point& to = points[(i + 1) % points.size()];
+      image::draw_line(bitmap, from.x, from.y, to.x, to.y, color, scale);
+    }
+  }
+
+  // Weakest first, so that the best lie on top.
+  void operator()(const content::Detections& found) const {
+    for (std::size_t i = found.rows.size(); i-- > 0;) {
+      const content::Detection& row = found.rows[i];
+      const image::Color color = image::class_color(row.class_id);
+      const content::Box& box = row.box;
+      if (found.corners.empty()) {
+        image::draw_box(bitmap, box.x1, box.y1, box.x2, box.y2, color, scale);
+      } else {
+        closed(found.corners[i], color);
+      }
+      if (!found.outlines.empty()) closed(found.outlines[i], color);
+      if (!found.keypoints.empty()) {
+        for (const content::Keypoint& one : found.keypoints[i]) {
+          image::draw_mark(bitmap, one.at.x, one.at.y, color, scale);
+        }
+      }
+      image::draw_label(bitmap, static_cast<int>(std::lround(std::min(box.x1, box.x2))),
+                        static_cast<int>(std::lround(std::min(box.y1, box.y2))),
+                        label_of(row.class_id, row.confidence, names), color, scale);
+    }
+  }
+
+  // The best at the upper left, the others below.
+  void operator()(const content::Classification& found) const {
+    int y = 12 * scale;
+    for (const content::RankedClass& row : found.best) {
+      image::draw_label(bitmap, 0, y, label_of(row.class_id, row.confidence, names),
+                        image::class_color(row.class_id), scale);
+      y += 12 * scale;
+    }
+  }
+
+  void operator()(const content::ClassMap& map) const {
+    std::vector<image::Color> colors;
+    colors.reserve(map.classes.size());
+    for (const std::uint8_t one : map.classes) colors.push_back(image::class_color(one));
+    image::tint(bitmap, colors);
+  }
+
+  // Near is light.
+  void operator()(const content::DepthMap& map) const {
+    const unsigned most = (1U << static_cast<unsigned>(map.bits)) - 1;
+    auto pixel = bitmap.pixels.begin();
+    for (const std::uint16_t level : map.levels) {
+      pixel = std::fill_n(pixel, 3, static_cast<std::uint8_t>(255 - 255U * level / most));
+    }
+  }
+};
 
 }  // namespace
 
@@ -27,17 +91,11 @@ Result<std::vector<std::byte>> annotate(std::span<const std::byte> picture, std:
                                         const content::ClassNames& names) {
   image::Bitmap bitmap;
   BASCULE_TRY(image::decode(picture, {.max_pixels = max_pixels}, bitmap));
-  const int scale = image::annotation_scale(bitmap);
-  const auto& rows = std::get<content::Detections>(prediction).rows;
-  // Weakest first, so that the best lie on top.
-  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
-    const image::Color color = image::class_color(row->class_id);
-    const content::Box& box = row->box;
-    image::draw_box(bitmap, box.x1, box.y1, box.x2, box.y2, color, scale);
-    image::draw_label(bitmap, static_cast<int>(std::lround(std::min(box.x1, box.x2))),
-                      static_cast<int>(std::lround(std::min(box.y1, box.y2))), label_of(*row, names), color,
-                      scale);
+  const content::PictureSize size = content::picture_of(prediction);
+  if (bitmap.height != size.height || bitmap.width != size.width) {
+    return internal_error("The picture is not the one that the prediction is of.");
   }
+  std::visit(Drawing{bitmap, names, image::annotation_scale(bitmap)}, prediction);
   return image::encode_jpeg(bitmap);
 }
 

@@ -62,15 +62,8 @@ class JsonPrinter final : public Printer {
     std::string out = std::exchange(first_, false) ? "\n" : ",\n";
     out += "{\"file\":" + text::json_quoted(item.file);
     if (item.answer) {
-      const content::InferResponse& answer = *item.answer;
-      const auto& picture = std::get<content::Detections>(*answer.prediction).picture;
-      fmt::format_to(
-          std::back_inserter(out),
-          ",\"shape\":[{},{}],\"speed\":{{\"preprocess\":{:.3f},\"inference\":{:.3f},\"postprocess\":{:.3f}}}"
-          ",\"results\":",
-          picture.height, picture.width, to_ms(answer.stages.prepare), to_ms(answer.stages.run),
-          to_ms(answer.stages.finish));
-      protocol::ultralytics::append_results(out, *answer.prediction, answer.model->class_names, style_);
+      out += ',';
+      protocol::ultralytics::append_image(out, *item.answer, style_);
     } else {
       out += ",\"error\":" + text::json_quoted(item.answer.error().message);
     }
@@ -84,30 +77,63 @@ class JsonPrinter final : public Printer {
   bool first_ = true;
 };
 
+std::string name_of(int class_id, const content::ClassNames& names) {
+  const auto name = names.find(class_id);
+  return name == names.end() ? fmt::format("class {}", class_id) : name->second;
+}
+
+// The table below a picture's line, one for each kind of prediction; counts the objects.
+struct Table {
+  const content::ClassNames& names;
+
+  std::size_t operator()(const content::Detections& found) const {
+    if (!found.rows.empty()) {
+      fmt::print("  {:<20} {:>10} {:>8} {:>8} {:>8} {:>8}\n", "name", "confidence", "x1", "y1", "x2", "y2");
+    }
+    for (const content::Detection& row : found.rows) {
+      fmt::print("  {:<20} {:>10.3f} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f}\n", name_of(row.class_id, names),
+                 row.confidence, row.box.x1, row.box.y1, row.box.x2, row.box.y2);
+    }
+    return found.rows.size();
+  }
+
+  std::size_t operator()(const content::Classification& found) const {
+    fmt::print("  {:<20} {:>10}\n", "name", "confidence");
+    for (const content::RankedClass& row : found.best) {
+      fmt::print("  {:<20} {:>10.3f}\n", name_of(row.class_id, names), row.confidence);
+    }
+    return 0;
+  }
+
+  std::size_t operator()(const content::ClassMap& map) const {
+    fmt::print("  {:<20} {:>10}\n", "name", "of pixels");
+    for (const content::ClassMap::Share& share : map.shares) {
+      fmt::print("  {:<20} {:>10.3f}\n", name_of(share.class_id, names), share.of_pixels);
+    }
+    return 0;
+  }
+
+  std::size_t operator()(const content::DepthMap& map) const {
+    fmt::print("  from {:.3f} to {:.3f}\n", map.nearest, map.farthest);
+    return 0;
+  }
+};
+
 class TablePrinter final : public Printer {
  public:
   void item(const Item& item) override {
     if (!item.answer) return;  // told on standard error
     const content::InferResponse& answer = *item.answer;
-    const auto& detections = std::get<content::Detections>(*answer.prediction);
+    const content::PictureSize picture = content::picture_of(*answer.prediction);
     const Duration took = answer.stages.prepare + answer.stages.run + answer.stages.finish;
-    fmt::print("{}  {} x {} pixels, {:.1f} ms\n", item.file, detections.picture.width,
-               detections.picture.height, to_ms(took));
-    if (!detections.rows.empty()) {
-      fmt::print("  {:<20} {:>10} {:>8} {:>8} {:>8} {:>8}\n", "name", "confidence", "x1", "y1", "x2", "y2");
-    }
-    for (const content::Detection& row : detections.rows) {
-      const auto name = answer.model->class_names.find(row.class_id);
-      fmt::print(
-          "  {:<20} {:>10.3f} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f}\n",
-          name == answer.model->class_names.end() ? fmt::format("class {}", row.class_id) : name->second,
-          row.confidence, row.box.x1, row.box.y1, row.box.x2, row.box.y2);
-    }
-    objects_ += detections.rows.size();
+    fmt::print("{}  {} x {} pixels, {:.1f} ms\n", item.file, picture.width, picture.height, to_ms(took));
+    objects_ += std::visit(Table{answer.model->class_names}, *answer.prediction);
+    counts_ = counts_ || std::holds_alternative<content::Detections>(*answer.prediction);
     ++pictures_;
   }
 
   void end() override {
+    if (!counts_ && pictures_ > 0) return;  // a task without objects
     fmt::print("Detected {} {}", objects_, objects_ == 1 ? "object" : "objects");
     fmt::print("{}\n", pictures_ == 1 ? "" : fmt::format(" in {} pictures", pictures_));
   }
@@ -115,6 +141,7 @@ class TablePrinter final : public Printer {
  private:
   std::size_t objects_ = 0;
   std::size_t pictures_ = 0;
+  bool counts_ = false;
 };
 
 // Writes annotated pictures; two of one name get numbers.
@@ -262,6 +289,10 @@ int predict(config::Parsed parsed) {
   catalog.set_ready(*std::move(model));
   run.options.confidence = values.number("conf");
   run.options.iou = values.number("iou");
+  run.options.max_detections = static_cast<int>(values.integer("max_det"));
+  for (const std::string& item : values.items("classes")) {
+    run.options.classes.push_back(static_cast<int>(*text::parse_int(item)));
+  }
   if (values.has("imgsz")) {
     const int size = static_cast<int>(values.integer("imgsz"));
     run.options.size = {.height = size, .width = size};

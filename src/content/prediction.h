@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,6 +22,8 @@ struct PredictOptions {
   double iou = 0.7;                 // [0, 1]: overlap above which the weaker box of a class is dropped
   std::optional<PictureSize> size;  // of the model's input; the model's own where absent
   int max_detections = 300;         // 1 to 30,000
+  std::vector<int> classes;         // only these; empty: all
+  int depth_bits = 8;               // 8, 12 or 16: how finely a depth map is told
 };
 
 // Pixels of the original picture; corner order as the model gave it.
@@ -33,13 +37,69 @@ struct Detection {
   Box box;
 };
 
+// In pixels of the original picture, from its upper left corner.
+struct Point {
+  float x = 0, y = 0;
+  bool operator==(const Point&) const = default;
+};
+
+// A joint, or another mark of an object.
+struct Keypoint {
+  Point at;
+  float visible = 1;  // how sure it is to be seen, 0 to 1
+};
+
 // Objects found in one picture, best first.
 struct Detections {
   PictureSize picture;
   std::vector<Detection> rows;
+  // What a task says beyond a box: one for each row, or none at all.
+  std::vector<std::array<Point, 4>> corners;  // of a rotated box; `box` then is the one around it
+  std::vector<std::vector<Keypoint>> keypoints;
+  bool tells_visible = false;                // the keypoints do
+  std::vector<std::vector<Point>> outlines;  // of a mask, closed; parts of one mask are joined by lines
 };
 
-// What a task makes of a model's tensors. More alternatives come with more tasks.
-using Prediction = std::variant<Detections>;
+struct RankedClass {
+  int class_id = 0;
+  float confidence = 0;
+};
+
+// What one picture is, best first.
+struct Classification {
+  PictureSize picture;
+  std::vector<RankedClass> best;
+};
+
+// A class for every pixel.
+struct ClassMap {
+  struct Share {
+    int class_id = 0;
+    double of_pixels = 0;  // 0 to 1
+  };
+  PictureSize picture;
+  std::vector<Share> shares;          // of the classes that are there, ascending
+  std::vector<std::uint8_t> classes;  // rows from above, of `picture`
+  std::vector<std::byte> png;         // the same
+};
+
+// A distance for every pixel.
+struct DepthMap {
+  PictureSize picture;
+  float nearest = 0;  // in the model's unit
+  float farthest = 0;
+  int bits = 8;
+  // Rows from above, of `picture`: 0 is the nearest, 2^bits - 1 the farthest.
+  std::vector<std::uint16_t> levels;
+  std::vector<std::byte> png;  // the same, of 8 or 16 bits
+};
+
+// What a task makes of a model's tensors.
+using Prediction = std::variant<Detections, Classification, ClassMap, DepthMap>;
+
+// The original picture's size.
+[[nodiscard]] inline PictureSize picture_of(const Prediction& prediction) {
+  return std::visit([](const auto& one) { return one.picture; }, prediction);
+}
 
 }  // namespace bascule::content

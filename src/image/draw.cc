@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "base/check.h"
 #include "image/font.h"
 
 namespace bascule::image {
@@ -80,6 +81,37 @@ void draw_box(Bitmap& bitmap, float x1, float y1, float x2, float y2, Color colo
   fill(bitmap, {l - before, b - before, r + after, b + after}, color);
   fill(bitmap, {l - before, t - before, l + after, b + after}, color);
   fill(bitmap, {r - before, t - before, r + after, b + after}, color);
+}
+
+void draw_line(Bitmap& bitmap, float x1, float y1, float x2, float y2, Color color, int thickness) {
+  constexpr float kFar = 1e5F;  // points of a picture lie much nearer; what is clipped there is not in sight
+  if (!std::isfinite(x1) || !std::isfinite(y1) || !std::isfinite(x2) || !std::isfinite(y2)) return;
+  const auto near = [kFar](float value) { return std::clamp(value, -kFar, kFar); };
+  const float across = near(x2) - near(x1);
+  const float down = near(y2) - near(y1);
+  const std::int64_t line = std::max(thickness, 1);
+  const int steps = static_cast<int>(std::max({std::abs(across), std::abs(down), 1.0F}));
+  for (int i = 0; i <= steps; ++i) {
+    const float part = static_cast<float>(i) / static_cast<float>(steps);
+    const std::int64_t left = pixel_of(near(x1) + across * part) - line / 2;
+    const std::int64_t top = pixel_of(near(y1) + down * part) - line / 2;
+    fill(bitmap, {left, top, left + line, top + line}, color);
+  }
+}
+
+void draw_mark(Bitmap& bitmap, float x, float y, Color color, int thickness) {
+  draw_line(bitmap, x, y, x, y, color, 3 * std::max(thickness, 1));
+}
+
+void tint(Bitmap& bitmap, std::span<const Color> colors) {
+  BASCULE_CHECK(colors.size() * 3 == bitmap.pixels.size());
+  auto pixel = bitmap.pixels.begin();
+  for (const Color& color : colors) {
+    for (const std::uint8_t part : color) {
+      *pixel = static_cast<std::uint8_t>((*pixel + part + 1) / 2);
+      ++pixel;
+    }
+  }
 }
 
 void draw_label(Bitmap& bitmap, int x, int y, std::string_view text, Color ground, int scale) {

@@ -29,6 +29,43 @@ Result<void> check_whole(const Bitmap& bitmap, int max_side, std::string_view fo
   return {};
 }
 
+constexpr int kMaxPngSide = 1 << 20;
+
+// `pixels` are the machine's own numbers.
+Result<std::vector<std::byte>> write_png(content::PictureSize size, spng_color_type color, std::uint8_t bits,
+                                         std::span<const std::byte> pixels) {
+  const std::unique_ptr<spng_ctx, FreePng> context(spng_ctx_new(SPNG_CTX_ENCODER));
+  if (!context) return internal_error("The PNG encoder could not be started.");
+  spng_ihdr header{};
+  header.width = static_cast<std::uint32_t>(size.width);
+  header.height = static_cast<std::uint32_t>(size.height);
+  header.bit_depth = bits;
+  header.color_type = static_cast<std::uint8_t>(color);
+  int failed = spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
+  if (failed == 0) failed = spng_set_ihdr(context.get(), &header);
+  if (failed == 0) {
+    failed =
+        spng_encode_image(context.get(), pixels.data(), pixels.size(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
+  }
+  std::size_t length = 0;
+  std::unique_ptr<void, decltype(&std::free)> buffer(nullptr, &std::free);
+  if (failed == 0) buffer.reset(spng_get_png_buffer(context.get(), &length, &failed));
+  if (failed != 0 || !buffer) {
+    return internal_error(fmt::format("The picture could not be written as PNG: {}.", spng_strerror(failed)));
+  }
+  const auto* begin = static_cast<const std::byte*>(buffer.get());
+  return std::vector<std::byte>(begin, begin + length);
+}
+
+template <class T>
+Result<std::vector<std::byte>> write_grey(std::span<const T> values, content::PictureSize size) {
+  const bool whole =
+      size.height >= 1 && size.width >= 1 && size.height <= kMaxPngSide && size.width <= kMaxPngSide &&
+      values.size() == static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
+  if (!whole) return internal_error("A picture's pixels do not fit its size.");
+  return write_png(size, SPNG_COLOR_TYPE_GRAYSCALE, std::uint8_t{8 * sizeof(T)}, std::as_bytes(values));
+}
+
 }  // namespace
 
 Result<std::vector<std::byte>> encode_jpeg(const Bitmap& bitmap, int quality) {
@@ -53,29 +90,19 @@ Result<std::vector<std::byte>> encode_jpeg(const Bitmap& bitmap, int quality) {
 }
 
 Result<std::vector<std::byte>> encode_png(const Bitmap& bitmap) {
-  constexpr int kMaxSide = 1 << 20;
-  BASCULE_TRY(check_whole(bitmap, kMaxSide, "PNG"));
-  const std::unique_ptr<spng_ctx, FreePng> context(spng_ctx_new(SPNG_CTX_ENCODER));
-  if (!context) return internal_error("The PNG encoder could not be started.");
-  spng_ihdr header{};
-  header.width = static_cast<std::uint32_t>(bitmap.width);
-  header.height = static_cast<std::uint32_t>(bitmap.height);
-  header.bit_depth = 8;
-  header.color_type = SPNG_COLOR_TYPE_TRUECOLOR;
-  int failed = spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
-  if (failed == 0) failed = spng_set_ihdr(context.get(), &header);
-  if (failed == 0) {
-    failed = spng_encode_image(context.get(), bitmap.pixels.data(), bitmap.pixels.size(), SPNG_FMT_PNG,
-                               SPNG_ENCODE_FINALIZE);
-  }
-  std::size_t size = 0;
-  std::unique_ptr<void, decltype(&std::free)> buffer(nullptr, &std::free);
-  if (failed == 0) buffer.reset(spng_get_png_buffer(context.get(), &size, &failed));
-  if (failed != 0 || !buffer) {
-    return internal_error(fmt::format("The picture could not be written as PNG: {}.", spng_strerror(failed)));
-  }
-  const auto* begin = static_cast<const std::byte*>(buffer.get());
-  return std::vector<std::byte>(begin, begin + size);
+  BASCULE_TRY(check_whole(bitmap, kMaxPngSide, "PNG"));
+  return write_png({.height = bitmap.height, .width = bitmap.width}, SPNG_COLOR_TYPE_TRUECOLOR, 8,
+                   std::as_bytes(std::span(bitmap.pixels)));
+}
+
+Result<std::vector<std::byte>> encode_grey_png(std::span<const std::uint8_t> values,
+                                               content::PictureSize size) {
+  return write_grey(values, size);
+}
+
+Result<std::vector<std::byte>> encode_grey_png(std::span<const std::uint16_t> values,
+                                               content::PictureSize size) {
+  return write_grey(values, size);
 }
 
 }  // namespace bascule::image

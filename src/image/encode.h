@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
+#include "content/picture.h"
 #include "image/bitmap.h"
 
 namespace bascule::image {
@@ -11,5 +14,10 @@ namespace bascule::image {
 // JPEG (4:2:0) at `quality` 1 to 100, and PNG.
 Result<std::vector<std::byte>> encode_jpeg(const Bitmap& bitmap, int quality = 90);
 Result<std::vector<std::byte>> encode_png(const Bitmap& bitmap);
+// Grey, of 8 or 16 bits: one value for each pixel, rows from above.
+Result<std::vector<std::byte>> encode_grey_png(std::span<const std::uint8_t> values,
+                                               content::PictureSize size);
+Result<std::vector<std::byte>> encode_grey_png(std::span<const std::uint16_t> values,
+                                               content::PictureSize size);
 
 }  // namespace bascule::image

@@ -1,5 +1,6 @@
 #include "protocol/base64.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -8,10 +9,11 @@ namespace {
 
 constexpr std::uint8_t kNone = 0xFF;
 
+constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 constexpr std::array<std::uint8_t, 256> make_table() {
   std::array<std::uint8_t, 256> table{};
   table.fill(kNone);
-  constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
     table[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
   }
@@ -40,6 +42,18 @@ std::optional<std::string> decode_base64(std::string_view text) {
     for (std::size_t i = 0; i + 1 < used; ++i) out += static_cast<char>(bits >> (16 - 8 * i) & 0xFFU);
   }
   return out;
+}
+
+void append_base64(std::string& out, std::span<const std::byte> bytes) {
+  out.reserve(out.size() + (bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::size_t there = std::min<std::size_t>(bytes.size() - at, 3);
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      bits = bits << 8U | (i < there ? std::to_integer<std::uint32_t>(bytes[at + i]) : 0U);
+    }
+    for (std::size_t i = 0; i < 4; ++i) out += i <= there ? kAlphabet[bits >> (18 - 6 * i) & 0x3FU] : '=';
+  }
 }
 
 }  // namespace bascule::protocol

@@ -15,6 +15,7 @@ namespace {
 constexpr std::int64_t kMaxStride = 1024;
 constexpr std::int64_t kMaxSide = 65'536;
 constexpr std::int64_t kMaxClass = 1'000'000;
+constexpr std::int64_t kMaxKeypoints = 1000;
 constexpr std::size_t kMaxWord = 100;   // of a task, a head, a version
 constexpr std::size_t kMaxName = 1000;  // of one class
 
@@ -32,6 +33,7 @@ class MetadataReader {
     read_stride();
     read_picture_size();
     read_class_names();
+    read_keypoints();
     if (const auto flag = literal("end2end")) out_.end2end = flag->truthy();
     if (const auto arguments = literal("args")) {
       const PythonValue* nms = arguments->find("nms");
@@ -117,6 +119,20 @@ class MetadataReader {
     if (!understood) {
       out_.class_names.clear();
       problem("names", "it is no list of class names with numbers from 0 up.");
+    }
+  }
+
+  void read_keypoints() {
+    const auto value = literal("kpt_shape");
+    if (!value) return;
+    const auto* list = value->list();
+    const auto number = [&](std::size_t at) { return list->at(at).integer().value_or(0); };
+    if (list != nullptr && list->size() == 2 && number(0) >= 1 && number(0) <= kMaxKeypoints &&
+        (number(1) == 2 || number(1) == 3)) {
+      out_.keypoints = {.count = static_cast<int>(number(0)), .numbers = static_cast<int>(number(1))};
+    } else {
+      problem("kpt_shape",
+              fmt::format("it is no pair of 1 to {} keypoints and 2 or 3 numbers for each.", kMaxKeypoints));
     }
   }
 

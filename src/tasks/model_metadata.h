@@ -20,7 +20,12 @@ struct ModelMetadata {
   int stride = 0;       // 0: absent
   std::optional<content::PictureSize> picture_size;
   content::ClassNames class_names;
-  bool end2end = false;  // rows of six come out, nothing is left to suppress
+  struct Keypoints {
+    int count = 0;
+    int numbers = 0;  // of each: 2 are x and y, 3 say how visible it is, too
+  };
+  std::optional<Keypoints> keypoints;  // of each object
+  bool end2end = false;                // rows of six come out, nothing is left to suppress
   bool embedded_nms = false;
 
   std::vector<content::Fact> problems;  // entries that were there but could not be used, and why

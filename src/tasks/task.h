@@ -13,7 +13,9 @@
 #include "content/picture.h"
 #include "content/prediction.h"
 #include "image/bitmap.h"
+#include "image/fit.h"
 #include "image/letterbox.h"
+#include "tasks/vision/masks.h"
 #include "tasks/vision/nms.h"
 #include "tensor/tensor.h"
 
@@ -24,7 +26,9 @@ namespace bascule::tasks {
 struct Scratch {
   image::Bitmap bitmap;
   image::LetterboxScratch letterbox;
+  image::CropScratch crop;
   vision::NmsScratch nms;
+  vision::MaskScratch mask;
 };
 
 // What a piece of content will become, decided from headers alone: nothing is decoded yet.

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -15,10 +14,7 @@
 namespace bascule::tasks {
 namespace {
 
-// The tasks of the Ultralytics package that are known by name. Pictures are served for the first.
 constexpr std::string_view kDetect = "detect";
-constexpr std::array<std::string_view, 7> kTasks = {kDetect,    "segment",  "pose", "obb",
-                                                    "classify", "semantic", "depth"};
 constexpr std::size_t kShownNames = 5;
 
 bool starts_dynamic(const tensor::TensorSpec& spec) {
@@ -92,41 +88,36 @@ class Understander {
 
   void choose_task() {
     const std::string& task = metadata_.task;
-    const bool known = std::find(kTasks.begin(), kTasks.end(), task) != kTasks.end();
-    if (known) {
+    if (vision::is_picture_task(task)) {
       out_.info.task = task;
       fact("task", task, "ONNX metadata 'task'");
-      if (task == kDetect) return serve_detector();
-      if (metadata_.picture_size) out_.info.picture_size = metadata_.picture_size;
-      return fact("pictures", "not served yet for this task; tensors are", "the task");
+      return serve_pictures();
     }
     if (task.empty() && vision::looks_like_detector(spec_)) {
       out_.info.task = kDetect;
       fact("task", std::string(kDetect), "shapes of the input and the output; the file names no task");
-      return serve_detector();
+      return serve_pictures();
     }
     fact("task", "none: served as tensors",
          task.empty() ? "the file names no task and its shapes are not unmistakable"
                       : fmt::format("ONNX metadata 'task' is '{}', which is not known", task));
   }
 
-  void serve_detector() {
-    Result<vision::RecognisedDetector> detector =
-        vision::recognise_detector(spec_, metadata_, options_.letterbox);
-    if (!detector) {
-      return fact("pictures", "not served, tensors are: " + detector.error().message, "shapes and datatypes");
+  void serve_pictures() {
+    Result<vision::Recognised> model = vision::recognise(out_.info.task, spec_, metadata_, options_);
+    if (!model) {
+      if (metadata_.picture_size) out_.info.picture_size = metadata_.picture_size;
+      return fact("pictures", "not served, tensors are: " + model.error().message, "shapes and datatypes");
     }
-    std::move(detector->facts.begin(), detector->facts.end(), std::back_inserter(out_.info.facts));
-    if (out_.info.class_names.empty() && detector->classes > 0) {
+    std::move(model->facts.begin(), model->facts.end(), std::back_inserter(out_.info.facts));
+    if (out_.info.class_names.empty() && model->classes > 0) {
       content::ClassNames names;
-      for (int i = 0; i < detector->classes; ++i) names[i] = fmt::format("class{}", i);
+      for (int i = 0; i < model->classes; ++i) names[i] = fmt::format("class{}", i);
       use_class_names(std::move(names), "number of classes in the output shape; the file has no names");
     }
-    out_.info.stride = detector->spec.stride;
-    out_.info.picture_size = detector->spec.size;
-    detector->spec.max_pixels = options_.max_pixels;
-    detector->spec.max_side = options_.max_input_side;
-    out_.task = vision::make_detection_task(std::move(detector->spec));
+    out_.info.stride = model->stride;
+    out_.info.picture_size = model->size;
+    out_.task = std::move(model->task);
     fact("pictures", "served", "the task and the output layout");
   }
 

@@ -127,14 +127,41 @@ TEST(Understand, LeavesOtherShapesToTensors) {
   }
 }
 
-TEST(Understand, KnowsOtherTasksByNameWithoutServingThem) {
-  for (const std::string name : {"segment", "pose", "obb", "classify", "semantic", "depth"}) {
-    const auto got = understand(model({-1, 3, -1, -1}, {-1, 6, -1}, exported(name)), {});
-    EXPECT_EQ(got.task, nullptr);
-    EXPECT_EQ(got.info.task, name);
-    EXPECT_THAT(fact(got, "pictures"), testing::StartsWith("not served yet"));
-    EXPECT_EQ(got.info.class_names.size(), 2U);
+TEST(Understand, ServesEveryTaskWithOutputsOfItsShape) {
+  const auto served = [](std::string task, std::vector<Shape> outputs, DataType type = DataType::kFp32) {
+    auto metadata = exported(task);
+    metadata["kpt_shape"] = "(17, 3)";
+    auto spec = model({-1, 3, -1, -1}, outputs.front(), std::move(metadata));
+    spec.outputs[0].type = type;
+    if (outputs.size() > 1) spec.outputs.push_back({.name = "output1", .type = type, .shape = outputs[1]});
+    auto got = understand(spec, {});
+    EXPECT_EQ(got.info.task, task);
+    return got.task != nullptr && got.task->name() == task ? "yes" : fact(got, "pictures");
+  };
+  EXPECT_EQ(served("segment", {{-1, 38, -1}, {-1, 32, -1, -1}}), "yes");
+  EXPECT_THAT(served("segment", {{-1, 38, -1}}), testing::HasSubstr("a second one"));
+  EXPECT_THAT(served("segment", {{-1, 36, -1}, {-1, 32, -1, -1}}), testing::HasSubstr("4 + classes + 32"));
+  EXPECT_EQ(served("pose", {{-1, 56, -1}}), "yes");
+  EXPECT_EQ(served("obb", {{-1, 7, -1}}), "yes");
+  EXPECT_EQ(served("classify", {{-1, 2}}), "yes");
+  EXPECT_THAT(served("classify", {{-1, 2, 3}}), testing::HasSubstr("FP32 [N, classes]"));
+  EXPECT_EQ(served("semantic", {{-1, -1, -1}}, DataType::kUint8), "yes");
+  EXPECT_THAT(served("semantic", {{-1, -1, -1}}), testing::HasSubstr("UINT8 [N, height, width]"));
+  EXPECT_EQ(served("depth", {{-1, 1, -1, -1}}), "yes");
+  EXPECT_THAT(served("depth", {{-1, 2, -1, -1}}), testing::HasSubstr("FP32 [N, 1, height, width]"));
+}
+
+TEST(Understand, WantsToKnowHowManyKeypointsThereAre) {
+  for (const std::string shape : {"", "17", "(17,)", "(0, 3)", "(17, 4)", "(1001, 3)", "('a', 3)"}) {
+    auto metadata = exported("pose");
+    if (!shape.empty()) metadata["kpt_shape"] = shape;
+    const auto got = understand(model({-1, 3, -1, -1}, {-1, 56, -1}, metadata), {});
+    EXPECT_EQ(got.task, nullptr) << shape;
+    EXPECT_THAT(fact(got, "pictures"), testing::HasSubstr("kpt_shape"));
   }
+}
+
+TEST(Understand, KnowsNoOtherTasks) {
   const auto other = understand(model({-1, 3, -1, -1}, {-1, 6, -1}, exported("text-classification\n")), {});
   EXPECT_EQ(other.info.task, "");
   EXPECT_THAT(fact(other, "task"), testing::HasSubstr("'text-classification\\n'"));

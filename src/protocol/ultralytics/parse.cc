@@ -14,10 +14,13 @@ namespace bascule::protocol::ultralytics {
 namespace {
 
 const std::vector<std::string>& known_fields() {
-  static const std::vector<std::string> fields = {"file",      "source",   "conf",       "iou", "imgsz",
-                                                  "normalize", "decimals", "vid_stride", "bits"};
+  static const std::vector<std::string> fields = {"file",  "source",    "conf",     "iou",
+                                                  "imgsz", "normalize", "decimals", "vid_stride",
+                                                  "bits",  "classes",   "max_det"};
   return fields;
 }
+
+constexpr std::size_t kMaxClasses = 1000;
 
 struct Field {
   std::string name;  // as the caller wrote it
@@ -86,6 +89,26 @@ Result<content::PictureSize> picture_size(const Field& field) {
   return content::PictureSize{.height = height, .width = width};
 }
 
+// "0,2" and "[0, 2]", given once or more often.
+Result<std::vector<int>> class_numbers(const Field& field) {
+  std::string text = field.value;
+  std::erase_if(text, [](char c) { return c == '[' || c == ']'; });
+  std::string_view value = text;
+  std::vector<int> out;
+  while (true) {
+    const std::size_t comma = std::min(value.find(','), value.size());
+    const Result<int> number =
+        whole({.name = field.name, .value = std::string(value.substr(0, comma))}, 0, 1'000'000);
+    if (!number || out.size() == kMaxClasses) {
+      return bad_field(field.name, field.value,
+                       fmt::format("it must be at most {} numbers of classes as \"0,2\"", kMaxClasses));
+    }
+    out.push_back(*number);
+    if (comma == value.size()) return out;
+    value.remove_prefix(comma + 1);
+  }
+}
+
 Result<void> apply(const Field& field, PredictCall& call) {
   if (field.meaning == "conf") {
     BASCULE_ASSIGN(call.request.options.confidence, number(field, 0.01, 1.0));
@@ -100,9 +123,14 @@ Result<void> apply(const Field& field, PredictCall& call) {
   } else if (field.meaning == "vid_stride") {
     BASCULE_TRY(whole(field, 1, 1'000'000));  // of videos: checked, then of no meaning for a picture
   } else if (field.meaning == "bits") {
-    BASCULE_ASSIGN(const int bits, whole(field, 8, 16));  // of depth maps, likewise
+    BASCULE_ASSIGN(const int bits, whole(field, 8, 16));
     if (bits != 8 && bits != 12 && bits != 16)
       return bad_field(field.name, field.value, "it must be 8, 12 or 16");
+    call.request.options.depth_bits = bits;
+  } else if (field.meaning == "classes") {
+    BASCULE_ASSIGN(call.request.options.classes, class_numbers(field));
+  } else if (field.meaning == "max_det") {
+    BASCULE_ASSIGN(call.request.options.max_detections, whole(field, 1, 3000));
   }
   return {};
 }
@@ -134,7 +162,7 @@ Result<void> take_model(std::string_view value, PredictCall& call) {
   return {};
 }
 
-// Reads all fields; a repeated `imgsz` is how some clients send a list.
+// Reads all fields; a repeated `imgsz` or `classes` is how some clients send a list.
 Result<void> apply_all(std::vector<Field> fields, PredictCall& call) {
   std::vector<Field> merged;
   for (Field& field : fields) {
@@ -158,7 +186,8 @@ Result<void> apply_all(std::vector<Field> fields, PredictCall& call) {
     const auto before = std::ranges::find(merged, field.meaning, &Field::meaning);
     if (before == merged.end()) {
       merged.push_back(std::move(field));
-    } else if (field.meaning == "imgsz" && before->value.find(',') == std::string::npos) {
+    } else if (field.meaning == "classes" ||
+               (field.meaning == "imgsz" && before->value.find(',') == std::string::npos)) {
       before->value += "," + field.value;
     } else {
       return invalid_argument(fmt::format("Field '{}' is given twice.", field.name));

@@ -24,10 +24,11 @@ struct PredictCall {
 
 // A multipart/form-data body with `file` and fields, or the bytes of a picture (image/*,
 // application/octet-stream or no Content-Type at all) with fields in the query string. Fields: conf (0.01 to
-// 1), iou (0 to 0.95), imgsz (32 to 1280, or "h,w"), normalize, decimals (0 to 10); unknown fields and values
-// out of range are errors with the value and the limit; `source` and a video answer "not yet".
-// kHub: `model` is a field as well, a name or an address that ends in it; iou is 0.45 where it is not said.
-// kHubFirst: the same fields are called image, size, confidence and url, iou is 0.45.
+// 1), iou (0 to 0.95), imgsz (32 to 1280, or "h,w"), normalize, decimals (0 to 10), bits (8, 12 or 16), and
+// of the reference package classes ("0,2") and max_det (1 to 3,000); unknown fields and values out of range
+// are errors with the value and the limit; `source` and a video answer "not yet". kHub: `model` is a field as
+// well, a name or an address that ends in it; iou is 0.45 where it is not said. kHubFirst: the same fields
+// are called image, size, confidence and url, iou is 0.45.
 Result<PredictCall> parse_predict(const RequestBody& body, std::string_view content_type,
                                   std::string_view query, Dialect dialect = Dialect::kUltralytics);
 
@@ -46,9 +47,9 @@ Result<ReplyBody> write_predict(const content::InferResponse& response, const St
 // Whether a deployment answers: `took` is how long it was to find out.
 [[nodiscard]] std::string write_health(const Result<void>& ready, Duration took);
 
-// The JSON array of one picture's rows as the reference package's summary() prints them; `bascule predict
-// --json` uses the same.
-void append_results(std::string& out, const content::Prediction& prediction, const content::ClassNames& names,
-                    const Style& style);
+// What the reply says of one picture, without braces around it: shape, speed, the rows as the reference
+// package's summary() gives them, and of every pixel's class or depth a PNG. `bascule predict --json` uses
+// the same. Precondition: the response carries a prediction and its model.
+void append_image(std::string& out, const content::InferResponse& response, const Style& style);
 
 }  // namespace bascule::protocol::ultralytics

@@ -64,6 +64,9 @@ TEST(ParsePredict, ReadsEveryField) {
        {"decimals", "10"},
        {"vid_stride", "1"},
        {"bits", "16"},
+       {"classes", "[0, 2]"},
+       {"classes", "7"},
+       {"max_det", "12"},
        {"file", kJpeg}}}.parse();
   ASSERT_TRUE(call) << call.error().message;
   EXPECT_EQ(call->request.options.confidence, 0.01);
@@ -71,6 +74,9 @@ TEST(ParsePredict, ReadsEveryField) {
   EXPECT_EQ(call->request.options.size, (content::PictureSize{.height = 480, .width = 640}));
   EXPECT_TRUE(call->style.normalize);
   EXPECT_EQ(call->style.decimals, 10);
+  EXPECT_EQ(call->request.options.depth_bits, 16);
+  EXPECT_EQ(call->request.options.classes, (std::vector<int>{0, 2, 7}));
+  EXPECT_EQ(call->request.options.max_detections, 12);
 }
 
 TEST(ParsePredict, ReadsSizesAsClientsWriteThem) {
@@ -121,6 +127,10 @@ TEST(ParsePredict, RefusesFieldsWithValueAndLimit) {
       {"decimals", "-1", "from 0 to 10"},
       {"vid_stride", "0", "from 1 to"},
       {"bits", "10", "8, 12 or 16"},
+      {"classes", "person", "as \"0,2\""},
+      {"classes", "0,,2", "as \"0,2\""},
+      {"classes", "-1", "as \"0,2\""},
+      {"max_det", "0", "from 1 to 3000"},
       {"source", "https://example.com/a.jpg", "not yet"},
       {"confidence_threshold", "1", "Unknown field 'confidence_threshold'; known are"},
       {"cnf", "1", "Unknown field 'cnf'; did you mean 'conf'?"},
@@ -205,10 +215,21 @@ TEST(WritePredict, HasThePlatformsShape) {
       R"("task":"detect","version":{"bascule":")" BASCULE_VERSION R"(","ultralytics":"8.4.190"}}})");
 }
 
+// What the reply says of one picture, of a model that names these classes.
+nlohmann::json image_of(content::Prediction prediction, const content::ClassNames& names,
+                        const Style& style) {
+  content::InferResponse response;
+  const auto model = std::make_shared<content::ModelInfo>();
+  model->class_names = names;
+  response.model = model;
+  response.prediction = std::move(prediction);
+  std::string out = "{";
+  append_image(out, response, style);
+  return nlohmann::json::parse(out + "}");
+}
+
 TEST(WritePredict, NormalizesByWidthAndHeight) {
-  std::string out;
-  append_results(out, kTwo, {}, {.normalize = true, .decimals = 5});
-  const auto rows = nlohmann::json::parse(out);
+  const auto rows = image_of(kTwo, {}, {.normalize = true, .decimals = 5})["results"];
   EXPECT_EQ(rows[0]["box"].dump(), R"({"x1":0.82728,"x2":0.99938,"y1":0.36042,"y2":0.81389})");
   EXPECT_EQ(rows[1]["box"].dump(), R"({"x1":0.0,"x2":0.5,"y1":0.0,"y2":0.5})");
   EXPECT_EQ(rows[1]["name"], "class3");  // a class that the model does not name
@@ -225,6 +246,53 @@ TEST(WritePredict, IsStrictJsonWhateverTheNumbers) {
   EXPECT_TRUE(json["images"][0]["results"][0]["confidence"].is_null());
   response.prediction.reset();
   EXPECT_EQ(write_predict(response, {}, {}).error().code, Code::kInternal);
+}
+
+TEST(WritePredict, SaysMoreOfAnObjectThanItsBox) {
+  content::Detections found{.picture = {.height = 100, .width = 200},
+                            .rows = {{.class_id = 0, .confidence = 0.5F}}};
+  const auto row = [&](const Style& style) { return image_of(found, {{0, "ship"}}, style)["results"][0]; };
+  found.corners = {{{{1, 2}, {3, 4}, {5, 6}, {7, 8}}}};
+  EXPECT_EQ(row({})["box"].dump(),
+            R"({"x1":1.0,"x2":3.0,"x3":5.0,"x4":7.0,"y1":2.0,"y2":4.0,"y3":6.0,"y4":8.0})");
+  EXPECT_EQ(row({.normalize = true})["box"]["x3"], 0.025);
+  found.corners.clear();
+  found.outlines = {{{20, 10}, {40, 50}}};
+  EXPECT_EQ(row({.normalize = true})["segments"].dump(), R"({"x":[0.1,0.2],"y":[0.1,0.5]})");
+  found.outlines = {{}};
+  EXPECT_EQ(row({})["segments"].dump(), R"({"x":[],"y":[]})");
+  found.outlines.clear();
+  found.keypoints = {{{.at = {20, 10}, .visible = 0.25F}}};
+  EXPECT_EQ(row({})["keypoints"].dump(), R"({"x":[20.0],"y":[10.0]})");
+  found.tells_visible = true;
+  EXPECT_EQ(row({})["keypoints"].dump(), R"({"visible":[0.25],"x":[20.0],"y":[10.0]})");
+}
+
+TEST(WritePredict, TellsClassesWithoutBoxes) {
+  const content::Classification found{
+      .picture = {.height = 1, .width = 2},
+      .best = {{.class_id = 1, .confidence = 0.75F}, {.class_id = 0, .confidence = 0.25F}}};
+  EXPECT_EQ(image_of(found, {{0, "a"}, {1, "b"}}, {})["results"].dump(),
+            R"([{"class":1,"confidence":0.75,"name":"b"},{"class":0,"confidence":0.25,"name":"a"}])");
+}
+
+TEST(WritePredict, SendsMapsAsPictures) {
+  const std::vector<std::byte> png = {std::byte{'a'}, std::byte{'b'}, std::byte{0xFF}, std::byte{0}};
+  content::ClassMap map{
+      .picture = {.height = 2, .width = 3}, .shares = {{0, 0.5}, {7, 0.25}, {255, 0.25}}, .png = png};
+  const auto classes = image_of(map, {{0, "road"}, {7, "sky"}}, {});
+  EXPECT_EQ(classes["results"].dump(),
+            R"([{"class":0,"name":"road","pixel_ratio":0.5},{"class":7,"name":"sky","pixel_ratio":0.25}])");
+  EXPECT_EQ(classes["semantic_mask"].dump(), R"({"data":"YWL/AA==","encoding":"png","shape":[2,3]})");
+  map.shares = {{0, 0.75}, {1, 0.25}};
+  EXPECT_EQ(image_of(map, {{0, "scratch"}}, {})["results"].dump(),
+            R"([{"class":0,"name":"scratch","pixel_ratio":0.25}])");
+  const content::DepthMap depth{
+      .picture = {.height = 2, .width = 3}, .nearest = 0.5F, .farthest = 8, .bits = 12, .png = png};
+  const auto deep = image_of(depth, {}, {});
+  EXPECT_EQ(deep["results"].dump(), "[]");
+  EXPECT_EQ(deep["depth"].dump(),
+            R"({"bits":12,"data":"YWL/AA==","encoding":"png","max":8.0,"min":0.5,"shape":[2,3]})");
 }
 
 // The reference package's rows, three decimals: what it printed must come out again from float values, digit
@@ -244,9 +312,7 @@ TEST(WritePredict, RoundsAsTheReferencePackageDid) {
                                  .confidence = row["confidence"],
                                  .box = {box["x1"], box["y1"], box["x2"], box["y2"]}});
     }
-    std::string out;
-    append_results(out, detections, names, {.decimals = 3});
-    EXPECT_EQ(nlohmann::json::parse(out), image["results"]);
+    EXPECT_EQ(image_of(detections, names, {.decimals = 3})["results"], image["results"]);
     rows += image["results"].size();
   }
   EXPECT_GT(rows, 20U);

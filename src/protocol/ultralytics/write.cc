@@ -1,26 +1,91 @@
+#include <array>
+#include <utility>
+#include <variant>
+
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "protocol/base64.h"
 #include "protocol/json.h"
 #include "protocol/ultralytics/ultralytics.h"
 
 namespace bascule::protocol::ultralytics {
 namespace {
 
-void append_box(std::string& out, const content::Box& box, const content::PictureSize& picture,
-                const Style& style) {
-  const double width = style.normalize ? picture.width : 1;
-  const double height = style.normalize ? picture.height : 1;
-  const auto side = [&](std::string_view head, double value) {
-    out += head;
-    append_rounded(out, value, style.decimals);
-  };
-  side(R"({"x1":)", box.x1 / width);
-  side(R"(,"y1":)", box.y1 / height);
-  side(R"(,"x2":)", box.x2 / width);
-  side(R"(,"y2":)", box.y2 / height);
-  out += '}';
-}
+// Numbers as the caller wants them: rounded, and lengths as parts of the picture where that was asked for.
+class Numbers {
+ public:
+  Numbers(std::string& out, const content::PictureSize& picture, const Style& style)
+      : out_(out),
+        width_(style.normalize ? picture.width : 1),
+        height_(style.normalize ? picture.height : 1),
+        decimals_(style.decimals) {}
+
+  void plain(std::string_view head, double value) const {
+    out_ += head;
+    append_rounded(out_, value, decimals_);
+  }
+  void across(std::string_view head, double x) const { plain(head, x / width_); }
+  void down(std::string_view head, double y) const { plain(head, y / height_); }
+
+  void box(const content::Box& box) const {
+    across(R"({"x1":)", box.x1);
+    down(R"(,"y1":)", box.y1);
+    across(R"(,"x2":)", box.x2);
+    down(R"(,"y2":)", box.y2);
+    out_ += '}';
+  }
+
+  void corners(const std::array<content::Point, 4>& corners) const {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kHeads = {
+        {{R"({"x1":)", R"(,"y1":)"},
+         {R"(,"x2":)", R"(,"y2":)"},
+         {R"(,"x3":)", R"(,"y3":)"},
+         {R"(,"x4":)", R"(,"y4":)"}}};
+    for (std::size_t i = 0; i < corners.size(); ++i) {
+      across(kHeads[i].first, corners[i].x);
+      down(kHeads[i].second, corners[i].y);
+    }
+    out_ += '}';
+  }
+
+  // `"x":[…],"y":[…]`; `point_of` gives the point of an item.
+  template <class Items, class PointOf>
+  void points(const Items& items, PointOf point_of) const {
+    out_ += R"("x":[)";
+    for (bool first = true; const auto& item : items)
+      across(std::exchange(first, false) ? "" : ",", point_of(item).x);
+    out_ += R"(],"y":[)";
+    for (bool first = true; const auto& item : items)
+      down(std::exchange(first, false) ? "" : ",", point_of(item).y);
+    out_ += ']';
+  }
+
+  void keypoints(const std::vector<content::Keypoint>& keypoints, bool tells_visible) const {
+    out_ += R"(,"keypoints":{)";
+    points(keypoints, [](const content::Keypoint& one) { return one.at; });
+    if (tells_visible) {
+      out_ += R"(,"visible":[)";
+      for (bool first = true; const content::Keypoint& one : keypoints) {
+        plain(std::exchange(first, false) ? "" : ",", one.visible);
+      }
+      out_ += ']';
+    }
+    out_ += '}';
+  }
+
+  void outline(const std::vector<content::Point>& outline) const {
+    out_ += R"(,"segments":{)";
+    points(outline, [](const content::Point& one) { return one; });
+    out_ += '}';
+  }
+
+ private:
+  std::string& out_;
+  const double width_;
+  const double height_;
+  const int decimals_;
+};
 
 void append_time(std::string& out, std::string_view head, double value, int decimals) {
   out += head;
@@ -48,65 +113,141 @@ void append_metadata(std::string& out, const content::ModelInfo& model, const Ca
   out += "}}";
 }
 
-}  // namespace
-
-namespace {
-
 std::string name_of(int class_id, const content::ClassNames& names) {
   const auto name = names.find(class_id);
   return name != names.end() ? name->second : fmt::format("class{}", class_id);
 }
 
+// How every row begins.
+void append_name(std::string& out, bool first, int class_id, const content::ClassNames& names) {
+  out += first ? R"({"name":)" : R"(,{"name":)";
+  text::append_json_quoted(out, name_of(class_id, names));
+  out += R"(,"class":)";
+  append_number(out, std::int64_t{class_id});
+}
+
 // The rows of HUB's first call. Its clients of YOLOv5's time read centre and size, those of YOLOv8's the box.
-void append_first_hub(std::string& out, const content::Detections& detections,
+void append_first_hub(std::string& out, const content::Prediction& prediction,
                       const content::ClassNames& names, const Style& style) {
-  Style parts = style;
-  parts.normalize = true;
   out += R"({"success":true,"message":"Inference complete.","data":[)";
-  for (std::size_t i = 0; i < detections.rows.size(); ++i) {
-    const content::Detection& row = detections.rows[i];
-    const double width = detections.picture.width;
-    const double height = detections.picture.height;
-    const auto part = [&](std::string_view head, double value) {
-      out += head;
-      append_rounded(out, value, style.decimals);
-    };
-    out += i == 0 ? R"({"class":)" : R"(,{"class":)";
-    append_number(out, std::int64_t{row.class_id});
-    out += R"(,"name":)";
-    text::append_json_quoted(out, name_of(row.class_id, names));
-    part(R"(,"confidence":)", row.confidence);
-    part(R"(,"xcenter":)", (row.box.x1 + row.box.x2) / 2.0 / width);
-    part(R"(,"ycenter":)", (row.box.y1 + row.box.y2) / 2.0 / height);
-    part(R"(,"width":)", (row.box.x2 - row.box.x1) / width);
-    part(R"(,"height":)", (row.box.y2 - row.box.y1) / height);
-    out += R"(,"box":)";
-    append_box(out, row.box, detections.picture, parts);
-    out += '}';
+  if (const auto* detections = std::get_if<content::Detections>(&prediction)) {
+    Style parts = style;
+    parts.normalize = true;
+    const Numbers numbers(out, detections->picture, parts);
+    for (bool first = true; const content::Detection& row : detections->rows) {
+      append_name(out, std::exchange(first, false), row.class_id, names);
+      numbers.plain(R"(,"confidence":)", row.confidence);
+      numbers.across(R"(,"xcenter":)", (row.box.x1 + row.box.x2) / 2.0);
+      numbers.down(R"(,"ycenter":)", (row.box.y1 + row.box.y2) / 2.0);
+      numbers.across(R"(,"width":)", row.box.x2 - row.box.x1);
+      numbers.down(R"(,"height":)", row.box.y2 - row.box.y1);
+      out += R"(,"box":)";
+      numbers.box(row.box);
+      out += '}';
+    }
+  } else if (const auto* classes = std::get_if<content::Classification>(&prediction)) {
+    const Numbers numbers(out, classes->picture, style);
+    for (bool first = true; const content::RankedClass& row : classes->best) {
+      append_name(out, std::exchange(first, false), row.class_id, names);
+      numbers.plain(R"(,"confidence":)", row.confidence);
+      out += '}';
+    }
   }
   out += "]}";
 }
 
-}  // namespace
+// The items of "results", one writer for each kind of prediction.
+struct Rows {
+  std::string& out;
+  const content::ClassNames& names;
+  const Style& style;
 
-void append_results(std::string& out, const content::Prediction& prediction, const content::ClassNames& names,
-                    const Style& style) {
-  const auto& detections = std::get<content::Detections>(prediction);
-  out += '[';
-  bool first = true;
-  for (const content::Detection& row : detections.rows) {
-    out += first ? R"({"name":)" : R"(,{"name":)";
-    first = false;
-    text::append_json_quoted(out, name_of(row.class_id, names));
-    out += R"(,"class":)";
-    append_number(out, std::int64_t{row.class_id});
-    out += R"(,"confidence":)";
-    append_rounded(out, row.confidence, style.decimals);
-    out += R"(,"box":)";
-    append_box(out, row.box, detections.picture, style);
+  void operator()(const content::Detections& found) const {
+    const Numbers numbers(out, found.picture, style);
+    for (std::size_t i = 0; i < found.rows.size(); ++i) {
+      const content::Detection& row = found.rows[i];
+      append_name(out, i == 0, row.class_id, names);
+      numbers.plain(R"(,"confidence":)", row.confidence);
+      out += R"(,"box":)";
+      if (found.corners.empty()) {
+        numbers.box(row.box);
+      } else {
+        numbers.corners(found.corners[i]);
+      }
+      if (!found.outlines.empty()) numbers.outline(found.outlines[i]);
+      if (!found.keypoints.empty()) numbers.keypoints(found.keypoints[i], found.tells_visible);
+      out += '}';
+    }
+  }
+
+  void operator()(const content::Classification& found) const {
+    const Numbers numbers(out, found.picture, style);
+    for (bool first = true; const content::RankedClass& row : found.best) {
+      append_name(out, std::exchange(first, false), row.class_id, names);
+      numbers.plain(R"(,"confidence":)", row.confidence);
+      out += '}';
+    }
+  }
+
+  // A model of one class says 1 where it is and 0 where not; numbers without a name are no classes.
+  void operator()(const content::ClassMap& map) const {
+    const Numbers numbers(out, map.picture, style);
+    bool first = true;
+    for (const content::ClassMap::Share& share : map.shares) {
+      const int class_id = names.size() == 1 ? share.class_id - 1 : share.class_id;
+      if (names.size() == 1 ? class_id != 0 : !names.contains(class_id)) continue;
+      append_name(out, std::exchange(first, false), class_id, names);
+      numbers.plain(R"(,"pixel_ratio":)", share.of_pixels);
+      out += '}';
+    }
+  }
+
+  void operator()(const content::DepthMap& /*has no objects*/) const {}
+};
+
+void append_png(std::string& out, std::string_view head, const content::PictureSize& picture,
+                std::span<const std::byte> png) {
+  out += head;
+  append_number(out, std::int64_t{picture.height});
+  out += ',';
+  append_number(out, std::int64_t{picture.width});
+  out += R"(],"encoding":"png","data":")";
+  append_base64(out, png);
+  out += '"';
+}
+
+// What a prediction says of every pixel, after the "results".
+void append_maps(std::string& out, const content::Prediction& prediction, const Style& style) {
+  if (const auto* classes = std::get_if<content::ClassMap>(&prediction)) {
+    append_png(out, R"(,"semantic_mask":{"shape":[)", classes->picture, classes->png);
+    out += '}';
+  } else if (const auto* depth = std::get_if<content::DepthMap>(&prediction)) {
+    append_png(out, R"(,"depth":{"shape":[)", depth->picture, depth->png);
+    const Numbers numbers(out, depth->picture, style);
+    numbers.plain(R"(,"min":)", depth->nearest);
+    numbers.plain(R"(,"max":)", depth->farthest);
+    out += R"(,"bits":)";
+    append_number(out, std::int64_t{depth->bits});
     out += '}';
   }
+}
+
+}  // namespace
+
+void append_image(std::string& out, const content::InferResponse& response, const Style& style) {
+  const content::Prediction& prediction = *response.prediction;
+  const content::PictureSize picture = content::picture_of(prediction);
+  out += R"("shape":[)";
+  append_number(out, std::int64_t{picture.height});
+  out += ',';
+  append_number(out, std::int64_t{picture.width});
+  append_time(out, R"(],"speed":{"preprocess":)", to_ms(response.stages.prepare), 3);
+  append_time(out, R"(,"inference":)", to_ms(response.stages.run), 3);
+  append_time(out, R"(,"postprocess":)", to_ms(response.stages.finish), 3);
+  out += R"(},"results":[)";
+  std::visit(Rows{out, response.model->class_names, style}, prediction);
   out += ']';
+  append_maps(out, prediction, style);
 }
 
 std::string write_health(const Result<void>& ready, Duration took) {
@@ -125,23 +266,14 @@ Result<ReplyBody> write_predict(const content::InferResponse& response, const St
   if (!response.prediction || response.model == nullptr) {
     return internal_error("The model answered with tensors, but the predict call needs a prediction.");
   }
-  const auto& detections = std::get<content::Detections>(*response.prediction);
   ReplyBody reply;
   std::string& out = reply.head;
   if (style.dialect == Dialect::kHubFirst) {
-    append_first_hub(out, detections, response.model->class_names, style);
+    append_first_hub(out, *response.prediction, response.model->class_names, style);
     return reply;
   }
-  out.reserve(512 + detections.rows.size() * 160);
-  out += R"({"images":[{"shape":[)";
-  append_number(out, std::int64_t{detections.picture.height});
-  out += ',';
-  append_number(out, std::int64_t{detections.picture.width});
-  append_time(out, R"(],"speed":{"preprocess":)", to_ms(response.stages.prepare), 3);
-  append_time(out, R"(,"inference":)", to_ms(response.stages.run), 3);
-  append_time(out, R"(,"postprocess":)", to_ms(response.stages.finish), 3);
-  out += R"(},"results":)";
-  append_results(out, *response.prediction, response.model->class_names, style);
+  out += R"({"images":[{)";
+  append_image(out, response, style);
   out += "}],";
   append_metadata(out, *response.model, times);
   out += '}';

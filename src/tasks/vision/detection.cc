@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
-#include "base/check.h"
-#include "image/decode.h"
+#include "tasks/vision/outputs.h"
 
 namespace bascule::tasks::vision {
 namespace {
@@ -16,175 +17,244 @@ namespace {
 constexpr std::size_t kRowLength = 6;
 constexpr float kMaxClass = 1e6F;
 
-int rounded_up(int side, int stride) { return (side + stride - 1) / stride * stride; }
+// What was kept, in pixels of the model's input; `more` holds the further numbers of each, one after the
+// other.
+struct Kept {
+  std::vector<content::Detection> rows;
+  std::vector<float> more;
+};
 
-Result<void> check_options(const content::PredictOptions& options) {
-  // Written so that NaN is refused.
-  if (!(options.confidence >= 0 && options.confidence <= 1)) {
-    return invalid_argument(
-        fmt::format("The confidence threshold is {}; give a number from 0 to 1.", options.confidence),
-        Reason::kValueOutOfRange);
+struct Sizes {
+  std::size_t more;
+
+  [[nodiscard]] std::span<const float> of(const Kept& kept, std::size_t row) const {
+    return std::span(kept.more).subspan(row * more, more);
   }
-  if (!(options.iou >= 0 && options.iou <= 1)) {
-    return invalid_argument(fmt::format("The IoU threshold is {}; give a number from 0 to 1.", options.iou),
-                            Reason::kValueOutOfRange);
+};
+
+// Rows that are sure enough, in the model's order, at most `limits.max_detections`; then best first.
+void collect_rows(std::span<const float> values, std::size_t more, const NmsLimits& limits, Kept& out) {
+  const std::size_t length = kRowLength + more;
+  std::vector<std::span<const float>> rows;
+  for (std::size_t at = 0; at < values.size() && rows.size() < limits.max_detections; at += length) {
+    const std::span<const float> row = values.subspan(at, length);
+    const bool finite = std::ranges::all_of(row, [](float v) { return std::isfinite(v); });
+    const bool usable = finite && row[4] > limits.confidence && row[5] >= 0 && row[5] < kMaxClass;
+    if (usable && limits.wants(static_cast<int>(row[5]))) rows.push_back(row);
   }
-  if (options.max_detections < 1 || options.max_detections > static_cast<int>(kMaxNmsBoxes)) {
-    return invalid_argument(fmt::format("At most {} detections were asked for; give a number from 1 to {}.",
-                                        options.max_detections, kMaxNmsBoxes),
-                            Reason::kValueOutOfRange);
+  std::ranges::stable_sort(rows, std::ranges::greater(), [](std::span<const float> row) { return row[4]; });
+  for (const std::span<const float> row : rows) {
+    out.rows.push_back({.class_id = static_cast<int>(row[5]),
+                        .confidence = row[4],
+                        .box = {row[0], row[1], row[2], row[3]}});
+    const auto rest = row.subspan(kRowLength);
+    out.more.insert(out.more.end(), rest.begin(), rest.end());
   }
-  return {};
 }
 
-// The one output tensor, checked to be what the loops below index.
-Result<const tensor::Tensor*> find_output(const DetectionSpec& spec,
-                                          std::span<const tensor::NamedTensor> outputs) {
-  const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const tensor::NamedTensor& output) {
-    return output.name == spec.output;
-  });
-  if (found == outputs.end()) {
-    return internal_error(fmt::format("The model gave no output '{}'.", spec.output));
+// Anchors that are sure enough and not covered by a better one.
+void collect_anchors(const tensor::Tensor& output, const DetectionSpec& spec, const NmsLimits& limits,
+                     NmsScratch& scratch, Kept& out) {
+  const auto more = static_cast<std::size_t>(spec.more);
+  const auto anchors = static_cast<std::size_t>(output.shape[2]);
+  const std::size_t classes = static_cast<std::size_t>(output.shape[1]) - 4 - more;
+  const std::span<const float> planes = output.elements<float>();
+  const std::span<const float> further = planes.subspan((4 + classes) * anchors);
+  const bool rotated = spec.kind == ObjectKind::kRotated;
+  std::vector<Candidate> kept;
+  collect_candidates(planes, anchors, classes, limits, scratch,
+                     rotated ? BoxForm::kCentre : BoxForm::kCorners);
+  if (rotated) {
+    suppress_rotated(limits, further, scratch, kept);
+  } else {
+    suppress(limits, scratch, kept);
   }
-  const tensor::Tensor& tensor = found->tensor;
-  const bool rank = tensor.shape.size() == 3 && tensor.shape[0] == 1;
-  const bool fits = rank && (spec.layout == DetectionLayout::kRaw
-                                 ? tensor.shape[1] > 4
-                                 : tensor.shape[2] == static_cast<std::int64_t>(kRowLength));
-  if (!fits || tensor.type != tensor::DataType::kFp32) {
-    return internal_error(
-        fmt::format("The model's output '{}' is {} {}; a detector's is FP32 {}.", spec.output,
-                    tensor::to_string(tensor.type), tensor::to_string(tensor.shape),
-                    spec.layout == DetectionLayout::kRaw ? "[1, 4 + classes, anchors]" : "[1, rows, 6]"));
+  for (const Candidate& one : kept) {
+    std::vector<float> numbers;
+    for (std::size_t i = 0; i < more; ++i) {
+      numbers.push_back(further[i * anchors + static_cast<std::size_t>(one.anchor)]);
+    }
+    if (!std::ranges::all_of(numbers, [](float v) { return std::isfinite(v); })) continue;
+    out.rows.push_back(one.object);
+    out.more.insert(out.more.end(), numbers.begin(), numbers.end());
   }
-  BASCULE_ASSIGN(const std::size_t bytes, tensor::byte_count(tensor.shape, sizeof(float)));
-  if (bytes != tensor.bytes.size()) {
-    return internal_error(fmt::format("The model's output '{}' has {} bytes, its shape {} says {}.",
-                                      spec.output, tensor.bytes.size(), tensor::to_string(tensor.shape),
-                                      bytes));
-  }
-  return &tensor;
 }
 
-// Rows that are sure enough, in the model's order; at most `limits.max_detections`.
-void collect_rows(std::span<const float> values, const NmsLimits& limits,
-                  std::vector<content::Detection>& out) {
-  for (std::size_t at = 0; at < values.size() && out.size() < limits.max_detections; at += kRowLength) {
-    const std::span<const float> row = values.subspan(at, kRowLength);
-    const bool finite = std::all_of(row.begin(), row.end(), [](float v) { return std::isfinite(v); });
-    if (!finite || !(row[4] > limits.confidence) || row[5] < 0 || row[5] >= kMaxClass) continue;
-    out.push_back({.class_id = static_cast<int>(row[5]),
-                   .confidence = row[4],
-                   .box = {row[0], row[1], row[2], row[3]}});
+// From pixels of the model's input to pixels of the picture, as the reference's scale_boxes and scale_coords
+// (utils/ops.py).
+class Scale {
+ public:
+  explicit Scale(const image::Letterbox& letterbox)
+      : left_(static_cast<float>(letterbox.box_left)),
+        top_(static_cast<float>(letterbox.box_top)),
+        gain_x_(static_cast<float>(letterbox.gain_x)),
+        gain_y_(static_cast<float>(letterbox.gain_y)),
+        width_(static_cast<float>(letterbox.original.width)),
+        height_(static_cast<float>(letterbox.original.height)) {}
+
+  [[nodiscard]] content::Point point(content::Point at) const {
+    return {std::clamp((at.x - left_) / gain_x_, 0.0F, width_),
+            std::clamp((at.y - top_) / gain_y_, 0.0F, height_)};
   }
-  std::stable_sort(out.begin(), out.end(), [](const content::Detection& a, const content::Detection& b) {
-    return a.confidence > b.confidence;
-  });
+
+  [[nodiscard]] content::Box box(const content::Box& box) const {
+    const content::Point one = point({box.x1, box.y1});
+    const content::Point two = point({box.x2, box.y2});
+    return {one.x, one.y, two.x, two.y};
+  }
+
+  // Of a box given by centre and size; not kept within the picture.
+  [[nodiscard]] std::array<content::Point, 4> corners(const content::Box& box, float angle) const {
+    const float x = (box.x1 - left_) / gain_x_;
+    const float y = (box.y1 - top_) / gain_y_;
+    const float width = box.x2 / gain_x_;
+    const float height = box.y2 / gain_y_;
+    const float cosine = std::cos(angle);
+    const float sine = std::sin(angle);
+    const content::Point along{width / 2 * cosine, width / 2 * sine};
+    const content::Point across{-height / 2 * sine, height / 2 * cosine};
+    return {{{x + along.x + across.x, y + along.y + across.y},
+             {x + along.x - across.x, y + along.y - across.y},
+             {x - along.x - across.x, y - along.y - across.y},
+             {x - along.x + across.x, y - along.y + across.y}}};
+  }
+
+ private:
+  float left_, top_, gain_x_, gain_y_, width_, height_;
+};
+
+content::Box around(const std::array<content::Point, 4>& corners) {
+  const auto [left, right] = std::ranges::minmax(corners, {}, &content::Point::x);
+  const auto [top, bottom] = std::ranges::minmax(corners, {}, &content::Point::y);
+  return {left.x, top.y, right.x, bottom.y};
 }
 
-// From pixels of the model's input to pixels of the picture, as the reference's scale_boxes (utils/ops.py).
-void scale_to_picture(const image::Letterbox& letterbox, std::vector<content::Detection>& rows) {
-  const auto left = static_cast<float>(letterbox.box_left);
-  const auto top = static_cast<float>(letterbox.box_top);
-  const auto gain_x = static_cast<float>(letterbox.gain_x);
-  const auto gain_y = static_cast<float>(letterbox.gain_y);
-  const auto width = static_cast<float>(letterbox.original.width);
-  const auto height = static_cast<float>(letterbox.original.height);
-  for (content::Detection& row : rows) {
-    row.box.x1 = std::clamp((row.box.x1 - left) / gain_x, 0.0F, width);
-    row.box.y1 = std::clamp((row.box.y1 - top) / gain_y, 0.0F, height);
-    row.box.x2 = std::clamp((row.box.x2 - left) / gain_x, 0.0F, width);
-    row.box.y2 = std::clamp((row.box.y2 - top) / gain_y, 0.0F, height);
+std::vector<content::Keypoint> keypoints_of(std::span<const float> numbers, int point_size,
+                                            const Scale& scale) {
+  std::vector<content::Keypoint> out;
+  const auto size = static_cast<std::size_t>(point_size);
+  for (std::size_t at = 0; at + size <= numbers.size(); at += size) {
+    out.push_back(
+        {.at = scale.point({numbers[at], numbers[at + 1]}), .visible = size > 2 ? numbers[at + 2] : 1.0F});
   }
+  return out;
 }
 
 class DetectionTask final : public Task {
  public:
-  explicit DetectionTask(DetectionSpec spec) : spec_(std::move(spec)) {}
+  explicit DetectionTask(DetectionSpec spec) : spec_(std::move(spec)), input_(spec_.input) {}
 
-  [[nodiscard]] std::string_view name() const override { return "detect"; }
+  [[nodiscard]] std::string_view name() const override {
+    switch (spec_.kind) {
+      case ObjectKind::kRotated: return "obb";
+      case ObjectKind::kKeypoints: return "pose";
+      case ObjectKind::kMask: return "segment";
+      case ObjectKind::kBox: break;
+    }
+    return "detect";
+  }
 
   Result<Plan> plan(const content::EncodedPicture& picture,
                     const content::PredictOptions& options) const override {
-    BASCULE_TRY(check_options(options));
-    BASCULE_ASSIGN(const content::PictureSize target, input_size(options.size));
-    BASCULE_ASSIGN(const image::Header header,
-                   image::read_header(picture.bytes, {.max_pixels = spec_.max_pixels}));
-    Plan plan;
-    plan.letterbox = image::plan_letterbox(
-        {.height = header.height, .width = header.width}, target,
-        spec_.rectangular ? image::LetterboxMode::kRect : image::LetterboxMode::kSquare, spec_.stride);
-    plan.input_shape = {1, 3, plan.letterbox.input.height, plan.letterbox.input.width};
-    plan.options = options;
-    return plan;
+    return input_.plan(picture, options);
   }
 
   Result<void> prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
                        std::span<float> input) const override {
-    BASCULE_TRY(image::decode(picture.bytes, {.max_pixels = spec_.max_pixels}, scratch.bitmap));
-    const image::Letterbox& letterbox = plan.letterbox;
-    if (scratch.bitmap.height != letterbox.original.height ||
-        scratch.bitmap.width != letterbox.original.width) {
-      return invalid_argument(
-          fmt::format("The picture says {} x {} pixels in its header and decodes to {} x {}.",
-                      letterbox.original.width, letterbox.original.height, scratch.bitmap.width,
-                      scratch.bitmap.height),
-          Reason::kBadPicture);
-    }
-    BASCULE_CHECK(input.size() == std::size_t{3} * static_cast<std::size_t>(letterbox.input.height) *
-                                      static_cast<std::size_t>(letterbox.input.width));
-    image::letterbox_to_chw(scratch.bitmap, letterbox, scratch.letterbox, input);
-    return {};
+    return input_.prepare(picture, plan, scratch, input);
   }
 
   Result<content::Prediction> finish(const Plan& plan, Scratch& scratch,
                                      std::span<const tensor::NamedTensor> outputs) const override {
-    BASCULE_ASSIGN(const tensor::Tensor* const output, find_output(spec_, outputs));
+    BASCULE_ASSIGN(const tensor::Tensor* const output, find_output(outputs));
     const NmsLimits limits{.confidence = static_cast<float>(plan.options.confidence),
                            .iou = static_cast<float>(plan.options.iou),
-                           .max_detections = static_cast<std::size_t>(plan.options.max_detections)};
-    content::Detections found{.picture = plan.letterbox.original, .rows = {}};
-    const std::span<const float> values = output->elements<float>();
+                           .max_detections = static_cast<std::size_t>(plan.options.max_detections),
+                           .classes = plan.options.classes};
+    Kept kept;
     if (spec_.layout == DetectionLayout::kRows) {
-      collect_rows(values, limits, found.rows);
+      collect_rows(output->elements<float>(), static_cast<std::size_t>(spec_.more), limits, kept);
     } else {
-      collect_candidates(values, static_cast<std::size_t>(output->shape[2]),
-                         static_cast<std::size_t>(output->shape[1] - 4), limits.confidence, scratch.nms);
-      suppress(limits, scratch.nms, found.rows);
+      collect_anchors(*output, spec_, limits, scratch.nms, kept);
     }
-    scale_to_picture(plan.letterbox, found.rows);
+    const Scale scale(plan.letterbox);
+    content::Detections found{.picture = plan.letterbox.original};
+    if (spec_.kind == ObjectKind::kMask) {
+      BASCULE_TRY(add_masks(plan, scale, outputs, scratch.mask, kept, found));
+      return found;
+    }
+    const Sizes sizes{static_cast<std::size_t>(spec_.more)};
+    for (std::size_t i = 0; i < kept.rows.size(); ++i) {
+      content::Detection row = kept.rows[i];
+      if (spec_.kind == ObjectKind::kRotated) {
+        found.corners.push_back(scale.corners(row.box, sizes.of(kept, i).front()));
+        row.box = around(found.corners.back());
+      } else {
+        row.box = scale.box(row.box);
+      }
+      if (spec_.kind == ObjectKind::kKeypoints) {
+        found.keypoints.push_back(keypoints_of(sizes.of(kept, i), spec_.point_size, scale));
+      }
+      found.rows.push_back(row);
+    }
+    found.tells_visible = spec_.kind == ObjectKind::kKeypoints && spec_.point_size > 2;
     return found;
   }
 
  private:
-  // Sides of the model's input for this request, before the picture's own proportions count.
-  Result<content::PictureSize> input_size(const std::optional<content::PictureSize>& asked) const {
-    if (!asked) return spec_.size;
-    const int most = std::max({spec_.max_side, spec_.size.height, spec_.size.width});
-    if (asked->height < 1 || asked->width < 1 || asked->height > most || asked->width > most) {
-      return invalid_argument(fmt::format("A size of {} x {} was asked for; sides may be 1 to {} pixels.",
-                                          asked->height, asked->width, most),
-                              Reason::kValueOutOfRange);
-    }
-    content::PictureSize size;
-    const auto fit = [this](int side, int fixed, int& out) {
-      out = rounded_up(side, spec_.stride);
-      if (fixed == 0) return true;
-      const bool same = side == fixed || out == fixed;
-      out = fixed;
-      return same;
+  // The output tensor, checked to be what the loops above index.
+  [[nodiscard]] Result<const tensor::Tensor*> find_output(
+      std::span<const tensor::NamedTensor> outputs) const {
+    const bool raw = spec_.layout == DetectionLayout::kRaw;
+    const auto expected = [&] {
+      const std::string more = spec_.more == 0 ? std::string() : fmt::format(" + {}", spec_.more);
+      return raw ? fmt::format("[1, 4 + classes{}, anchors]", more)
+                 : (spec_.more == 0 ? std::string("[1, rows, 6]") : fmt::format("[1, rows, 6{}]", more));
     };
-    const bool height = fit(asked->height, spec_.fixed.height, size.height);
-    const bool width = fit(asked->width, spec_.fixed.width, size.width);
-    if (height && width) return size;
-    return invalid_argument(
-        fmt::format("A size of {} x {} (height x width) was asked for, but this model's input is fixed at "
-                    "{} x {}; ask for that or for none.",
-                    asked->height, asked->width, spec_.size.height, spec_.size.width),
-        Reason::kValueOutOfRange);
+    BASCULE_ASSIGN(const tensor::Tensor* const found,
+                   output_named(outputs, spec_.output, tensor::DataType::kFp32));
+    const tensor::Shape& shape = found->shape;
+    const bool rank = shape.size() == 3 && shape[0] == 1;
+    const bool fits = rank && (raw ? shape[1] > 4 + spec_.more
+                                   : shape[2] == static_cast<std::int64_t>(kRowLength) + spec_.more);
+    if (fits) return found;
+    return unexpected_output(spec_.output, *found, fmt::format("a detector's is FP32 {}", expected()));
+  }
+
+  [[nodiscard]] Result<Prototypes> find_prototypes(std::span<const tensor::NamedTensor> outputs) const {
+    BASCULE_ASSIGN(const tensor::Tensor* const found,
+                   output_named(outputs, spec_.prototypes, tensor::DataType::kFp32));
+    const tensor::Shape& shape = found->shape;
+    if (shape.size() != 4 || shape[0] != 1 || shape[1] != spec_.more) {
+      return unexpected_output(spec_.prototypes, *found,
+                               fmt::format("masks are mixed from FP32 [1, {}, height, width]", spec_.more));
+    }
+    return Prototypes{.values = found->elements<float>(),
+                      .channels = static_cast<std::size_t>(shape[1]),
+                      .height = static_cast<std::size_t>(shape[2]),
+                      .width = static_cast<std::size_t>(shape[3])};
+  }
+
+  // An object whose mask has no pixel is none.
+  Result<void> add_masks(const Plan& plan, const Scale& scale, std::span<const tensor::NamedTensor> outputs,
+                         MaskScratch& scratch, const Kept& kept, content::Detections& found) const {
+    BASCULE_ASSIGN(const Prototypes prototypes, find_prototypes(outputs));
+    const Sizes sizes{static_cast<std::size_t>(spec_.more)};
+    Mask mask;
+    for (std::size_t i = 0; i < kept.rows.size(); ++i) {
+      content::Detection row = kept.rows[i];
+      draw_mask(prototypes, sizes.of(kept, i), row.box, plan.letterbox.input, scratch, mask);
+      if (mask.empty()) continue;
+      row.box = scale.box(row.box);
+      found.rows.push_back(row);
+      found.outlines.push_back(outline_of(mask));
+      for (content::Point& point : found.outlines.back()) point = scale.point(point);
+    }
+    return {};
   }
 
   DetectionSpec spec_;
+  PictureInput input_;
 };
 
 }  // namespace

@@ -22,17 +22,17 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 DetectionSpec any_size() {
   return {.layout = DetectionLayout::kRaw,
           .output = "output0",
-          .size = {.height = 320, .width = 320},
-          .stride = 32,
-          .rectangular = true,
-          .max_pixels = 100'000'000,
-          .max_side = 2048};
+          .input = {.fit = PictureFit::kRectangular,
+                    .size = {.height = 320, .width = 320},
+                    .stride = 32,
+                    .max_pixels = 100'000'000,
+                    .max_side = 2048}};
 }
 
 DetectionSpec fixed_size() {
   DetectionSpec spec = any_size();
-  spec.fixed = spec.size = {.height = 320, .width = 416};
-  spec.rectangular = false;
+  spec.input.fixed = spec.input.size = {.height = 320, .width = 416};
+  spec.input.fit = PictureFit::kLetterbox;
   return spec;
 }
 
@@ -95,7 +95,7 @@ TEST(DetectionPlan, RefusesWhatIsNoPictureOrTooLarge) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, Reason::kBadPicture);
   DetectionSpec small = any_size();
-  small.max_pixels = 1'000'000;
+  small.input.max_pixels = 1'000'000;
   EXPECT_EQ(planned(small, {}).error().code, Code::kPayloadTooLarge);
 }
 

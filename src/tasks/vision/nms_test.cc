@@ -16,12 +16,18 @@ using content::Detection;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-std::vector<Detection> suppressed(std::vector<Detection> candidates, const NmsLimits& limits = {}) {
-  NmsScratch scratch;
-  scratch.candidates = std::move(candidates);
+std::vector<Detection> objects_of(const std::vector<Candidate>& candidates) {
   std::vector<Detection> out;
-  suppress(limits, scratch, out);
+  for (const Candidate& one : candidates) out.push_back(one.object);
   return out;
+}
+
+std::vector<Detection> suppressed(const std::vector<Detection>& candidates, const NmsLimits& limits = {}) {
+  NmsScratch scratch;
+  for (const Detection& one : candidates) scratch.candidates.push_back({.object = one});
+  std::vector<Candidate> kept;
+  suppress(limits, scratch, kept);
+  return objects_of(kept);
 }
 
 std::vector<float> scores_of(const std::vector<Detection>& rows) {
@@ -36,7 +42,8 @@ struct Anchor {
   std::vector<float> scores;
 };
 
-std::vector<Detection> collected(const std::vector<Anchor>& anchors, float confidence) {
+std::vector<Detection> collected(const std::vector<Anchor>& anchors, float confidence,
+                                 const std::vector<int>& wanted = {}) {
   const std::size_t classes = anchors.front().scores.size();
   const std::size_t count = anchors.size();
   std::vector<float> planes((4 + classes) * count);
@@ -48,8 +55,8 @@ std::vector<Detection> collected(const std::vector<Anchor>& anchors, float confi
     for (std::size_t c = 0; c < classes; ++c) planes[(4 + c) * count + a] = anchors[a].scores[c];
   }
   NmsScratch scratch;
-  collect_candidates(planes, count, classes, confidence, scratch);
-  return scratch.candidates;
+  collect_candidates(planes, count, classes, {.confidence = confidence, .classes = wanted}, scratch);
+  return objects_of(scratch.candidates);
 }
 
 TEST(CollectCandidates, TakesWhatIsStrictlyGreaterThanTheThreshold) {
@@ -190,6 +197,63 @@ TEST(Suppress, AgreesWithTheDefinition) {
       EXPECT_EQ(kept[i].box.x1, expected[i].box.x1);
     }
   }
+}
+
+TEST(CollectCandidates, TakesOnlyClassesThatAreWanted) {
+  const std::vector<Anchor> anchors = {
+      {1, 1, 2, 2, {0.9F, 0.8F, 0}}, {2, 2, 2, 2, {0, 0.7F, 0}}, {3, 3, 2, 2, {0, 0, 0.6F}}};
+  const auto rows = collected(anchors, 0.25F, {2, 1});
+  ASSERT_EQ(rows.size(), 2U) << "the first is of class 0, its second best does not count";
+  EXPECT_EQ(rows[0].class_id, 1);
+  EXPECT_EQ(rows[1].class_id, 2);
+}
+
+std::vector<float> rotated(const std::vector<Detection>& boxes, const std::vector<float>& angles,
+                           const NmsLimits& limits = {}) {
+  NmsScratch scratch;
+  for (const Detection& box : boxes) {
+    scratch.candidates.push_back({.object = box, .anchor = static_cast<int>(scratch.candidates.size())});
+  }
+  std::vector<Candidate> kept;
+  suppress_rotated(limits, angles, scratch, kept);
+  return scores_of(objects_of(kept));
+}
+
+// Boxes are centre x, centre y, width, height.
+TEST(SuppressRotated, LooksAtTheAngle) {
+  const Detection lying{.class_id = 0, .confidence = 0.9F, .box = {50, 50, 40, 4}};
+  const Detection again{.class_id = 0, .confidence = 0.8F, .box = {51, 50, 40, 4}};
+  constexpr float kRightAngle = 1.5707964F;
+  EXPECT_THAT(rotated({lying, again}, {0, 0}), testing::ElementsAre(0.9F));
+  EXPECT_THAT(rotated({lying, again}, {0, kRightAngle}), testing::ElementsAre(0.9F, 0.8F));
+  EXPECT_THAT(rotated({lying, again}, {0, 2 * kRightAngle}), testing::ElementsAre(0.9F))
+      << "half a turn is none";
+}
+
+TEST(SuppressRotated, KeepsClassesApart) {
+  const Detection one{.class_id = 0, .confidence = 0.9F, .box = {50, 50, 40, 4}};
+  const Detection other{.class_id = 1, .confidence = 0.8F, .box = {50, 50, 40, 4}};
+  EXPECT_EQ(rotated({one, other}, {0, 0}).size(), 2U);
+}
+
+TEST(SuppressRotated, ASuppressedBoxSuppresses) {
+  // Each overlaps its neighbour by enough, the first and the last do not: the reference keeps the first
+  // alone.
+  const auto at = [](float x, float confidence) {
+    return Detection{.class_id = 0, .confidence = confidence, .box = {x, 50, 40, 40}};
+  };
+  const NmsLimits limits{.iou = 0.6F};
+  EXPECT_THAT(rotated({at(50, 0.9F), at(70, 0.7F)}, {0, 0}, limits), testing::ElementsAre(0.9F, 0.7F));
+  EXPECT_THAT(rotated({at(50, 0.9F), at(60, 0.8F), at(70, 0.7F)}, {0, 0, 0}, limits),
+              testing::ElementsAre(0.9F));
+}
+
+TEST(SuppressRotated, StopsAtTheMost) {
+  std::vector<Detection> far;
+  for (int i = 0; i < 10; ++i) {
+    far.push_back({.class_id = 0, .confidence = 0.5F, .box = {100.0F * static_cast<float>(i), 0, 10, 10}});
+  }
+  EXPECT_EQ(rotated(far, std::vector<float>(10), {.max_detections = 3}).size(), 3U);
 }
 
 }  // namespace

@@ -1,13 +1,19 @@
 #include "tasks/vision/recognise.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "tasks/vision/classification.h"
+#include "tasks/vision/detection.h"
+#include "tasks/vision/pixel_maps.h"
 
 namespace bascule::tasks::vision {
 namespace {
@@ -17,6 +23,19 @@ constexpr int kDefaultStride = 32;
 constexpr std::int64_t kMaxSide = 65'536;
 constexpr std::int64_t kRowLength = 6;
 constexpr std::int64_t kRows = 300;
+constexpr std::int64_t kMaxMore = 4096;  // numbers of one object beyond its box
+
+struct NamedKind {
+  std::string_view task;
+  ObjectKind kind;
+};
+constexpr std::array<NamedKind, 4> kKinds = {{{"detect", ObjectKind::kBox},
+                                              {"obb", ObjectKind::kRotated},
+                                              {"pose", ObjectKind::kKeypoints},
+                                              {"segment", ObjectKind::kMask}}};
+constexpr std::string_view kClassify = "classify";
+constexpr std::string_view kSemantic = "semantic";
+constexpr std::string_view kDepth = "depth";
 
 [[nodiscard]] Error unsupported(std::string message) {
   return {.code = Code::kUnsupported, .message = std::move(message)};
@@ -39,7 +58,7 @@ std::size_t required_inputs(const backend::ModelSpec& spec) {
 
 Result<void> check_input(const backend::ModelSpec& spec) {
   if (spec.inputs.empty() || spec.inputs.front().optional || required_inputs(spec) != 1) {
-    return unsupported(fmt::format("it has {} inputs, a detector has one.", required_inputs(spec)));
+    return unsupported(fmt::format("it has {} inputs, one was expected.", required_inputs(spec)));
   }
   const tensor::TensorSpec& input = spec.inputs.front();
   const tensor::Shape& shape = input.shape;
@@ -67,25 +86,39 @@ Result<void> check_batch(const backend::ModelSpec& spec) {
   return unsupported(fmt::format("its input has a fixed batch of {}, its output one of {}.", in, out));
 }
 
-// Which of the layouts the first output has. The reference package decides by "end2end", embedded
-// suppression, or a last dimension of 6.
-Result<DetectionLayout> choose_layout(const tensor::TensorSpec& output, const ModelMetadata& metadata) {
+std::string seen_output(const tensor::TensorSpec& output) {
+  return fmt::format("its output '{}' is {} {}", text::escape_controls(text::shortened(output.name)),
+                     tensor::to_string(output.type), tensor::to_string(output.shape));
+}
+
+// The output of so many dimensions; it is the first, or of masks one of two.
+Result<const tensor::TensorSpec*> output_of_rank(const backend::ModelSpec& spec, std::size_t rank,
+                                                 std::string_view expected) {
+  const auto found = std::ranges::find(spec.outputs, rank,
+                                       [](const tensor::TensorSpec& output) { return output.shape.size(); });
+  if (found != spec.outputs.end() && found->type == tensor::DataType::kFp32) return &*found;
+  return unsupported(fmt::format("{}; {} was expected.", seen_output(spec.outputs.front()), expected));
+}
+
+// Which of the layouts the output has. The reference package decides by "end2end", embedded suppression, or a
+// last dimension of 6.
+Result<DetectionLayout> choose_layout(const tensor::TensorSpec& output, const ModelMetadata& metadata,
+                                      int more) {
   const tensor::Shape& shape = output.shape;
-  const std::string seen =
-      fmt::format("its output '{}' is {} {}", text::escape_controls(text::shortened(output.name)),
-                  tensor::to_string(output.type), tensor::to_string(shape));
-  if (output.type != tensor::DataType::kFp32 || shape.size() != 3) {
-    return unsupported(seen + "; FP32 with three dimensions was expected.");
-  }
+  const std::int64_t length = kRowLength + more;
   const bool rows = shape[2] == kRowLength || metadata.end2end || metadata.embedded_nms;
-  if (rows && shape[2] != kRowLength && shape[2] != tensor::kDynamic) {
-    return unsupported(seen + "; rows of six numbers were expected of a model that suppresses by itself.");
+  if (rows && shape[2] != length && shape[2] != tensor::kDynamic) {
+    return unsupported(
+        fmt::format("{}; rows of {} numbers were expected of a model that suppresses by itself.",
+                    seen_output(output), length));
   }
   if (rows) return DetectionLayout::kRows;
   const auto classes = static_cast<std::int64_t>(metadata.class_names.size());
-  const bool transposed = classes > 0 && shape[2] == 4 + classes && shape[1] != 4 + classes;
-  if (metadata.head.starts_with("RTDETR") || transposed || (shape[1] >= 0 && shape[1] <= 4)) {
-    return unsupported(seen + "; [N, 4 + classes, anchors] was expected.");
+  const std::int64_t least = 4 + more;
+  const bool transposed = classes > 0 && shape[2] == least + classes && shape[1] != least + classes;
+  if (metadata.head.starts_with("RTDETR") || transposed || (shape[1] >= 0 && shape[1] <= least)) {
+    return unsupported(fmt::format("{}; [N, 4 + classes{}, anchors] was expected.", seen_output(output),
+                                   more == 0 ? std::string() : fmt::format(" + {}", more)));
   }
   return DetectionLayout::kRaw;
 }
@@ -125,43 +158,153 @@ content::PictureSize choose_size(const tensor::Shape& input, const ModelMetadata
   return size;
 }
 
+// Reads one model; what was found out so far is in `out_`.
+class Recogniser {
+ public:
+  Recogniser(const backend::ModelSpec& spec, const ModelMetadata& metadata, const TaskOptions& options)
+      : spec_(spec), metadata_(metadata), options_(options) {}
+
+  Result<Recognised> recognise(std::string_view task) {
+    BASCULE_TRY(check_input(spec_));
+    if (spec_.outputs.empty()) return unsupported("it has no output.");
+    BASCULE_TRY(check_batch(spec_));
+    const auto kind = std::ranges::find(kKinds, task, &NamedKind::task);
+    if (kind != kKinds.end()) {
+      BASCULE_TRY(make_detector(kind->kind));
+    } else if (task == kClassify) {
+      BASCULE_TRY(make_classifier());
+    } else {
+      BASCULE_TRY(make_pixel_map(task));
+    }
+    return std::move(out_);
+  }
+
+ private:
+  Result<void> make_detector(ObjectKind kind) {
+    DetectionSpec detector{.kind = kind};
+    BASCULE_ASSIGN(const tensor::TensorSpec* const output,
+                   output_of_rank(spec_, 3, "FP32 with three dimensions"));
+    BASCULE_TRY(choose_more(detector));
+    BASCULE_ASSIGN(detector.layout, choose_layout(*output, metadata_, detector.more));
+    out_.facts.push_back(layout_fact(detector.layout, *output, metadata_));
+    detector.output = output->name;
+    detector.input = read_input(output->shape[0] == tensor::kDynamic, PictureFit::kLetterbox);
+    if (detector.layout == DetectionLayout::kRaw && output->shape[1] > 4 + detector.more) {
+      out_.classes =
+          static_cast<int>(std::min<std::int64_t>(output->shape[1] - 4 - detector.more, 1'000'000));
+    }
+    out_.task = make_detection_task(std::move(detector));
+    return {};
+  }
+
+  // How many numbers of an object follow its box, score and class, and what they are.
+  Result<void> choose_more(DetectionSpec& detector) {
+    if (detector.kind == ObjectKind::kRotated) detector.more = 1;
+    if (detector.kind == ObjectKind::kKeypoints) {
+      if (!metadata_.keypoints)
+        return unsupported("its metadata does not say how many keypoints it has ('kpt_shape').");
+      detector.point_size = metadata_.keypoints->numbers;
+      detector.more = metadata_.keypoints->count * metadata_.keypoints->numbers;
+      out_.facts.push_back(
+          {.name = "keypoints",
+           .value = fmt::format("{} of {} numbers", metadata_.keypoints->count, detector.point_size),
+           .origin = "ONNX metadata 'kpt_shape'"});
+    }
+    if (detector.kind == ObjectKind::kMask) {
+      BASCULE_ASSIGN(const tensor::TensorSpec* const prototypes,
+                     output_of_rank(spec_, 4, "a second one, FP32 [N, channels, height, width], for masks"));
+      const std::int64_t channels = prototypes->shape[1];
+      if (channels < 1 || channels > kMaxMore) {
+        return unsupported(
+            fmt::format("{}; 1 to {} channels were expected.", seen_output(*prototypes), kMaxMore));
+      }
+      detector.prototypes = prototypes->name;
+      detector.more = static_cast<int>(channels);
+    }
+    return {};
+  }
+
+  Result<void> make_classifier() {
+    const tensor::TensorSpec& output = spec_.outputs.front();
+    if (output.shape.size() != 2 || output.type != tensor::DataType::kFp32) {
+      return unsupported(seen_output(output) + "; FP32 [N, classes] was expected.");
+    }
+    if (output.shape[1] > 0)
+      out_.classes = static_cast<int>(std::min<std::int64_t>(output.shape[1], 1'000'000));
+    ClassificationSpec classifier{.output = output.name, .input = read_input(false, PictureFit::kCentreCrop)};
+    out_.task = make_classification_task(std::move(classifier));
+    return {};
+  }
+
+  Result<void> make_pixel_map(std::string_view task) {
+    const tensor::TensorSpec& output = spec_.outputs.front();
+    const bool depth = task == kDepth;
+    const bool fits = depth ? output.type == tensor::DataType::kFp32 && output.shape.size() == 4 &&
+                                  (output.shape[1] == 1 || output.shape[1] == tensor::kDynamic)
+                            : output.type == tensor::DataType::kUint8 && output.shape.size() == 3;
+    if (!fits) {
+      return unsupported(fmt::format("{}; {} was expected.", seen_output(output),
+                                     depth ? "FP32 [N, 1, height, width]" : "UINT8 [N, height, width]"));
+    }
+    const bool any_batch = output.shape[0] == tensor::kDynamic;
+    PixelMapSpec map{.output = output.name,
+                     .input = read_input(any_batch, depth ? PictureFit::kStretch : PictureFit::kLetterbox)};
+    out_.task = depth ? make_depth_task(std::move(map)) : make_class_map_task(std::move(map));
+    return {};
+  }
+
+  // The reference package pads up to the stride only where the input's sides and the output's batch are open.
+  PictureInputSpec read_input(bool any_batch, PictureFit fit) {
+    const tensor::Shape& shape = spec_.inputs.front().shape;
+    PictureInputSpec input{
+        .fit = fit, .max_pixels = options_.max_pixels, .max_side = options_.max_input_side};
+    input.stride = metadata_.stride > 0 ? metadata_.stride : kDefaultStride;
+    out_.facts.push_back({.name = "stride",
+                          .value = std::to_string(input.stride),
+                          .origin = metadata_.stride > 0 ? "ONNX metadata 'stride'" : "default"});
+    input.size = choose_size(shape, metadata_, input.stride, out_.facts);
+    if (shape[2] != tensor::kDynamic) input.fixed.height = input.size.height;
+    if (shape[3] != tensor::kDynamic) input.fixed.width = input.size.width;
+    out_.size = input.size;
+    out_.stride = input.stride;
+    if (fit != PictureFit::kLetterbox) {
+      out_.facts.push_back({.name = "fit",
+                            .value = fit == PictureFit::kStretch
+                                         ? "stretched to the picture size"
+                                         : "the shorter side fitted, the middle cut out",
+                            .origin = "the task"});
+      return input;
+    }
+    const bool may_be_rectangular = shape[2] == tensor::kDynamic && shape[3] == tensor::kDynamic && any_batch;
+    const bool square = options_.letterbox == content::LetterboxShape::kSquare;
+    if (may_be_rectangular && !square) input.fit = PictureFit::kRectangular;
+    out_.facts.push_back(
+        {.name = "padding",
+         .value = input.fit == PictureFit::kRectangular ? "only up to the next multiple of the stride"
+                                                        : "to the full picture size",
+         .origin = may_be_rectangular && square
+                       ? std::string("the setting letterbox")
+                       : fmt::format("input shape {}, output shape {}", tensor::to_string(shape),
+                                     tensor::to_string(spec_.outputs.front().shape))});
+    return input;
+  }
+
+  const backend::ModelSpec& spec_;
+  const ModelMetadata& metadata_;
+  const TaskOptions& options_;
+  Recognised out_;
+};
+
 }  // namespace
 
-Result<RecognisedDetector> recognise_detector(const backend::ModelSpec& spec, const ModelMetadata& metadata,
-                                              content::LetterboxShape letterbox) {
-  BASCULE_TRY(check_input(spec));
-  if (spec.outputs.empty()) return unsupported("it has no output.");
-  BASCULE_TRY(check_batch(spec));
-  const tensor::TensorSpec& output = spec.outputs.front();
-  const tensor::Shape& input = spec.inputs.front().shape;
-  RecognisedDetector out;
-  BASCULE_ASSIGN(out.spec.layout, choose_layout(output, metadata));
-  out.facts.push_back(layout_fact(out.spec.layout, output, metadata));
-  out.spec.output = output.name;
-  out.spec.stride = metadata.stride > 0 ? metadata.stride : kDefaultStride;
-  out.facts.push_back({.name = "stride",
-                       .value = std::to_string(out.spec.stride),
-                       .origin = metadata.stride > 0 ? "ONNX metadata 'stride'" : "default"});
-  out.spec.size = choose_size(input, metadata, out.spec.stride, out.facts);
-  const bool any_size = input[2] == tensor::kDynamic && input[3] == tensor::kDynamic;
-  if (input[2] != tensor::kDynamic) out.spec.fixed.height = out.spec.size.height;
-  if (input[3] != tensor::kDynamic) out.spec.fixed.width = out.spec.size.width;
-  // The reference package asks whether the output's batch dimension is dynamic.
-  const bool may_be_rectangular = any_size && output.shape[0] == tensor::kDynamic;
-  const bool square = letterbox == content::LetterboxShape::kSquare;
-  out.spec.rectangular = may_be_rectangular && !square;
-  out.facts.push_back(
-      {.name = "padding",
-       .value =
-           out.spec.rectangular ? "only up to the next multiple of the stride" : "to the full picture size",
-       .origin = may_be_rectangular && square
-                     ? std::string("the setting letterbox")
-                     : fmt::format("input shape {}, output shape {}", tensor::to_string(input),
-                                   tensor::to_string(output.shape))});
-  if (out.spec.layout == DetectionLayout::kRaw && output.shape[1] > 4) {
-    out.classes = static_cast<int>(std::min<std::int64_t>(output.shape[1] - 4, 1'000'000));
-  }
-  return out;
+bool is_picture_task(std::string_view task) {
+  return task == kClassify || task == kSemantic || task == kDepth ||
+         std::ranges::find(kKinds, task, &NamedKind::task) != kKinds.end();
+}
+
+Result<Recognised> recognise(std::string_view task, const backend::ModelSpec& spec,
+                             const ModelMetadata& metadata, const TaskOptions& options) {
+  return Recogniser(spec, metadata, options).recognise(task);
 }
 
 bool looks_like_detector(const backend::ModelSpec& spec) {

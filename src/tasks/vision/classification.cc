@@ -1,0 +1,61 @@
+#include "tasks/vision/classification.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "tasks/vision/outputs.h"
+
+namespace bascule::tasks::vision {
+namespace {
+
+constexpr std::size_t kTold = 5;
+
+class ClassificationTask final : public Task {
+ public:
+  explicit ClassificationTask(ClassificationSpec spec) : spec_(std::move(spec)), input_(spec_.input) {}
+
+  [[nodiscard]] std::string_view name() const override { return "classify"; }
+
+  Result<Plan> plan(const content::EncodedPicture& picture,
+                    const content::PredictOptions& options) const override {
+    return input_.plan(picture, options);
+  }
+
+  Result<void> prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
+                       std::span<float> input) const override {
+    return input_.prepare(picture, plan, scratch, input);
+  }
+
+  // What is not finite is no probability, and comes last as 0.
+  Result<content::Prediction> finish(const Plan& plan, Scratch& /*scratch*/,
+                                     std::span<const tensor::NamedTensor> outputs) const override {
+    BASCULE_ASSIGN(const tensor::Tensor* const output,
+                   output_named(outputs, spec_.output, tensor::DataType::kFp32));
+    if (output->shape.size() != 2 || output->shape[0] != 1) {
+      return unexpected_output(spec_.output, *output, "a classifier's is FP32 [1, classes]");
+    }
+    std::vector<content::RankedClass> all;
+    for (const float value : output->elements<float>()) {
+      all.push_back(
+          {.class_id = static_cast<int>(all.size()), .confidence = std::isfinite(value) ? value : 0.0F});
+    }
+    std::ranges::stable_sort(all, std::ranges::greater(), &content::RankedClass::confidence);
+    if (all.size() > kTold) all.resize(kTold);
+    return content::Classification{.picture = plan.letterbox.original, .best = std::move(all)};
+  }
+
+ private:
+  ClassificationSpec spec_;
+  PictureInput input_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Task> make_classification_task(ClassificationSpec spec) {
+  return std::make_shared<ClassificationTask>(std::move(spec));
+}
+
+}  // namespace bascule::tasks::vision
