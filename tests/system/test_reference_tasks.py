@@ -197,3 +197,5 @@ def test_a_shared_run_of_masks_answers_as_one_alone(tmp_path):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             together = list(pool.map(ask, pictures * 2))
         assert together == alone * 2
+        (counts,) = server.get(f"/v2/models/{model}/stats").json()["model_stats"]
+        assert counts["execution_count"] < counts["inference_count"], "no run was shared"

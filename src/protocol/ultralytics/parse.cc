@@ -130,7 +130,7 @@ Result<void> apply(const Field& field, PredictCall& call) {
   } else if (field.meaning == "classes") {
     BASCULE_ASSIGN(call.request.options.classes, class_numbers(field));
   } else if (field.meaning == "max_det") {
-    BASCULE_ASSIGN(call.request.options.max_detections, whole(field, 1, 3000));
+    BASCULE_ASSIGN(call.request.options.max_detections, whole(field, 1, 1000));
   }
   return {};
 }

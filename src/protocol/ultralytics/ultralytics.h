@@ -25,7 +25,7 @@ struct PredictCall {
 // A multipart/form-data body with `file` and fields, or the bytes of a picture (image/*,
 // application/octet-stream or no Content-Type at all) with fields in the query string. Fields: conf (0.01 to
 // 1), iou (0 to 0.95), imgsz (32 to 1280, or "h,w"), normalize, decimals (0 to 10), bits (8, 12 or 16), and
-// of the reference package classes ("0,2") and max_det (1 to 3,000); unknown fields and values out of range
+// of the reference package classes ("0,2") and max_det (1 to 1,000); unknown fields and values out of range
 // are errors with the value and the limit; `source` and a video answer "not yet". kHub: `model` is a field as
 // well, a name or an address that ends in it; iou is 0.45 where it is not said. kHubFirst: the same fields
 // are called image, size, confidence and url, iou is 0.45.

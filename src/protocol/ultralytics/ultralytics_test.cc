@@ -130,7 +130,7 @@ TEST(ParsePredict, RefusesFieldsWithValueAndLimit) {
       {"classes", "person", "as \"0,2\""},
       {"classes", "0,,2", "as \"0,2\""},
       {"classes", "-1", "as \"0,2\""},
-      {"max_det", "0", "from 1 to 3000"},
+      {"max_det", "0", "from 1 to 1000"},
       {"source", "https://example.com/a.jpg", "not yet"},
       {"confidence_threshold", "1", "Unknown field 'confidence_threshold'; known are"},
       {"cnf", "1", "Unknown field 'cnf'; did you mean 'conf'?"},
