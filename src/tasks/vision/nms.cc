@@ -94,7 +94,7 @@ Gaussian gaussian_of(const content::Detection& object, float angle) {
 // Two boxes and what depends on both.
 struct Pair {
   float determinant;  // of the sum of their covariances
-  float apart;        // the part of Bhattacharyya's distance that their centres make, times 4 and `determinant`
+  float apart;  // the part of Bhattacharyya's distance that their centres make, times 4 and `determinant`
 
   Pair(const Gaussian& one, const Gaussian& two) {
     const float a = one.a + two.a;
@@ -111,17 +111,19 @@ struct Pair {
 float probiou(const Gaussian& one, const Gaussian& two, const Pair& pair) {
   constexpr float kEpsilon = 1e-7F;
   const float centres = pair.apart / (pair.determinant + kEpsilon) * 0.25F;
-  const float own = std::max(one.a * one.b - one.c * one.c, 0.0F) * std::max(two.a * two.b - two.c * two.c, 0.0F);
+  const float own =
+      std::max(one.a * one.b - one.c * one.c, 0.0F) * std::max(two.a * two.b - two.c * two.c, 0.0F);
   const float shapes = std::log(pair.determinant / (4 * std::sqrt(own) + kEpsilon) + kEpsilon) * 0.5F;
   const float distance = std::clamp(centres + shapes, kEpsilon, 100.0F);
   return 1 - std::sqrt(1 - std::exp(-distance) + kEpsilon);
 }
 
-// Centres so far apart, by Bhattacharyya's distance, that boxes of any shape overlap by less than `iou`; with something to
-// spare for float32. Most pairs are, and cost neither a root nor a logarithm then.
+// Centres so far apart, by Bhattacharyya's distance, that boxes of any shape overlap by less than `iou`; with
+// something to spare for float32. Most pairs are, and cost neither a root nor a logarithm then.
 float far_apart(float iou) {
   const float distance = 1 - iou;
-  return distance >= 1 ? std::numeric_limits<float>::infinity() : -std::log(1 - distance * distance) * 1.05F + 1e-3F;
+  return distance >= 1 ? std::numeric_limits<float>::infinity()
+                       : -std::log(1 - distance * distance) * 1.05F + 1e-3F;
 }
 
 }  // namespace
