@@ -58,8 +58,9 @@ def test_a_bomb_costs_at_most_the_limit():
         reply = server.call("POST", "/v2/models/add_one/infer", bomb, {"Content-Encoding": "gzip"})
         assert reply.status == 413, reply
         assert "8388608" in reply.json()["error"]
-        # What came out while the last doubling of the memory was made, and what came in.
-        assert server.memory_kb("VmHWM") - before < (2 * 8 + 4) * 1024
+        # What came out while the last doubling of the memory was made, the outgrown blocks that the allocator keeps for the
+        # next such body, and what came in.
+        assert server.memory_kb("VmHWM") - before < (3 * 8 + 4) * 1024
         assert server.infer("add_one", small).status == 200
 
 
