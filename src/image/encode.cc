@@ -41,7 +41,10 @@ Result<std::vector<std::byte>> write_png(content::PictureSize size, spng_color_t
   header.height = static_cast<std::uint32_t>(size.height);
   header.bit_depth = bits;
   header.color_type = static_cast<std::uint8_t>(color);
+  // zlib's quickest: a depth map of a million pixels takes a third of the time, for a quarter more bytes.
+  constexpr int kQuick = 1;
   int failed = spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1);
+  if (failed == 0) failed = spng_set_option(context.get(), SPNG_IMG_COMPRESSION_LEVEL, kQuick);
   if (failed == 0) failed = spng_set_ihdr(context.get(), &header);
   if (failed == 0) {
     failed =
