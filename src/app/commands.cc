@@ -76,7 +76,7 @@ config::Command predict_command() {
                    .fallback = "300",
                    .text = "At most so many objects of a picture, the best.",
                    .min = 1,
-                   .max = 3000},
+                   .max = 1000},
                   {.name = "decimals",
                    .type = Type::kInteger,
                    .fallback = "5",

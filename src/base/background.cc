@@ -67,12 +67,25 @@ void BackgroundExecutor::run(Work& work) {
 }
 
 bool BackgroundExecutor::something_is_left() {
-  if (looked_ == TimePoint{} || clock_.now() - looked_ > kHolds) {
-    left_ = false;
-    for (int look = 0; !left_ && look < kLooks; ++look) left_ = spare_share(kLook) > kNextToNothing;
-    looked_ = clock_.now();
+  if (looked_ != TimePoint{} && clock_.now() - looked_ <= kHolds) return left_;
+  left_ = false;
+  for (int look = 0; !left_ && look < kLooks; ++look) {
+    const CpuReading before = read_cpu();
+    MutexLock lock(mutex_);
+    if (wake_.wait_for(mutex_, kLook, [this]() BASCULE_REQUIRES(mutex_) { return stopping_; })) break;
+    left_ = spare_share(before, read_cpu()) > kNextToNothing;
   }
+  looked_ = clock_.now();
   return left_;
+}
+
+void BackgroundExecutor::drain() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  pool_.drain();
 }
 
 }  // namespace bascule

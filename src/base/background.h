@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/executor.h"
+#include "base/mutex.h"
 
 namespace bascule {
 
@@ -22,16 +23,23 @@ class BackgroundExecutor final : public Executor {
   Result<void> post(Work work, std::size_t cost = 1) override;
   [[nodiscard]] std::size_t width() const override { return 1; }
 
+  ~BackgroundExecutor() override { drain(); }
+  BackgroundExecutor(const BackgroundExecutor&) = delete;
+  BackgroundExecutor& operator=(const BackgroundExecutor&) = delete;
+
   // From now on; before, the work is like any other.
   void yield() { yields_ = true; }
   // Finishes what was accepted, refuses what comes later, and joins. Called by one thread, not its own.
-  void drain() { pool_.drain(); }
+  void drain();
 
  private:
   void run(Work& work);
   [[nodiscard]] bool something_is_left();
 
   std::atomic<bool> yields_ = false;
+  Mutex mutex_;
+  ConditionVariable wake_;
+  bool stopping_ BASCULE_GUARDED_BY(mutex_) = false;  // nothing is looked at any more
   SteadyClock clock_;
   TimePoint looked_{};  // for the next two: the pool's one thread alone
   bool left_ = true;

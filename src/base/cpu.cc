@@ -9,7 +9,6 @@
 #include <optional>
 #include <sstream>
 #include <string>
-#include <thread>
 
 #include "base/text.h"
 
@@ -114,16 +113,18 @@ double idle_share(std::string_view before, std::string_view after, const std::se
                     1.0);
 }
 
-double spare_share(std::chrono::milliseconds time) {
-  const auto cores = own_cores();
-  const auto stat = content_of("/proc/stat").value_or("");
-  const auto used = used_by_process();
-  const auto began = std::chrono::steady_clock::now();
-  std::this_thread::sleep_for(time);
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-  const std::chrono::duration<double> own = used_by_process() - used;
-  const double of_quota = 1.0 - own / (took * static_cast<double>(cpu_budget()));
-  return std::min(of_quota, idle_share(stat, content_of("/proc/stat").value_or(""), cores));
+CpuReading read_cpu() {
+  return {.stat = content_of("/proc/stat").value_or(""),
+          .used = used_by_process(),
+          .when = std::chrono::steady_clock::now()};
+}
+
+double spare_share(const CpuReading& before, const CpuReading& after) {
+  const std::chrono::duration<double> took = after.when - before.when;
+  const std::chrono::duration<double> own = after.used - before.used;
+  const double budget = took.count() * static_cast<double>(cpu_budget());
+  const double of_quota = budget > 0 ? 1.0 - own.count() / budget : 1.0;
+  return std::min(of_quota, idle_share(before.stat, after.stat, own_cores()));
 }
 
 }  // namespace bascule

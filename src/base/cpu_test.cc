@@ -60,9 +60,14 @@ TEST(IdleShare, IsAllWhereTheReadingsTellNothing) {
   EXPECT_EQ(idle_share(kBefore, kBefore, {5}), 1.0);
 }
 
-TEST(SpareShare, IsAShare) {
-  const double share = spare_share(std::chrono::milliseconds(1));
-  EXPECT_LE(share, 1.0);
+TEST(SpareShare, IsTheLessOfMachineAndQuota) {
+  const CpuReading before{};
+  const auto second = before.when + std::chrono::seconds(1);
+  const auto whole = std::chrono::nanoseconds(std::chrono::seconds(cpu_budget()));
+  EXPECT_DOUBLE_EQ(spare_share(before, {.stat = "", .used = whole / 4, .when = second}), 0.75);
+  EXPECT_DOUBLE_EQ(spare_share(before, {.stat = "", .used = {}, .when = second}), 1.0);
+  EXPECT_DOUBLE_EQ(spare_share(before, before), 1.0) << "no time has passed";
+  EXPECT_LE(spare_share(read_cpu(), read_cpu()), 1.0);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <future>
 #include <memory>
-#include <thread>
 #include <utility>
 
 namespace bascule::backend::ort {
@@ -15,17 +14,15 @@ void ThreadMaker::make_threads_of(Ort::SessionOptions& options) {
   options.SetCustomJoinThreadFn(&ThreadMaker::join);
 }
 
-// The engine takes null as its failure to make a thread.
+// A pool of one for each. The engine takes null as its failure to make a thread.
 OrtCustomThreadHandle ThreadMaker::create(void* self, OrtThreadWorkerFn work, void* argument) {
-  std::promise<std::jthread*> promise;
+  std::promise<ThreadPool*> promise;
   auto made = promise.get_future();
   const auto posted = static_cast<ThreadMaker*>(self)->maker_.post([work, argument, &promise] {
     try {
-      auto thread = std::make_unique<std::jthread>([work, argument] {
-        set_thread_name("engine");
-        work(argument);
-      });
-      promise.set_value(thread.release());
+      auto thread = std::make_unique<ThreadPool>(ThreadPoolOptions{.name = "engine", .threads = 1});
+      const auto begun = thread->post([work, argument] { work(argument); });
+      promise.set_value(begun ? thread.release() : nullptr);
     } catch (...) {  // no thread to be had
       promise.set_value(nullptr);
     }
@@ -35,8 +32,8 @@ OrtCustomThreadHandle ThreadMaker::create(void* self, OrtThreadWorkerFn work, vo
 }
 
 void ThreadMaker::join(OrtCustomThreadHandle handle) {
-  const std::unique_ptr<std::jthread> thread(
-      reinterpret_cast<std::jthread*>(const_cast<OrtCustomHandleType*>(handle)));
+  const std::unique_ptr<ThreadPool> thread(
+      reinterpret_cast<ThreadPool*>(const_cast<OrtCustomHandleType*>(handle)));
 }
 
 }  // namespace bascule::backend::ort
