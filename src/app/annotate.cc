@@ -15,9 +15,7 @@ namespace bascule::app {
 namespace {
 
 std::string label_of(int class_id, float confidence, const content::ClassNames& names) {
-  const auto name = names.find(class_id);
-  return fmt::format("{} {:.2f}", name == names.end() ? fmt::format("class {}", class_id) : name->second,
-                     confidence);
+  return fmt::format("{} {:.2f}", content::name_of(class_id, names), confidence);
 }
 
 // Draws a prediction on its picture.

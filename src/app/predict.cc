@@ -77,11 +77,6 @@ class JsonPrinter final : public Printer {
   bool first_ = true;
 };
 
-std::string name_of(int class_id, const content::ClassNames& names) {
-  const auto name = names.find(class_id);
-  return name == names.end() ? fmt::format("class {}", class_id) : name->second;
-}
-
 // The table below a picture's line, one for each kind of prediction; counts the objects.
 struct Table {
   const content::ClassNames& names;
@@ -91,8 +86,9 @@ struct Table {
       fmt::print("  {:<20} {:>10} {:>8} {:>8} {:>8} {:>8}\n", "name", "confidence", "x1", "y1", "x2", "y2");
     }
     for (const content::Detection& row : found.rows) {
-      fmt::print("  {:<20} {:>10.3f} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f}\n", name_of(row.class_id, names),
-                 row.confidence, row.box.x1, row.box.y1, row.box.x2, row.box.y2);
+      fmt::print("  {:<20} {:>10.3f} {:>8.1f} {:>8.1f} {:>8.1f} {:>8.1f}\n",
+                 content::name_of(row.class_id, names), row.confidence, row.box.x1, row.box.y1, row.box.x2,
+                 row.box.y2);
     }
     return found.rows.size();
   }
@@ -100,7 +96,7 @@ struct Table {
   std::size_t operator()(const content::Classification& found) const {
     fmt::print("  {:<20} {:>10}\n", "name", "confidence");
     for (const content::RankedClass& row : found.best) {
-      fmt::print("  {:<20} {:>10.3f}\n", name_of(row.class_id, names), row.confidence);
+      fmt::print("  {:<20} {:>10.3f}\n", content::name_of(row.class_id, names), row.confidence);
     }
     return 0;
   }
@@ -108,7 +104,8 @@ struct Table {
   std::size_t operator()(const content::ClassMap& map) const {
     fmt::print("  {:<20} {:>10}\n", "name", "of pixels");
     for (const content::ClassMap::Share& share : map.shares) {
-      fmt::print("  {:<20} {:>10.3f}\n", name_of(share.class_id, names), share.of_pixels);
+      const auto class_id = content::class_of(share, names);
+      if (class_id) fmt::print("  {:<20} {:>10.3f}\n", content::name_of(*class_id, names), share.of_pixels);
     }
     return 0;
   }

@@ -16,6 +16,12 @@ namespace bascule::content {
 // Class number -> name, as the model itself says.
 using ClassNames = std::map<int, std::string>;
 
+// "class3" where the model does not name it, as the reference package does.
+[[nodiscard]] inline std::string name_of(int class_id, const ClassNames& names) {
+  const auto name = names.find(class_id);
+  return name != names.end() ? name->second : "class" + std::to_string(class_id);
+}
+
 // What a caller may choose for one picture. Defaults are the reference package's.
 struct PredictOptions {
   double confidence = 0.25;         // [0, 1]: rows at or below it are dropped
@@ -82,6 +88,13 @@ struct ClassMap {
   std::vector<std::uint8_t> classes;  // rows from above, of `picture`
   std::vector<std::byte> png;         // the same
 };
+
+// The class that a number of a class map stands for; nothing for the padding, and for what was not wanted. A
+// model of one class says 1 where it is and 0 where not.
+[[nodiscard]] inline std::optional<int> class_of(const ClassMap::Share& share, const ClassNames& names) {
+  if (names.size() == 1) return share.class_id == 1 ? std::optional(0) : std::nullopt;
+  return names.contains(share.class_id) ? std::optional(share.class_id) : std::nullopt;
+}
 
 // A distance for every pixel.
 struct DepthMap {

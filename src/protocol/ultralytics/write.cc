@@ -2,8 +2,6 @@
 #include <utility>
 #include <variant>
 
-#include <fmt/format.h>
-
 #include "base/text.h"
 #include "protocol/base64.h"
 #include "protocol/json.h"
@@ -113,15 +111,10 @@ void append_metadata(std::string& out, const content::ModelInfo& model, const Ca
   out += "}}";
 }
 
-std::string name_of(int class_id, const content::ClassNames& names) {
-  const auto name = names.find(class_id);
-  return name != names.end() ? name->second : fmt::format("class{}", class_id);
-}
-
 // How every row begins.
 void append_name(std::string& out, bool first, int class_id, const content::ClassNames& names) {
   out += first ? R"({"name":)" : R"(,{"name":)";
-  text::append_json_quoted(out, name_of(class_id, names));
+  text::append_json_quoted(out, content::name_of(class_id, names));
   out += R"(,"class":)";
   append_number(out, std::int64_t{class_id});
 }
@@ -189,14 +182,13 @@ struct Rows {
     }
   }
 
-  // A model of one class says 1 where it is and 0 where not; numbers without a name are no classes.
   void operator()(const content::ClassMap& map) const {
     const Numbers numbers(out, map.picture, style);
     bool first = true;
     for (const content::ClassMap::Share& share : map.shares) {
-      const int class_id = names.size() == 1 ? share.class_id - 1 : share.class_id;
-      if (names.size() == 1 ? class_id != 0 : !names.contains(class_id)) continue;
-      append_name(out, std::exchange(first, false), class_id, names);
+      const auto class_id = content::class_of(share, names);
+      if (!class_id) continue;
+      append_name(out, std::exchange(first, false), *class_id, names);
       numbers.plain(R"(,"pixel_ratio":)", share.of_pixels);
       out += '}';
     }

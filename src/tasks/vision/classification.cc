@@ -13,21 +13,11 @@ namespace {
 
 constexpr std::size_t kTold = 5;
 
-class ClassificationTask final : public Task {
+class ClassificationTask final : public PictureTask {
  public:
-  explicit ClassificationTask(ClassificationSpec spec) : spec_(std::move(spec)), input_(spec_.input) {}
+  explicit ClassificationTask(ClassificationSpec spec) : PictureTask(spec.input), spec_(std::move(spec)) {}
 
   [[nodiscard]] std::string_view name() const override { return "classify"; }
-
-  Result<Plan> plan(const content::EncodedPicture& picture,
-                    const content::PredictOptions& options) const override {
-    return input_.plan(picture, options);
-  }
-
-  Result<void> prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
-                       std::span<float> input) const override {
-    return input_.prepare(picture, plan, scratch, input);
-  }
 
   // What is not finite is no probability, and comes last as 0.
   Result<content::Prediction> finish(const Plan& plan, Scratch& /*scratch*/,
@@ -49,7 +39,6 @@ class ClassificationTask final : public Task {
 
  private:
   ClassificationSpec spec_;
-  PictureInput input_;
 };
 
 }  // namespace

@@ -140,9 +140,9 @@ std::vector<content::Keypoint> keypoints_of(std::span<const float> numbers, int 
   return out;
 }
 
-class DetectionTask final : public Task {
+class DetectionTask final : public PictureTask {
  public:
-  explicit DetectionTask(DetectionSpec spec) : spec_(std::move(spec)), input_(spec_.input) {}
+  explicit DetectionTask(DetectionSpec spec) : PictureTask(spec.input), spec_(std::move(spec)) {}
 
   [[nodiscard]] std::string_view name() const override {
     switch (spec_.kind) {
@@ -152,16 +152,6 @@ class DetectionTask final : public Task {
       case ObjectKind::kBox: break;
     }
     return "detect";
-  }
-
-  Result<Plan> plan(const content::EncodedPicture& picture,
-                    const content::PredictOptions& options) const override {
-    return input_.plan(picture, options);
-  }
-
-  Result<void> prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
-                       std::span<float> input) const override {
-    return input_.prepare(picture, plan, scratch, input);
   }
 
   Result<content::Prediction> finish(const Plan& plan, Scratch& scratch,
@@ -254,7 +244,6 @@ class DetectionTask final : public Task {
   }
 
   DetectionSpec spec_;
-  PictureInput input_;
 };
 
 }  // namespace

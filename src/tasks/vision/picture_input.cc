@@ -54,22 +54,23 @@ image::Letterbox plan_stretch(content::PictureSize original, content::PictureSiz
           .gain_x = static_cast<double>(input.width) / original.width};
 }
 
-Result<Plan> PictureInput::plan(const content::EncodedPicture& picture,
-                                const content::PredictOptions& options) const {
+Result<Plan> PictureTask::plan(const content::EncodedPicture& picture,
+                               const content::PredictOptions& options) const {
   BASCULE_TRY(check_options(options));
   BASCULE_ASSIGN(const content::PictureSize target, input_size(options.size));
   BASCULE_ASSIGN(const image::Header header,
-                 image::read_header(picture.bytes, {.max_pixels = spec_.max_pixels}));
+                 image::read_header(picture.bytes, {.max_pixels = input_.max_pixels}));
   Plan plan;
-  plan.letterbox = fitted(spec_.fit, {.height = header.height, .width = header.width}, target, spec_.stride);
+  plan.letterbox =
+      fitted(input_.fit, {.height = header.height, .width = header.width}, target, input_.stride);
   plan.input_shape = {1, 3, plan.letterbox.input.height, plan.letterbox.input.width};
   plan.options = options;
   return plan;
 }
 
-Result<void> PictureInput::prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
-                                   std::span<float> input) const {
-  BASCULE_TRY(image::decode(picture.bytes, {.max_pixels = spec_.max_pixels}, scratch.bitmap));
+Result<void> PictureTask::prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
+                                  std::span<float> input) const {
+  BASCULE_TRY(image::decode(picture.bytes, {.max_pixels = input_.max_pixels}, scratch.bitmap));
   const image::Letterbox& letterbox = plan.letterbox;
   if (scratch.bitmap.height != letterbox.original.height ||
       scratch.bitmap.width != letterbox.original.width) {
@@ -81,7 +82,7 @@ Result<void> PictureInput::prepare(const content::EncodedPicture& picture, const
   }
   BASCULE_CHECK(input.size() == std::size_t{3} * static_cast<std::size_t>(letterbox.input.height) *
                                     static_cast<std::size_t>(letterbox.input.width));
-  if (spec_.fit == PictureFit::kCentreCrop) {
+  if (input_.fit == PictureFit::kCentreCrop) {
     image::centre_crop_to_chw(scratch.bitmap, image::plan_centre_crop(letterbox.original, letterbox.input),
                               scratch.crop, input);
   } else {
@@ -90,10 +91,9 @@ Result<void> PictureInput::prepare(const content::EncodedPicture& picture, const
   return {};
 }
 
-Result<content::PictureSize> PictureInput::input_size(
-    const std::optional<content::PictureSize>& asked) const {
-  if (!asked) return spec_.size;
-  const int most = std::max({spec_.max_side, spec_.size.height, spec_.size.width});
+Result<content::PictureSize> PictureTask::input_size(const std::optional<content::PictureSize>& asked) const {
+  if (!asked) return input_.size;
+  const int most = std::max({input_.max_side, input_.size.height, input_.size.width});
   if (asked->height < 1 || asked->width < 1 || asked->height > most || asked->width > most) {
     return invalid_argument(fmt::format("A size of {} x {} was asked for; sides may be 1 to {} pixels.",
                                         asked->height, asked->width, most),
@@ -101,19 +101,19 @@ Result<content::PictureSize> PictureInput::input_size(
   }
   content::PictureSize size;
   const auto fit = [this](int side, int fixed, int& out) {
-    out = rounded_up(side, spec_.stride);
+    out = rounded_up(side, input_.stride);
     if (fixed == 0) return true;
     const bool same = side == fixed || out == fixed;
     out = fixed;
     return same;
   };
-  const bool height = fit(asked->height, spec_.fixed.height, size.height);
-  const bool width = fit(asked->width, spec_.fixed.width, size.width);
+  const bool height = fit(asked->height, input_.fixed.height, size.height);
+  const bool width = fit(asked->width, input_.fixed.width, size.width);
   if (height && width) return size;
   return invalid_argument(
       fmt::format("A size of {} x {} (height x width) was asked for, but this model's input is fixed at "
                   "{} x {}; ask for that or for none.",
-                  asked->height, asked->width, spec_.size.height, spec_.size.width),
+                  asked->height, asked->width, input_.size.height, input_.size.width),
       Reason::kValueOutOfRange);
 }
 

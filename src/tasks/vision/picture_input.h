@@ -28,23 +28,24 @@ struct PictureInputSpec {
   int max_side = 0;              // of a size asked for
 };
 
-// The first two steps of every task on one picture, as the reference package does them (ultralytics 8.4):
-// three planes R, G, B of floats in [0, 1]. Thread-safety: immutable, thread-safe.
-class PictureInput {
+// A task on one picture: the first two of its three steps, as the reference package does them
+// (ultralytics 8.4). The input is three planes R, G, B of floats in [0, 1]. Thread-safety: immutable,
+// thread-safe.
+class PictureTask : public Task {
  public:
-  explicit PictureInput(PictureInputSpec spec) : spec_(spec) {}
+  explicit PictureTask(PictureInputSpec spec) : input_(spec) {}
 
-  // As Task's.
-  Result<Plan> plan(const content::EncodedPicture& picture, const content::PredictOptions& options) const;
+  Result<Plan> plan(const content::EncodedPicture& picture,
+                    const content::PredictOptions& options) const final;
   Result<void> prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
-                       std::span<float> input) const;
+                       std::span<float> input) const final;
 
  private:
   // Sides of the model's input for this request, before the picture's own proportions count.
   [[nodiscard]] Result<content::PictureSize> input_size(
       const std::optional<content::PictureSize>& asked) const;
 
-  PictureInputSpec spec_;
+  const PictureInputSpec input_;
 };
 
 // A plan's letterbox where the picture fills all of `input`.

@@ -43,21 +43,11 @@ std::vector<std::size_t> nearest_places(int source, int count, int before) {
   return out;
 }
 
-class ClassMapTask final : public Task {
+class ClassMapTask final : public PictureTask {
  public:
-  explicit ClassMapTask(PixelMapSpec spec) : spec_(std::move(spec)), input_(spec_.input) {}
+  explicit ClassMapTask(PixelMapSpec spec) : PictureTask(spec.input), spec_(std::move(spec)) {}
 
   [[nodiscard]] std::string_view name() const override { return "semantic"; }
-
-  Result<Plan> plan(const content::EncodedPicture& picture,
-                    const content::PredictOptions& options) const override {
-    return input_.plan(picture, options);
-  }
-
-  Result<void> prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
-                       std::span<float> input) const override {
-    return input_.prepare(picture, plan, scratch, input);
-  }
 
   Result<content::Prediction> finish(const Plan& plan, Scratch& /*scratch*/,
                                      std::span<const tensor::NamedTensor> outputs) const override {
@@ -114,24 +104,13 @@ class ClassMapTask final : public Task {
   }
 
   PixelMapSpec spec_;
-  PictureInput input_;
 };
 
-class DepthTask final : public Task {
+class DepthTask final : public PictureTask {
  public:
-  explicit DepthTask(PixelMapSpec spec) : spec_(std::move(spec)), input_(spec_.input) {}
+  explicit DepthTask(PixelMapSpec spec) : PictureTask(spec.input), spec_(std::move(spec)) {}
 
   [[nodiscard]] std::string_view name() const override { return "depth"; }
-
-  Result<Plan> plan(const content::EncodedPicture& picture,
-                    const content::PredictOptions& options) const override {
-    return input_.plan(picture, options);
-  }
-
-  Result<void> prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
-                       std::span<float> input) const override {
-    return input_.prepare(picture, plan, scratch, input);
-  }
 
   Result<content::Prediction> finish(const Plan& plan, Scratch& /*scratch*/,
                                      std::span<const tensor::NamedTensor> outputs) const override {
@@ -180,7 +159,6 @@ class DepthTask final : public Task {
   }
 
   PixelMapSpec spec_;
-  PictureInput input_;
 };
 
 }  // namespace
