@@ -210,10 +210,10 @@ void Manager::retire(Version& version) {
 
 void Manager::bury() {
   if (options_.sabotage == Sabotage::kNeverFree) return;
+  if (retired_->empty()) return;
   if (options_.freeing) options_.freeing();
-  const auto [count, bytes] = retired_->free_all();
-  leaving_ -= bytes;
-  if (options_.freed && (count > 0 || options_.freeing)) options_.freed();
+  leaving_ -= retired_->free_all();
+  if (options_.freed) options_.freed();
 }
 
 MemoryNow Manager::memory(const Version* but) const {

@@ -16,12 +16,15 @@ class Retired {
   void add(Handle model, std::uint64_t bytes) {
     models_.with([&](auto& models) { models.emplace_back(std::move(model), bytes); });
   }
-  // Frees them all on the calling thread. How many there were, and the memory that they needed.
-  std::pair<std::size_t, std::uint64_t> free_all() {
+  [[nodiscard]] bool empty() {
+    return models_.with([](const auto& models) { return models.empty(); });
+  }
+  // Frees them all on the calling thread. The memory that they needed.
+  std::uint64_t free_all() {
     const auto models = models_.with([](auto& held) { return std::exchange(held, {}); });
     std::uint64_t bytes = 0;
     for (const auto& [model, size] : models) bytes += size;
-    return {models.size(), bytes};
+    return bytes;
   }
 
  private:
