@@ -58,7 +58,7 @@ class Pipeline {
     if (slot_.tensor.shape != plan.input_shape) {
       BASCULE_ASSIGN(slot_, tensor::make_tensor(tensor::DataType::kFp32, plan.input_shape));
     }
-    BASCULE_TRY(task_.prepare(picture_, plan, scratch_, slot_.elements<float>()));
+    BASCULE_TRY(task_.prepare(picture_, plan, scratch_, slot_.bytes));
     at[2] = Steady::now();
     const tensor::NamedTensor input{.name = executable_.spec().inputs.front().name, .tensor = slot_.tensor};
     BASCULE_ASSIGN(const std::vector<tensor::NamedTensor> outputs, executable_.run({&input, 1}, {}));

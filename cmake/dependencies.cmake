@@ -20,6 +20,11 @@ find_package(OpenSSL 3 REQUIRED)
 # Boost.Beast/Asio: HTTP and sockets, coroutines, later TLS and WebSocket on the same stream (BSL-1.0).
 find_package(Boost 1.81 REQUIRED)
 find_package(PkgConfig REQUIRED)
+# libcsv: CSV as it comes, strictly after RFC 4180, with a limit on a field (LGPL-2.1, linked dynamically).
+find_path(CSV_INCLUDE csv.h REQUIRED)
+find_library(CSV_LIBRARY NAMES libcsv.so REQUIRED)
+add_library(csv::csv UNKNOWN IMPORTED)
+set_target_properties(csv::csv PROPERTIES IMPORTED_LOCATION "${CSV_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${CSV_INCLUDE}")
 # TurboJPEG: JPEG in and out, byte for byte what OpenCV decodes (BSD-3-Clause).
 pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
 # libspng: PNG in and out with limits before allocation (BSD-2-Clause).

@@ -24,6 +24,7 @@ build_packages=(
   libsimdjson-dev nlohmann-json3-dev
   libfmt-dev libspdlog-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev
   libturbojpeg0-dev libspng-dev libwebp-dev
+  libcsv-dev            # tables
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler  # gRPC
   zlib1g-dev            # compressed requests
   curl                  # the demo asks the server with it

@@ -42,11 +42,14 @@ config::Command serve_command() {
 config::Command predict_command() {
   return {
       .name = "predict",
-      .text = "Run a model on pictures here, without a server.",
-      .positional = "MODEL_AND_PICTURES",
-      .positional_text = "The model file, then pictures: files, folders, globs, or - for standard input",
-      .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table."},
+      .text = "Run a model on pictures, tables or text here, without a server.",
+      .positional = "MODEL_AND_INPUTS",
+      .positional_text =
+          "The model file, then pictures (files, folders, globs), tables (.csv, .json), text (.txt, a "
+          "sentence on each line), or - for standard input",
+      .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table; of rows, not CSV."},
                   {.name = "save", .type = Type::kText, .text = "Write annotated pictures to this folder."},
+                  {.name = "text", .type = Type::kText, .text = "A sentence to run a model of text on."},
                   {.name = "conf",
                    .type = Type::kNumber,
                    .fallback = "0.25",

@@ -42,6 +42,11 @@ std::vector<content::Fact> facts_of(const content::ModelInfo& model) {
 std::vector<content::Fact> facts_of(const ReadSettings& read) {
   std::vector<content::Fact> facts;
   for (const config::Option& option : tables().model) {
+    // What describes a model is told where someone did.
+    if (option.one_model_only && read.values.source(option.name).origin == config::Origin::kDefault &&
+        option.name != "warm_up") {
+      continue;
+    }
     std::string value = fmt::format("{}", fmt::join(read.values.items(option.name), ", "));
     if (option.name == "threads" && value == "auto") value = fmt::format("auto: {}", read.settings.threads);
     facts.push_back({.name = option.name,
@@ -96,17 +101,23 @@ void print_json(const std::vector<content::Fact>& facts) {
   fmt::print("{}\n]\n", out);
 }
 
-Result<std::vector<content::Fact>> inspect_one(const catalog::ModelSource& source,
-                                               const SettingsReader& reader, const Engines& engines,
-                                               const Clock& clock) {
+// What is told of one model.
+struct Report {
+  std::vector<content::Fact> facts;
+  std::string proposal;
+};
+
+Result<Report> inspect_one(const catalog::ModelSource& source, const SettingsReader& reader,
+                           const Engines& engines, const Clock& clock) {
   BASCULE_ASSIGN(const ReadSettings read, reader.read(source));
   BASCULE_ASSIGN(const catalog::Handle model,
                  catalog::load_model(source, engines.of(source),
                                      {.settings = read.settings, .read_sample = read_sample}, clock));
-  std::vector<content::Fact> facts = facts_of(*model->info);
+  Report report{.facts = facts_of(*model->info), .proposal = model->info->proposal};
+  std::vector<content::Fact>& facts = report.facts;
   if (!source.note.empty()) facts.push_back({.name = "note", .value = source.note, .origin = "disk"});
   std::ranges::move(facts_of(read), std::back_inserter(facts));
-  return facts;
+  return report;
 }
 
 }  // namespace
@@ -131,15 +142,23 @@ int inspect(config::Parsed parsed) {
   int exit_code = kOk;
   const ThreadTimeClock clock;  // as the server measures
   for (const catalog::ModelSource& source : *sources) {
-    const auto facts = inspect_one(source, reader, engines, clock);
-    if (!facts) {
-      exit_code = fail(facts.error(), kFailed);
+    auto report = inspect_one(source, reader, engines, clock);
+    if (!report) {
+      exit_code = fail(report.error(), kFailed);
       continue;
     }
     if (parsed.values.flag("json")) {
-      print_json(*facts);
+      if (!report->proposal.empty()) {
+        report->facts.push_back(
+            {.name = "proposal", .value = report->proposal, .origin = "shapes and names"});
+      }
+      print_json(report->facts);
     } else {
-      print_table(*facts);
+      print_table(report->facts);
+      if (!report->proposal.empty()) {
+        fmt::print("\nMore can be made of it by a file {}.yaml beside it, filled in:\n\n{}",
+                   source.file.stem().string(), report->proposal);
+      }
     }
     if (&source != &sources->back()) fmt::print("\n");
   }

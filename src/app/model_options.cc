@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "app/description_options.h"
 #include "app/options.h"
 #include "base/cpu.h"
 #include "base/text.h"
@@ -139,10 +142,12 @@ int threads_of(const config::Values& values, std::size_t instances) {
 }  // namespace
 
 std::vector<Option> model_options() {
-  return {kMaxBatchSize,   kPreferredBatchSize, kMaxQueueDelay,  kPreserveOrdering,
-          kMaxQueueSize,   kQueueBudget,        kPriorityLevels, kDefaultPriorityLevel,
-          kDefaultTimeout, kInstances,          kThreads,        kLetterbox,
-          kWarmUp};
+  std::vector<Option> out = {kMaxBatchSize,   kPreferredBatchSize, kMaxQueueDelay,  kPreserveOrdering,
+                             kMaxQueueSize,   kQueueBudget,        kPriorityLevels, kDefaultPriorityLevel,
+                             kDefaultTimeout, kInstances,          kThreads,        kLetterbox,
+                             kWarmUp};
+  std::ranges::move(description_options(), std::back_inserter(out));
+  return out;
 }
 
 Result<content::ModelSettings> to_settings(const config::Values& values) {
@@ -172,6 +177,7 @@ Result<content::ModelSettings> to_settings(const config::Values& values) {
   out.threads = threads_of(values, out.instances);
   out.letterbox = values.text("letterbox") == "square" ? content::LetterboxShape::kSquare
                                                        : content::LetterboxShape::kRect;
+  BASCULE_ASSIGN(out.description, to_description(values));
   return out;
 }
 

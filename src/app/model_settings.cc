@@ -17,6 +17,7 @@ namespace bascule::app {
 namespace {
 
 constexpr std::uint64_t kMaxYamlBytes = 1U << 20U;
+constexpr std::uint64_t kMaxLabelBytes = 16U << 20U;
 constexpr std::uint64_t kMaxSampleBytes = 256ULL << 20U;
 
 // What a model's own file says. Anything may lie there: data sets and other tools have YAML files, too.
@@ -68,15 +69,41 @@ Result<ReadSettings> SettingsReader::read(const catalog::ModelSource& source) co
   BASCULE_ASSIGN(out.settings, to_settings(out.values));
   if (source.config != nullptr) out.settings.sequences = source.config->sequences;
   BASCULE_TRY(add_samples(source, out));
+  BASCULE_TRY(add_labels(source, out));
   return out;
+}
+
+std::filesystem::path SettingsReader::folder_of(const config::Source& said,
+                                                const catalog::ModelSource& source) const {
+  std::filesystem::path folder =
+      said.origin == config::Origin::kModelFile ? source.settings.parent_path() : entry_folder_;
+  return folder.empty() ? "." : folder;
+}
+
+Result<void> SettingsReader::add_labels(const catalog::ModelSource& source, ReadSettings& out) const {
+  if (!out.values.has("labels_file")) return {};
+  const config::Source said = out.values.source("labels_file");
+  const auto wrong = [&](const Error& why) {
+    return invalid_argument(fmt::format("{}: labels_file: {}", said.place, why.message));
+  };
+  const auto file = safe_join(folder_of(said, source), out.values.text("labels_file"));
+  if (!file) return wrong(file.error());
+  const auto bytes = read_file(*file, kMaxLabelBytes);
+  if (!bytes) return wrong(bytes.error());
+  std::string_view rest(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    out.settings.description.labels.emplace_back(text::trimmed(rest.substr(0, end)));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return {};
 }
 
 Result<void> SettingsReader::add_samples(const catalog::ModelSource& source, ReadSettings& out) const {
   const config::Source said = out.values.source("warm_up");
-  const std::filesystem::path folder =
-      said.origin == config::Origin::kModelFile ? source.settings.parent_path() : entry_folder_;
+  const std::filesystem::path folder = folder_of(said, source);
   for (const std::string& name : out.values.items("warm_up")) {
-    auto file = safe_join(folder.empty() ? "." : folder, name);
+    auto file = safe_join(folder, name);
     if (!file) return invalid_argument(fmt::format("{}: warm_up: {}", said.place, file.error().message));
     out.settings.warm_up.push_back(*std::move(file));
   }

@@ -40,6 +40,10 @@ class SettingsReader {
   Result<ReadSettings> read(const catalog::ModelSource& source) const;
 
  private:
+  // Where what `said` names lies.
+  [[nodiscard]] std::filesystem::path folder_of(const config::Source& said,
+                                                const catalog::ModelSource& source) const;
+  Result<void> add_labels(const catalog::ModelSource& source, ReadSettings& out) const;
   Result<void> add_samples(const catalog::ModelSource& source, ReadSettings& out) const;
 
   const config::Values all_;

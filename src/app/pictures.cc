@@ -46,6 +46,11 @@ std::vector<std::string> globbed(const std::string& pattern) {
 
 }  // namespace
 
+bool looks_like_rows(const std::string& word) {
+  const std::string ending = text::to_lower(fs::path(word).extension().string());
+  return word == "-" || ending == ".csv" || ending == ".json" || ending == ".txt";
+}
+
 Result<std::vector<std::string>> expand_pictures(const std::vector<std::string>& words) {
   std::vector<std::string> out;
   for (const std::string& word : words) {

@@ -7,6 +7,9 @@
 
 namespace bascule::app {
 
+// A file of a table or of sentences, by its name (.csv, .json, .txt), or - for standard input.
+[[nodiscard]] bool looks_like_rows(const std::string& word);
+
 // The picture files that command-line words mean: a file or "-" is itself, a folder is the pictures directly
 // in it in name order, and a word with * ? [ that is no file is a glob. Errors: kNotFound for what means
 // nothing.

@@ -19,6 +19,7 @@
 #include "app/model_settings.h"
 #include "app/options.h"
 #include "app/pictures.h"
+#include "app/predict_rows.h"
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/executor.h"
@@ -241,11 +242,11 @@ Result<content::ModelSettings> settings_here(const catalog::ModelSource& source,
   config::Values values;
   BASCULE_TRY(config::apply_defaults(tables().model, values));
   BASCULE_ASSIGN(const ReadSettings read, SettingsReader(std::move(values), {}, {}).read(source));
-  return content::ModelSettings{.max_batch_size = 1,
-                                .max_queue_size = 0,
+  return content::ModelSettings{.max_queue_size = 0,
                                 .queue_budget = {},
                                 .threads = threads,
-                                .letterbox = read.settings.letterbox};
+                                .letterbox = read.settings.letterbox,
+                                .description = read.settings.description};
 }
 
 }  // namespace
@@ -254,18 +255,23 @@ int predict(config::Parsed parsed) {
   config::Values& values = parsed.values;
   if (auto completed = complete_values(command("predict"), values); !completed)
     return fail(completed.error(), kUsage);
-  if (parsed.positionals.size() < 2) {
-    return fail(invalid_argument("Give a model and at least one picture. See: bascule predict --help"),
-                kUsage);
+  const RowsRun rows{.json = values.flag("json"), .text = values.has("text") ? values.text("text") : ""};
+  if (parsed.positionals.size() < 2 && (parsed.positionals.empty() || rows.text.empty())) {
+    return fail(
+        invalid_argument("Give a model and at least one picture, table or text. See: bascule predict --help"),
+        kUsage);
   }
   const std::filesystem::path model_path = parsed.positionals[0];
-  const auto files = expand_pictures({parsed.positionals.begin() + 1, parsed.positionals.end()});
+  const std::vector<std::string> words(parsed.positionals.begin() + 1, parsed.positionals.end());
+  // Of a table the model decides what is done with it.
+  const auto files = std::ranges::all_of(words, looks_like_rows) ? Result<std::vector<std::string>>(words)
+                                                                 : expand_pictures(words);
   if (!files) return fail(files.error(), kFailed);
 
   // One picture: all cores on it. Many: a core each.
   const auto asked = values.integer_or_word("threads");
   const std::size_t cores = asked ? static_cast<std::size_t>(*asked) : cpu_budget();
-  const std::size_t width = std::min(files->size(), cores);
+  const std::size_t width = std::clamp<std::size_t>(files->size(), 1, cores);
   const SteadyClock clock;
   const Engines engines;
   const auto sources = catalog::find_models({catalog::ModelPath{.path = model_path}}, engines.of_files(),
@@ -283,6 +289,7 @@ int predict(config::Parsed parsed) {
                                    {.task = {.max_pixels = run.max_pixels}, .settings = *settings}, clock);
   if (!model) return fail(model.error(), kFailed);
   catalog::Catalog catalog(sources->front().name);
+  const catalog::Handle loaded = *model;
   catalog.set_ready(*std::move(model));
   run.options.confidence = values.number("conf");
   run.options.iou = values.number("iou");
@@ -299,7 +306,9 @@ int predict(config::Parsed parsed) {
   metrics::Metrics metrics;
   serving::InferenceService service(
       catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics}, {});
-  const int exit_code = predict_all(service, width, run, *files);
+  const bool takes_rows = loaded->task == nullptr && loaded->info->rows != nullptr;
+  const int exit_code = takes_rows ? predict_rows(service, *loaded->info, rows, words)
+                                   : predict_all(service, width, run, *files);
   executor.drain();
   return exit_code;
 }

@@ -221,7 +221,7 @@ void greet(const Listeners& listeners, const catalog::Catalog& catalog) {
       tensor_model = tensor_model.empty() ? status.name : tensor_model;
     }
   }
-  if (catalog.pin("", "", true)) picture_route = "/predict";
+  if (catalog.pin("", "", content::Kind::kPicture)) picture_route = "/predict";
   if (!picture_route.empty()) fmt::print("Try: curl -F file=@picture.jpg {}{}\n", url, picture_route);
   if (picture_route.empty() && !tensor_model.empty())
     fmt::print("Try: curl {}/v2/models/{}\n", url, tensor_model);

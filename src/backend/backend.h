@@ -29,6 +29,8 @@ struct ModelSpec {
   //   output.
   std::vector<tensor::TensorSpec> outputs;
   std::map<std::string, std::string> metadata;  // free key-value pairs of the file
+  // What its classifier calls the classes, in the order of its scores; empty: it does not say.
+  std::vector<std::string> class_labels;
 };
 
 struct LoadOptions {

@@ -40,6 +40,7 @@ std::string_view to_string(Reason reason) {
     case Reason::kJsonDepth: return "json_depth";
     case Reason::kBodyTooLarge: return "body_too_large";
     case Reason::kBadPicture: return "bad_picture";
+    case Reason::kWrongKind: return "wrong_kind";
     case Reason::kQueueFull: return "queue_full";
     case Reason::kMethodNotAllowed: return "method_not_allowed";
     case Reason::kLoadFailed: return "load_failed";

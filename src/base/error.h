@@ -47,6 +47,7 @@ enum class Reason : std::uint8_t {
   kJsonDepth,
   kBodyTooLarge,
   kBadPicture,
+  kWrongKind,  // a picture for a model of tables, and the like
   kQueueFull,
   kMethodNotAllowed,
   kLoadFailed,      // a model that was asked to load did not

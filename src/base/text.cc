@@ -153,6 +153,15 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, small_letter, small_letter);
 }
 
+bool is_utf8(std::string_view value) {
+  while (!value.empty()) {
+    const std::size_t length = utf8_length(value);
+    if (length == 0) return false;
+    value.remove_prefix(length);
+  }
+  return true;
+}
+
 std::string_view trimmed(std::string_view value) {
   constexpr std::string_view kSpace = " \t\r\n";
   const std::size_t first = value.find_first_not_of(kSpace);

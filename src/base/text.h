@@ -27,6 +27,7 @@ void append_json_quoted(std::string& out, std::string_view value);
 // ASCII letters alike in both cases.
 [[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b);
 [[nodiscard]] std::string_view trimmed(std::string_view value);
+[[nodiscard]] bool is_utf8(std::string_view value);
 // Strict decimal readers: the whole text, no sign tricks, no overflow.
 [[nodiscard]] std::optional<std::int64_t> parse_int(std::string_view value);
 [[nodiscard]] std::optional<double> parse_double(std::string_view value);

@@ -76,12 +76,14 @@ void Catalog::set_loading(const std::string& name, const std::string& version, b
 void Catalog::set_ready(Handle model, std::uint64_t memory_bytes) {
   const std::shared_ptr<const content::ModelInfo> info = model->info;
   const bool no_pictures = model->task == nullptr;
+  const bool no_rows = model->info->rows == nullptr;
   change(info->name, info->version, [&](Entry& entry) {
     entry.status.state = ModelState::kReady;
     entry.status.reason.clear();
     entry.status.on_use = false;
     entry.status.memory_bytes = memory_bytes;
     entry.no_pictures = no_pictures;
+    entry.no_rows = no_rows;
     entry.last_use = ++uses_;  // so that what was just loaded is not the first to go
     return std::exchange(entry.model, std::move(model));
   });
@@ -123,16 +125,16 @@ void Catalog::forget(const std::string& name, const std::string& version) {
   });
 }
 
-Result<Handle> Catalog::pin(std::string_view name, std::string_view version, bool needs_pictures) const {
+Result<Handle> Catalog::pin(std::string_view name, std::string_view version, content::Kind needs) const {
   return index_.with([&](const Index& index) -> Result<Handle> {
-    BASCULE_ASSIGN(const Entry* const entry, find(index, name, version, needs_pictures, false));
+    BASCULE_ASSIGN(const Entry* const entry, find(index, name, version, needs, false));
     return entry->model;
   });
 }
 
-Result<Use> Catalog::use(std::string_view name, std::string_view version, bool needs_pictures) const {
+Result<Use> Catalog::use(std::string_view name, std::string_view version, content::Kind needs) const {
   return index_.with([&](const Index& index) -> Result<Use> {
-    BASCULE_ASSIGN(const Entry* const found, find(index, name, version, needs_pictures, true));
+    BASCULE_ASSIGN(const Entry* const found, find(index, name, version, needs, true));
     if (found->model == nullptr) return Use{.model = nullptr, .loads = found->status.name};
     found->last_use = ++uses_;
     return Use{.model = found->model, .loads = {}};
@@ -140,11 +142,11 @@ Result<Use> Catalog::use(std::string_view name, std::string_view version, bool n
 }
 
 Result<const Catalog::Entry*> Catalog::find(const Index& index, std::string_view name,
-                                            std::string_view version, bool needs_pictures,
+                                            std::string_view version, content::Kind needs,
                                             bool or_loads) const {
   if (name.empty()) name = default_model_;
   if (name.empty()) {
-    BASCULE_ASSIGN(name, the_only_model(index, needs_pictures));
+    BASCULE_ASSIGN(name, the_only_model(index, needs));
   }
   const auto found = index.find(name);
   if (found == index.end()) {
@@ -157,11 +159,18 @@ Result<const Catalog::Entry*> Catalog::find(const Index& index, std::string_view
 
 // A model that loads on use is one of those that may be meant, loaded or not: else what a request without a
 // name means would change with what makes room.
-Result<std::string_view> Catalog::the_only_model(const Index& index, bool needs_pictures) {
+Result<std::string_view> Catalog::the_only_model(const Index& index, content::Kind needs) {
+  const bool pictures = needs == content::Kind::kPicture;
+  const bool rows = needs == content::Kind::kRows;
+  const auto fits = [&](const Entry& entry) {
+    return (entry.model != nullptr || entry.status.on_use) && !(pictures && entry.no_pictures) &&
+           !(rows && entry.no_rows);
+  };
+  const std::string_view those = pictures ? " that take pictures" : rows ? " that take rows" : "";
   std::vector<std::string_view> fitting;
   for (const auto& [name, versions] : index) {
     for (const auto& [number, entry] : versions) {
-      if ((entry.model != nullptr || entry.status.on_use) && (!needs_pictures || !entry.no_pictures)) {
+      if (fits(entry)) {
         fitting.emplace_back(name);
         break;
       }
@@ -170,13 +179,15 @@ Result<std::string_view> Catalog::the_only_model(const Index& index, bool needs_
   if (fitting.size() == 1) return fitting[0];
   if (fitting.empty()) {
     return Error{.code = Code::kFailedPrecondition,
-                 .message = fmt::format("No model{} is ready.", needs_pictures ? " that takes pictures" : ""),
+                 .message = fmt::format("No model{} is ready.", pictures ? " that takes pictures"
+                                                                : rows   ? " that takes rows"
+                                                                         : ""),
                  .reason = Reason::kModelNotReady};
   }
   return invalid_argument(
       fmt::format("{} models{} are loaded; name one of {} in the path, or start the server "
                   "with --default-model.",
-                  fitting.size(), needs_pictures ? " that take pictures" : "", fmt::join(fitting, ", ")));
+                  fitting.size(), those, fmt::join(fitting, ", ")));
 }
 
 Result<const Catalog::Entry*> Catalog::pick_version(std::string_view name, const Versions& versions,

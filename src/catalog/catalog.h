@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "content/infer.h"
 #include "content/model_info.h"
 #include "content/model_settings.h"
 #include "tasks/task.h"
@@ -72,13 +73,15 @@ class Catalog {
 
   // Pins a version that serves; an empty `version` is the highest. Errors: kNotFound with kUnknownModel or
   // kUnknownVersion; kFailedPrecondition with kModelNotReady and the reason; for an empty name with no
-  // default, kInvalidArgument with the names. `needs_pictures`: whether an empty name may only mean a model
-  // with a task on pictures.
-  Result<Handle> pin(std::string_view name, std::string_view version, bool needs_pictures = false) const;
+  // default, kInvalidArgument with the names. `needs`: an empty name may only mean a model
+  // that takes such content; tensors go into every model.
+  Result<Handle> pin(std::string_view name, std::string_view version,
+                     content::Kind needs = content::Kind::kTensors) const;
 
   // As `pin`, and counts as a use of the model. Where no version serves that was asked for, but one loads on
   // use, its name.
-  Result<Use> use(std::string_view name, std::string_view version, bool needs_pictures = false) const;
+  Result<Use> use(std::string_view name, std::string_view version,
+                  content::Kind needs = content::Kind::kTensors) const;
 
   // The models that serve.
   [[nodiscard]] std::vector<Usage> usage() const;
@@ -91,7 +94,8 @@ class Catalog {
     content::ModelStatus status;
     Handle model;  // null unless ready
     mutable std::uint64_t last_use = 0;
-    bool no_pictures = false;  // known from when it was loaded last
+    bool no_pictures = false;  // these are known from when it was loaded last
+    bool no_rows = false;
   };
   using Versions = std::map<std::uint64_t, Entry>;
   using Index = std::map<std::string, Versions, std::less<>>;
@@ -100,8 +104,8 @@ class Catalog {
   void change(const std::string& name, const std::string& version, Change change_entry);
   // The entry that is meant: one that serves, else one that loads on use where `or_loads`.
   Result<const Entry*> find(const Index& index, std::string_view name, std::string_view version,
-                            bool needs_pictures, bool or_loads) const;
-  static Result<std::string_view> the_only_model(const Index& index, bool needs_pictures);
+                            content::Kind needs, bool or_loads) const;
+  static Result<std::string_view> the_only_model(const Index& index, content::Kind needs);
   static Result<const Entry*> pick_version(std::string_view name, const Versions& versions,
                                            std::string_view version, bool or_loads);
 

@@ -33,7 +33,7 @@ class AnyTask final : public tasks::Task {
     return tasks::Plan{};
   }
   Result<void> prepare(const content::EncodedPicture&, const tasks::Plan&, tasks::Scratch&,
-                       std::span<float>) const override {
+                       std::span<std::byte>) const override {
     return {};
   }
   Result<content::Prediction> finish(const tasks::Plan&, tasks::Scratch&,
@@ -100,13 +100,14 @@ TEST(Catalog, AnEmptyNameMeansTheDefaultOrTheOnlyOneThatFits) {
   EXPECT_EQ(catalog.pin("", "").error().reason, Reason::kModelNotReady);
   catalog.set_ready(model("tensors", "1"));
   catalog.set_ready(model("pictures", "1", true));
-  EXPECT_EQ((*catalog.pin("", "", true))->info->name, "pictures");
+  EXPECT_EQ((*catalog.pin("", "", content::Kind::kPicture))->info->name, "pictures");
   const auto ambiguous = catalog.pin("", "");
   ASSERT_FALSE(ambiguous);
   EXPECT_EQ(ambiguous.error().code, Code::kInvalidArgument);
   EXPECT_THAT(ambiguous.error().message, HasSubstr("pictures, tensors"));
   catalog.set_ready(model("more", "1", true));
-  EXPECT_THAT(catalog.pin("", "", true).error().message, HasSubstr("2 models that take pictures are loaded"));
+  EXPECT_THAT(catalog.pin("", "", content::Kind::kPicture).error().message,
+              HasSubstr("2 models that take pictures are loaded"));
 }
 
 TEST(Catalog, APinnedVersionOutlivesItsReplacement) {

@@ -175,8 +175,11 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
                  load_executable(source, backend, options.settings.threads));
   tasks::TaskOptions task_options = options.task;
   task_options.letterbox = options.settings.letterbox;
+  task_options.description = options.settings.description;
   tasks::Understanding understood = tasks::understand(executable->spec(), task_options);
+  if (understood.problem) return *understood.problem;
   content::ModelInfo& info = understood.info;
+  if (options.settings.sequences) info.rows.reset();  // a step is more than a row
   info.name = source.name;
   info.version = source.version;
   info.backend = backend.name();

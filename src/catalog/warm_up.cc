@@ -58,11 +58,13 @@ Result<Inputs> run_picture(const ColdModel& model, const content::InferRequest& 
     return invalid_argument("it is read as a picture, but this model takes tensors; give a request as .json");
   }
   BASCULE_ASSIGN(const tasks::Plan plan, model.task->plan(*sample.picture, sample.options));
-  BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(tensor::DataType::kFp32, plan.input_shape));
+  BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(plan.input_type, plan.input_shape));
   tasks::Scratch scratch;
-  BASCULE_TRY(model.task->prepare(*sample.picture, plan, scratch, slot.elements<float>()));
+  BASCULE_TRY(model.task->prepare(*sample.picture, plan, scratch, slot.bytes));
   Inputs inputs;
-  inputs.push_back({.name = model.executable.spec().inputs.front().name, .tensor = std::move(slot.tensor)});
+  const std::string& name = plan.input.empty() ? model.executable.spec().inputs.front().name : plan.input;
+  inputs.push_back({.name = name, .tensor = std::move(slot.tensor)});
+  inputs.insert(inputs.end(), plan.beside.begin(), plan.beside.end());
   const std::size_t rows = backend::static_batch(model.executable.spec());
   BASCULE_ASSIGN(inputs, filled_up(std::move(inputs), rows));
   BASCULE_ASSIGN(Inputs outputs, model.executable.run(inputs, {}));

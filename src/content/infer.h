@@ -12,10 +12,14 @@
 #include "content/model_info.h"
 #include "content/picture.h"
 #include "content/prediction.h"
+#include "content/rows.h"
 #include "content/sequence.h"
 #include "tensor/tensor.h"
 
 namespace bascule::content {
+
+// What a request brings.
+enum class Kind : std::uint8_t { kTensors, kPicture, kRows };
 
 // One request, whatever the dialect: tensors, or content that the model's task turns into tensors.
 // Thread-safety: a value; one owner at a time.
@@ -25,7 +29,8 @@ struct InferRequest {
   std::string id;
   std::string dialect;                      // label for metrics: "v2", "ultralytics", "cli"
   std::vector<tensor::NamedTensor> inputs;  // either these …
-  std::optional<EncodedPicture> picture;    // … or this
+  std::optional<EncodedPicture> picture;    // … or this …
+  std::optional<Table> rows;                // … or these
   PredictOptions options;                   // with a picture
   std::vector<std::string> outputs;         // names wanted; empty: all
   std::optional<TimePoint> deadline;        // it is not run once this is over
@@ -35,6 +40,11 @@ struct InferRequest {
   std::shared_ptr<const std::atomic<bool>> cancelled;
   std::uint64_t caller = 0;  // equal for requests that cannot overlap (one connection's)
 };
+
+[[nodiscard]] inline Kind kind_of(const InferRequest& request) {
+  if (request.picture) return Kind::kPicture;
+  return request.rows ? Kind::kRows : Kind::kTensors;
+}
 
 // Where the time of one answer went.
 struct Stages {
@@ -54,6 +64,7 @@ struct InferResponse {
   std::string id;
   std::vector<tensor::NamedTensor> outputs;
   std::optional<Prediction> prediction;
+  std::optional<RowAnswers> rows;
   Stages stages;
 };
 

@@ -10,6 +10,7 @@
 
 #include "content/picture.h"
 #include "content/prediction.h"
+#include "content/rows.h"
 #include "tensor/tensor.h"
 
 namespace bascule::content {
@@ -41,11 +42,13 @@ struct ModelInfo {
   // What an output's values stand for, in their order, by the output's name; where its configuration names a
   // file of labels.
   std::map<std::string, std::vector<std::string>> labels;
+  std::shared_ptr<const RowFormat> rows;    // how it takes tables and sentences; null: it does not
   std::optional<PictureSize> picture_size;  // the model's own input size, for tasks on pictures
   int stride = 0;
   std::string file;  // file name without folders
   std::uint64_t file_bytes = 0;
   std::vector<Fact> facts;
+  std::string proposal;          // a settings file that would make more of it, see tasks::propose
   std::string metadata_literal;  // the file's free key-value pairs as a Python dict; may be empty
   std::shared_ptr<const ModelConfig> config;  // what was declared beside the file; null: nothing
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "content/description.h"
 #include "content/sequence.h"
 
 namespace bascule::content {
@@ -37,6 +38,8 @@ struct ModelSettings {
   int threads = 1;            // that compute one run
   // Pictures.
   LetterboxShape letterbox = LetterboxShape::kRect;
+  // What the model is for, where its file does not say it.
+  ModelDescription description;
   // Sample requests run at load, before the model serves; empty: zeros of its smallest shapes.
   std::vector<std::filesystem::path> warm_up;
   // Where set, every request is a step of a sequence.

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "http/openapi.h"
+#include "protocol/rows/rows.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "protocol/v2/v2.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 namespace v2 = protocol::v2;
 namespace ultralytics = protocol::ultralytics;
+namespace rows = protocol::rows;
 
 constexpr std::int64_t kLongestTimeoutMs = 86'400'000;  // a day
 constexpr std::size_t kUnusedBody = 64ULL << 10U;       // of a body that the route does not look at
@@ -28,6 +30,23 @@ bool is_inference(Endpoint endpoint) {
 
 Reply text_reply(std::string text, std::string_view content_type = kJson, unsigned status = 200) {
   return {.status = status, .content_type = content_type, .body = {.head = std::move(text)}};
+}
+
+// A call that the model takes, as one types it.
+std::string example_call(const content::ModelInfo& model, const std::string& address) {
+  if (!model.task.empty())
+    return fmt::format("curl -F file=@picture.jpg {}/models/{}/predict", address, model.name);
+  if (model.rows == nullptr) return fmt::format("curl {}/v2/models/{}", address, model.name);
+  std::string body;
+  for (const char c : rows::example_body(*model.rows)) {
+    if (c == '\'') {
+      body += R"('\'')";
+    } else {
+      body += c;
+    }
+  }
+  return fmt::format("curl -H 'Content-Type: application/json' -d '{}' {}/models/{}/predict", body, address,
+                     model.name);
 }
 
 std::string_view state_name(content::ModelState state) {
@@ -82,12 +101,15 @@ std::expected<Admission, Refusal> Handlers::admit_preflight(const RequestHead& h
 }
 
 // A request whose model has more to do than it may: told now, its body need not come.
-std::optional<Refusal> Handlers::refuse_for_queue(const Match& match) const {
+std::optional<Refusal> Handlers::refuse_for_queue(const Match& match, const RequestHead& head) const {
   const Route& route = *match.route;
-  const bool picture = route.endpoint == Endpoint::kPredict;
   if (!is_inference(route.endpoint)) return std::nullopt;
   if (route.dialect == protocol::Dialect::kHub) return std::nullopt;  // its body names the model
-  std::optional<Error> error = services_.inference.would_refuse(match.model, match.version, picture);
+  content::Kind kind = content::Kind::kTensors;
+  if (route.endpoint == Endpoint::kPredict) {
+    kind = rows::brings_rows(head.content_type, {}) ? content::Kind::kRows : content::Kind::kPicture;
+  }
+  std::optional<Error> error = services_.inference.would_refuse(match.model, match.version, kind);
   if (!error) return std::nullopt;
   const auto model = services_.control.model(error->fields.name, match.version);
   const unsigned status = protocol::http_status(*error, dialect_of(route));
@@ -194,7 +216,7 @@ std::expected<Admission, Refusal> Handlers::admit_known(Admission admission, con
   if (length && *length > admission.limit) return std::unexpected(too_large(admission, length));
   // Of a body that was read already nothing is saved: the queue itself lets it in or refuses it.
   if (arrived) return admission;
-  if (auto refusal = refuse_for_queue(admission.match)) return std::unexpected(*std::move(refusal));
+  if (auto refusal = refuse_for_queue(admission.match, head)) return std::unexpected(*std::move(refusal));
   return admission;
 }
 
@@ -356,16 +378,24 @@ void Handlers::infer(const Admission& admission, const RequestHead& head, const 
 void Handlers::predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                        TimePoint started, Done done) {
   const Match& match = admission.match;
+  const std::string_view bytes(reinterpret_cast<const char*>(body.bytes.data()), body.bytes.size());
+  if (match.route->dialect == protocol::Dialect::kUltralytics &&
+      rows::brings_rows(head.content_type, bytes)) {
+    return predict_rows(admission, head, body, started, std::move(done));
+  }
   Result<ultralytics::PredictCall> call =
       ultralytics::parse_predict(body, head.content_type, head.query, match.route->dialect);
   if (!call) return done(fail(match, call.error(), started));
   address(call->request, admission, head, started);
   services_.inference.infer(
       std::move(call->request),
-      [self = shared_from_this(), match, style = call->style, started, done = std::move(done)](
-          Result<content::InferResponse> answer, bool last) mutable {
+      [self = shared_from_this(), match, style = call->style, started, address = address_of(head),
+       done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
         if (!last) return;
-        if (!answer) return done(self->fail(match, answer.error(), started));
+        if (!answer) {
+          return done(
+              self->fail(match, self->with_example(std::move(answer).error(), match, address), started));
+        }
         const ultralytics::CallTimes times{.call = self->services_.clock.now() - started,
                                            .alive = self->services_.control.alive()};
         done(self->finish(match, ultralytics::write_predict(*answer, style, times), *answer, started));
@@ -455,20 +485,28 @@ std::string Handlers::exposition() {
   return services_.metrics.render(models);
 }
 
+std::string Handlers::address_of(const RequestHead& head) const {
+  return fmt::format("{}://{}", options_.tls != nullptr ? "https" : "http",
+                     head.host.empty() ? fmt::format("{}:{}", options_.host, options_.port)
+                                       : text::escape_controls(text::shortened(head.host)));
+}
+
+Error Handlers::with_example(Error error, const Match& match, const std::string& address) const {
+  if (error.reason != Reason::kWrongKind) return error;
+  const auto model = services_.control.model(error.fields.name, match.version);
+  if (model) error.message += fmt::format(" Try: {}", example_call(**model, address));
+  return error;
+}
+
 std::string Handlers::index_page(const RequestHead& head) const {
   std::string out = fmt::format("{} {}\n\nModels:\n", options_.server_name, options_.server_version);
   std::string example;
-  const std::string_view scheme = options_.tls != nullptr ? "https" : "http";
-  const std::string host = head.host.empty() ? fmt::format("{}:{}", options_.host, options_.port)
-                                             : text::escape_controls(text::shortened(head.host));
   for (const content::ModelStatus& status : services_.control.models()) {
     out += fmt::format("  {} version {}: {}{}{}\n", status.name, status.version, state_name(status.state),
                        status.reason.empty() ? "" : ": ", text::escape_controls(status.reason));
     const auto model = services_.control.model(status.name, status.version);
     if (!model || !example.empty()) continue;
-    example = (*model)->task.empty() ? fmt::format("curl {}://{}/v2/models/{}", scheme, host, status.name)
-                                     : fmt::format("curl -F file=@picture.jpg {}://{}/models/{}/predict",
-                                                   scheme, host, status.name);
+    example = example_call(**model, address_of(head));
   }
   out += "\nRoutes:\n";
   for (const Route& route : routes()) {

@@ -83,6 +83,12 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
                    Done done);
   void predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                TimePoint started, Done done);
+  void predict_rows(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
+                    TimePoint started, Done done);
+  // "http://127.0.0.1:8000", as the caller reached the server.
+  [[nodiscard]] std::string address_of(const RequestHead& head) const;
+  // Adds to a refusal for the wrong kind of content a call that the model takes.
+  Error with_example(Error error, const Match& match, const std::string& address) const;
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
   void load(const Match& match, const protocol::RequestBody& body, TimePoint started, Done done);
   serving::ControlService::Done when_changed(const Match& match, TimePoint started, Done done);
@@ -93,7 +99,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   std::expected<Admission, Refusal> admit_known(Admission admission, const RequestHead& head,
                                                 std::optional<std::uint64_t> length, bool arrived) const;
   [[nodiscard]] std::expected<Admission, Refusal> admit_preflight(const RequestHead& head) const;
-  [[nodiscard]] std::optional<Refusal> refuse_for_queue(const Match& match) const;
+  [[nodiscard]] std::optional<Refusal> refuse_for_queue(const Match& match, const RequestHead& head) const;
   Reply logging(const Admission& admission, const protocol::RequestBody& body, TimePoint started);
   Reply tracing(const Admission& admission, const protocol::RequestBody& body, TimePoint started);
   Reply repository_index(const Match& match, const protocol::RequestBody& body, TimePoint started);

@@ -14,6 +14,7 @@
 namespace bascule::http {
 
 inline constexpr std::string_view kJson = "application/json";
+inline constexpr std::string_view kCsv = "text/csv; charset=utf-8";
 inline constexpr std::string_view kBinary = "application/octet-stream";
 inline constexpr std::string_view kEvents = "text/event-stream";
 inline constexpr std::string_view kText = "text/plain; charset=utf-8";

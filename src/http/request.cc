@@ -74,6 +74,8 @@ std::optional<Refusal> FieldReader::take(std::string_view name, std::string_view
     head_.content_type = value;
   } else if (is("origin")) {
     head_.origin = value;
+  } else if (is("accept")) {
+    head_.accept = value;
   } else if (is("accept-encoding")) {
     head_.accept_encoding = value;
   } else if (is("content-encoding")) {

@@ -21,6 +21,7 @@ struct RequestHead {
   std::string_view host;
   std::string_view content_type;
   std::string_view content_encoding;
+  std::string_view accept;
   std::string_view accept_encoding;
   std::string_view origin;                        // set by browsers: the page that the request comes from
   std::string_view asked_method;                  // Access-Control-Request-Method: a browser's question

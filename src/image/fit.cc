@@ -73,14 +73,15 @@ void scale_row(const std::uint8_t* from, std::span<const Taps> columns,
 
 }  // namespace
 
-CentreCrop plan_centre_crop(content::PictureSize original, content::PictureSize target) {
+CentreCrop plan_centre_crop(content::PictureSize original, content::PictureSize target, int shorter) {
   BASCULE_CHECK(original.height > 0 && original.width > 0 && target.height > 0 && target.width > 0);
   CentreCrop plan{.original = original, .resized = target, .input = target};
-  if (target.height ==
-      target.width) {  // the shorter side becomes the target's, the other is cut off to whole pixels
-    const auto longer = [&](int side, int shorter) {
-      return std::max(static_cast<int>(static_cast<std::int64_t>(target.height) * side / shorter), 1);
+  if (target.height == target.width) {  // the longer side is cut off to whole pixels
+    const int fitted = std::max(shorter, target.height);
+    const auto longer = [&](int side, int other) {
+      return std::max(static_cast<int>(static_cast<std::int64_t>(fitted) * side / other), 1);
     };
+    plan.resized = {fitted, fitted};
     if (original.width <= original.height) {
       plan.resized.height = longer(original.height, original.width);
     } else {

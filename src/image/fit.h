@@ -20,7 +20,9 @@ struct CentreCrop {
   int left = 0;
 };
 
-[[nodiscard]] CentreCrop plan_centre_crop(content::PictureSize original, content::PictureSize target);
+// `shorter`: what the shorter side is brought to, at least the target's; 0: the target's.
+[[nodiscard]] CentreCrop plan_centre_crop(content::PictureSize original, content::PictureSize target,
+                                          int shorter = 0);
 
 // Memory of centre_crop_to_chw; reused between calls. Thread-safety: external (one thread at a time).
 struct CropScratch {

@@ -10,6 +10,7 @@
 #include "batching/priority.h"
 #include "serving/joining.h"
 #include "serving/sequence_controls.h"
+#include "tasks/table/rows.h"
 
 namespace bascule::serving {
 namespace {
@@ -33,11 +34,17 @@ std::size_t instances_of(const content::ModelSettings& settings, std::size_t wid
   return std::max<std::size_t>(width / threads_of(settings), 1);
 }
 
-Error takes_no_pictures(const content::ModelInfo& model) {
-  return invalid_argument(fmt::format(
-      "Model '{}' takes tensors, not pictures{}; send its inputs to /v2/models/{}/infer.", model.name,
-      model.task.empty() ? "" : fmt::format(" (task '{}' is not served for pictures yet)", model.task),
-      model.name));
+// What a request brought is not what its model takes.
+Error wrong_kind(const catalog::LoadedModel& model, std::string_view brought) {
+  const content::ModelInfo& info = *model.info;
+  const std::string_view takes = model.task != nullptr  ? "pictures"
+                                 : info.rows == nullptr ? "tensors"
+                                 : info.rows->is_text() ? "text"
+                                                        : "rows";
+  Error error = invalid_argument(fmt::format("Model '{}' takes {}, not {}.", info.name, takes, brought),
+                                 Reason::kWrongKind);
+  error.fields.name = info.name;
+  return error;
 }
 
 }  // namespace
@@ -77,7 +84,7 @@ InferenceService::InferenceService(const catalog::Catalog& catalog, Runtime runt
 }
 
 void InferenceService::infer(content::InferRequest request, Sink sink) {
-  Result<catalog::Use> use = catalog_.use(request.model, request.version, request.picture.has_value());
+  Result<catalog::Use> use = catalog_.use(request.model, request.version, content::kind_of(request));
   if (!use) return sink(std::move(use).error(), true);
   if (use->model == nullptr) return park(use->loads, std::move(request), std::move(sink));
   begin(std::move(use->model), std::move(request), std::move(sink), false);
@@ -85,12 +92,12 @@ void InferenceService::infer(content::InferRequest request, Sink sink) {
 
 void InferenceService::park(const std::string& loads, content::InferRequest request, Sink sink) {
   const auto go_on = [this](content::InferRequest waiting, Sink answer) {
-    const bool picture = waiting.picture.has_value();
-    Result<catalog::Use> use = catalog_.use(waiting.model, waiting.version, picture);
+    const content::Kind kind = content::kind_of(waiting);
+    Result<catalog::Use> use = catalog_.use(waiting.model, waiting.version, kind);
     if (use && use->model != nullptr) {
       return begin(std::move(use->model), std::move(waiting), std::move(answer), true);
     }
-    const auto refused = catalog_.pin(waiting.model, waiting.version, picture);
+    const auto refused = catalog_.pin(waiting.model, waiting.version, kind);
     answer(refused ? internal_error("The model came and went.") : refused.error(), true);
   };
   if (parking_ == nullptr) return go_on(std::move(request), std::move(sink));
@@ -110,7 +117,7 @@ void InferenceService::await(std::string_view model, std::string_view version,
 }
 
 void InferenceService::begin(catalog::Handle model, content::InferRequest request, Sink sink, bool woken) {
-  const bool picture = request.picture.has_value();
+  const content::Kind kind = content::kind_of(request);
   const content::ModelSettings& settings = model->settings;
   if (!request.deadline && settings.default_timeout > Duration{} &&
       options_.sabotage != batching::Sabotage::kIgnoreDefaultTimeout) {
@@ -126,16 +133,16 @@ void InferenceService::begin(catalog::Handle model, content::InferRequest reques
   ask->sink = std::move(sink);
   ask->model = std::move(model);
   ask->woken = woken;
-  if (picture) {
-    infer_picture(std::move(ask));
-  } else {
-    infer_tensors(std::move(ask));
+  switch (kind) {
+    case content::Kind::kPicture: return infer_picture(std::move(ask));
+    case content::Kind::kRows: return infer_rows(std::move(ask));
+    case content::Kind::kTensors: return infer_tensors(std::move(ask));
   }
 }
 
 std::optional<Error> InferenceService::would_refuse(std::string_view model, std::string_view version,
-                                                    bool picture) const {
-  const Result<catalog::Handle> pinned = catalog_.pin(model, version, picture);
+                                                    content::Kind kind) const {
+  const Result<catalog::Handle> pinned = catalog_.pin(model, version, kind);
   if (!pinned) return std::nullopt;
   const auto queue = queues_.with([&](const Queues& queues) -> std::shared_ptr<Queue> {
     const auto found = queues.find(pinned->get());
@@ -246,12 +253,40 @@ std::shared_ptr<Sequences> InferenceService::sequences_of(const content::ModelIn
 void InferenceService::infer_picture(std::unique_ptr<Ask> ask) {
   const catalog::LoadedModel& model = *ask->model;
   if (model.task == nullptr || model.settings.sequences)
-    return ask->sink(takes_no_pictures(*model.info), true);
+    return ask->sink(wrong_kind(model, "pictures"), true);
   Result<tasks::Plan> plan = model.task->plan(*ask->part.request.picture, ask->part.request.options);
   if (!plan) return ask->sink(std::move(plan).error(), true);
   ask->part.plan = *std::move(plan);
   if (model.max_batch_size > 1) ask->key = "picture " + tensor::to_string(ask->part.plan.input_shape);
   submit(std::move(ask));
+}
+
+// Rows become tensors before the queue, where they share runs with those that came as tensors.
+void InferenceService::infer_rows(std::unique_ptr<Ask> ask) {
+  const catalog::LoadedModel& model = *ask->model;
+  content::InferRequest& request = ask->part.request;
+  if (model.info->rows == nullptr || model.settings.sequences) {
+    return ask->sink(wrong_kind(model, "rows"), true);
+  }
+  const TimePoint start = runtime_.clock.now();
+  auto inputs = tasks::table::encode_rows(*model.info->rows, model.executable->spec(), *request.rows);
+  if (!inputs) return ask->sink(std::move(inputs).error(), true);
+  request.inputs = *std::move(inputs);
+  const std::size_t rows = request.rows->rows();
+  request.rows.reset();
+  const Duration prepare = runtime_.clock.now() - start;
+  ask->sink = [this, info = model.info, rows, prepare, sink = std::move(ask->sink)](
+                  Result<content::InferResponse> answer, bool last) mutable {
+    if (!answer) return sink(std::move(answer), last);
+    const TimePoint ran = runtime_.clock.now();
+    auto told = tasks::table::decode_rows(*info->rows, answer->outputs, rows);
+    if (!told) return sink(std::move(told).error(), last);
+    answer->rows = *std::move(told);
+    answer->stages.prepare += prepare;
+    answer->stages.finish = runtime_.clock.now() - ran;
+    sink(std::move(answer), last);
+  };
+  infer_tensors(std::move(ask));
 }
 
 void InferenceService::run(batching::Batch batch) {

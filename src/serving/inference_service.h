@@ -71,7 +71,7 @@ class InferenceService {
   // Why a request for this model would be refused now for the length of its queue, whatever it holds; nothing
   // where it would not, or where something else is wrong with it. A front end asks before it reads a body.
   [[nodiscard]] std::optional<Error> would_refuse(std::string_view model, std::string_view version,
-                                                  bool picture) const;
+                                                  content::Kind kind) const;
 
   // Calls `go` once the model serves, or will not: at once, unless it loads on use and is not loaded. For who
   // has to know the model before there is a request.
@@ -106,6 +106,7 @@ class InferenceService {
   void park(const std::string& loads, content::InferRequest request, Sink sink);
   void infer_tensors(std::unique_ptr<Ask> ask);
   void infer_picture(std::unique_ptr<Ask> ask);
+  void infer_rows(std::unique_ptr<Ask> ask);
   bool ran_here(Ask& ask);
   void submit(std::unique_ptr<Ask> ask);
   void submit_step(std::unique_ptr<Ask> ask);

@@ -1,6 +1,7 @@
 #include "serving/model_runner.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -49,10 +50,11 @@ bool too_late(RunPart& part, TimePoint now) {
 }
 
 // The slot of the last run again where it fits, else a new one.
-Result<void> fit_slot(const tensor::Shape& shape, tensor::MutableTensor& slot) {
-  if (slot.tensor.owner != nullptr && slot.tensor.shape == shape && slot.tensor.owner.use_count() == 1)
+Result<void> fit_slot(tensor::DataType type, const tensor::Shape& shape, tensor::MutableTensor& slot) {
+  const tensor::Tensor& kept = slot.tensor;
+  if (kept.owner != nullptr && kept.type == type && kept.shape == shape && kept.owner.use_count() == 1)
     return {};
-  BASCULE_ASSIGN(slot, tensor::make_tensor(tensor::DataType::kFp32, shape));
+  BASCULE_ASSIGN(slot, tensor::make_tensor(type, shape));
   return {};
 }
 
@@ -133,16 +135,15 @@ std::vector<RunPart*> ModelRunner::prepare(const catalog::LoadedModel& model, Pa
   tensor::Shape shape = parts[0]->plan.input_shape;
   shape[0] = static_cast<std::int64_t>(std::max(parts.size(), model.info->static_batch));
   std::vector<RunPart*> ready;
-  if (const auto fitted = fit_slot(shape, space.slot); !fitted) {
+  if (const auto fitted = fit_slot(parts[0]->plan.input_type, shape, space.slot); !fitted) {
     for (RunPart* const part : parts) part->answer = fitted.error();
     return ready;
   }
-  const std::size_t size = space.slot.elements<float>().size() / static_cast<std::size_t>(shape[0]);
+  const std::size_t size = space.slot.bytes.size() / static_cast<std::size_t>(shape[0]);
   for (RunPart* const part : parts) {
     const TimePoint start = clock_.now();
-    const auto prepared =
-        model.task->prepare(*part->request.picture, part->plan, space.scratch,
-                            space.slot.elements<float>().subspan(ready.size() * size, size));
+    const auto prepared = model.task->prepare(*part->request.picture, part->plan, space.scratch,
+                                              space.slot.bytes.subspan(ready.size() * size, size));
     part->stages.prepare = clock_.now() - start;
     if (prepared) {
       ready.push_back(part);
@@ -156,15 +157,24 @@ std::vector<RunPart*> ModelRunner::prepare(const catalog::LoadedModel& model, Pa
 // Runs the pictures that lie at the front of the slot.
 Result<Outputs> ModelRunner::run_slot(const catalog::LoadedModel& model, Workspace& space, Parts parts) {
   const TimePoint start = clock_.now();
-  tensor::NamedTensor input{.name = model.executable->spec().inputs.front().name,
-                            .tensor = space.slot.tensor};
+  const tasks::Plan& plan = parts[0]->plan;
+  std::vector<tensor::NamedTensor> inputs;
+  inputs.push_back({.name = plan.input.empty() ? model.executable->spec().inputs.front().name : plan.input,
+                    .tensor = space.slot.tensor});
+  tensor::NamedTensor& input = inputs.front();
   const std::size_t size = input.tensor.bytes.size() / static_cast<std::size_t>(input.tensor.shape[0]);
   const std::size_t rows = std::max(parts.size(), model.info->static_batch);
   std::ranges::fill(space.slot.bytes.subspan(parts.size() * size, (rows - parts.size()) * size),
                     std::byte{0});
   input.tensor.shape[0] = static_cast<std::int64_t>(rows);
   input.tensor.bytes = input.tensor.bytes.first(rows * size);
-  auto outputs = model.executable->run({&input, 1}, {});
+  if (!plan.beside.empty()) {
+    std::vector<std::span<const tensor::NamedTensor>> beside;
+    for (const RunPart* const part : parts) beside.emplace_back(part->plan.beside);
+    BASCULE_ASSIGN(Outputs joined, join(beside, rows));
+    std::ranges::move(joined, std::back_inserter(inputs));
+  }
+  auto outputs = model.executable->run(inputs, {});
   const Duration took = clock_.now() - start;
   for (RunPart* const part : parts) part->stages.run = took;
   return outputs;

@@ -71,12 +71,13 @@ class FirstByteTask final : public tasks::Task {
     return tasks::Plan{.input_shape = {1, 1}, .options = options};
   }
   Result<void> prepare(const content::EncodedPicture& picture, const tasks::Plan&, tasks::Scratch& scratch,
-                       std::span<float> input) const override {
+                       std::span<std::byte> input) const override {
     ++prepared;
     if (picture.bytes[0] == std::byte{0xFF}) return invalid_argument("It is damaged.", Reason::kBadPicture);
     kept = scratch.bitmap.pixels.capacity();
     scratch.bitmap.pixels.resize(decoded);
-    input[0] = static_cast<float>(picture.bytes[0]);
+    const auto value = static_cast<float>(picture.bytes[0]);
+    std::ranges::copy(std::as_bytes(std::span(&value, 1)), input.begin());
     return {};
   }
   Result<content::Prediction> finish(const tasks::Plan&, tasks::Scratch&,

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "tasks/model_metadata.h"
+#include "tasks/table/rows.h"
 #include "tasks/task.h"
 #include "tasks/vision/recognise.h"
 
@@ -42,6 +43,8 @@ class Understander {
     note_tensors();
     note_metadata();
     choose_task();
+    if (options_.description.task == content::TaskChoice::kAuto)
+      out_.info.proposal = propose(spec_, out_.info);
     return std::move(out_);
   }
 
@@ -87,6 +90,7 @@ class Understander {
   }
 
   void choose_task() {
+    if (options_.description.task != content::TaskChoice::kAuto) return take_choice();
     const std::string& task = metadata_.task;
     if (vision::is_picture_task(task)) {
       out_.info.task = task;
@@ -98,9 +102,65 @@ class Understander {
       fact("task", std::string(kDetect), "shapes of the input and the output; the file names no task");
       return serve_pictures();
     }
-    fact("task", "none: served as tensors",
-         task.empty() ? "the file names no task and its shapes are not unmistakable"
-                      : fmt::format("ONNX metadata 'task' is '{}', which is not known", task));
+    const std::string why = task.empty()
+                                ? "the file names no task and its shapes are not unmistakable"
+                                : fmt::format("ONNX metadata 'task' is '{}', which is not known", task);
+    const Result<void> served = serve_rows();
+    if (!served) fact("task", "none: served as tensors", why);
+    if (!served && !options_.description.columns.empty())
+      out_.problem = unfit("columns are named", served.error());
+  }
+
+  // What the description says, in place of the file.
+  void take_choice() {
+    switch (options_.description.task) {
+      case content::TaskChoice::kRows:
+        if (const auto served = serve_rows(); !served) out_.problem = unfit("task is rows", served.error());
+        return;
+      case content::TaskChoice::kClassify: return serve_described("classify");
+      case content::TaskChoice::kDetect: return serve_described("detect");
+      default: return fact("task", "none: served as tensors", "the setting task");
+    }
+  }
+
+  void serve_described(std::string task) {
+    fact("task", task, "the setting task");
+    Result<vision::Recognised> model = vision::recognise_described(spec_, options_);
+    if (!model) {
+      out_.problem = unfit("task is " + task, model.error());
+      return;
+    }
+    out_.info.task = std::move(task);
+    if (!options_.description.labels.empty()) {
+      content::ClassNames names;
+      for (const std::string& label : options_.description.labels) {
+        names.emplace(static_cast<int>(names.size()), label);
+      }
+      use_class_names(std::move(names), "the setting labels");
+    }
+    take(*std::move(model));
+  }
+
+  [[nodiscard]] static Error unfit(std::string_view said, const Error& why) {
+    return invalid_argument(fmt::format("Its settings do not fit it: {}, but {}.", said, why.message));
+  }
+
+  Result<void> serve_rows() {
+    BASCULE_ASSIGN(content::RowFormat format, table::row_format(spec_, options_.description));
+    std::string answers;
+    for (const content::RowOutput& output : format.outputs) {
+      answers += fmt::format("{}{}{}", answers.empty() ? "" : ", ",
+                             text::escape_controls(text::shortened(output.key)),
+                             output.form == content::RowOutput::Form::kByClass ? " by class" : "");
+    }
+    fact("task", format.is_text() ? "text" : "rows", "shapes and datatypes");
+    fact("rows",
+         fmt::format("{} {}{}; answers: {}", format.columns.size(),
+                     format.columns.size() == 1 ? "column" : "columns",
+                     format.named ? std::string() : ", meant by their place", answers),
+         options_.description.columns.empty() ? "shapes and names" : "the setting columns");
+    out_.info.rows = std::make_shared<const content::RowFormat>(std::move(format));
+    return {};
   }
 
   void serve_pictures() {
@@ -109,15 +169,19 @@ class Understander {
       if (metadata_.picture_size) out_.info.picture_size = metadata_.picture_size;
       return fact("pictures", "not served, tensors are: " + model.error().message, "shapes and datatypes");
     }
-    std::move(model->facts.begin(), model->facts.end(), std::back_inserter(out_.info.facts));
-    if (out_.info.class_names.empty() && model->classes > 0) {
+    take(*std::move(model));
+  }
+
+  void take(vision::Recognised model) {
+    std::move(model.facts.begin(), model.facts.end(), std::back_inserter(out_.info.facts));
+    if (out_.info.class_names.empty() && model.classes > 0) {
       content::ClassNames names;
-      for (int i = 0; i < model->classes; ++i) names[i] = fmt::format("class{}", i);
+      for (int i = 0; i < model.classes; ++i) names[i] = fmt::format("class{}", i);
       use_class_names(std::move(names), "number of classes in the output shape; the file has no names");
     }
-    out_.info.stride = model->stride;
-    out_.info.picture_size = model->size;
-    out_.task = std::move(model->task);
+    out_.info.stride = model.stride;
+    out_.info.picture_size = model.size;
+    out_.task = std::move(model.task);
     fact("pictures", "served", "the task and the output layout");
   }
 

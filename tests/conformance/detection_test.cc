@@ -52,7 +52,7 @@ class Detector {
     BASCULE_ASSIGN(const tasks::Plan plan, task.plan(picture, options));
     BASCULE_ASSIGN(tensor::MutableTensor slot,
                    tensor::make_tensor(tensor::DataType::kFp32, plan.input_shape));
-    BASCULE_TRY(task.prepare(picture, plan, scratch_, slot.elements<float>()));
+    BASCULE_TRY(task.prepare(picture, plan, scratch_, slot.bytes));
     const tensor::NamedTensor input{.name = executable_->spec().inputs.front().name, .tensor = slot.tensor};
     BASCULE_ASSIGN(const auto outputs, executable_->run({&input, 1}, {}));
     BASCULE_ASSIGN(content::Prediction prediction, task.finish(plan, scratch_, outputs));

@@ -12,6 +12,7 @@
 #include <onnxruntime_cxx_api.h>
 #include <onnxruntime_session_options_config_keys.h>
 
+#include "backend/onnxruntime/class_labels.h"
 #include "backend/onnxruntime/ort_error.h"
 #include "backend/onnxruntime/ort_spec.h"
 #include "backend/onnxruntime/ort_threads.h"
@@ -216,6 +217,7 @@ class OnnxBackend final : public Backend {
       return invalid_argument(fmt::format(
           "Model file '{}' {}.", text::shortened(file.filename().string(), 120), plan.error().message));
     }
+    plan->spec.class_labels = ort::read_class_labels(file);
     return std::make_unique<OnnxExecutable>(std::move(loaded), *std::move(plan));
   }
 

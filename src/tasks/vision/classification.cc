@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "tasks/vision/activation.h"
 #include "tasks/vision/outputs.h"
 
 namespace bascule::tasks::vision {
@@ -24,11 +25,17 @@ class ClassificationTask final : public PictureTask {
                                      std::span<const tensor::NamedTensor> outputs) const override {
     BASCULE_ASSIGN(const tensor::Tensor* const output,
                    output_named(outputs, spec_.output, tensor::DataType::kFp32));
-    if (output->shape.size() != 2 || output->shape[0] != 1) {
-      return unexpected_output(spec_.output, *output, "a classifier's is FP32 [1, classes]");
-    }
+    const tensor::Shape& shape = output->shape;
+    const bool flat =
+        shape.size() >= 2 && shape[0] == 1 &&
+        std::ranges::all_of(shape.begin() + 2, shape.end(), [](std::int64_t d) { return d == 1; });
+    if (!flat) return unexpected_output(spec_.output, *output, "a classifier's is FP32 [1, classes]");
+    const std::span<const float> scores = output->elements<float>();
+    std::vector<float> values(scores.begin(), scores.end());
+    activate(activation_of(spec_.activation, values, true), values);
+    if (spec_.background && !values.empty()) values.erase(values.begin());
     std::vector<content::RankedClass> all;
-    for (const float value : output->elements<float>()) {
+    for (const float value : values) {
       all.push_back(
           {.class_id = static_cast<int>(all.size()), .confidence = std::isfinite(value) ? value : 0.0F});
     }

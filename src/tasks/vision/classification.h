@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "content/description.h"
 #include "tasks/task.h"
 #include "tasks/vision/picture_input.h"
 
@@ -10,7 +11,9 @@ namespace bascule::tasks::vision {
 
 // Thread-safety: a value.
 struct ClassificationSpec {
-  std::string output;  // (1, classes): probabilities
+  std::string output;                                           // (1, classes), further dimensions of 1
+  content::Activation activation = content::Activation::kNone;  // of its scores
+  bool background = false;                                      // the first is none of the classes
   PictureInputSpec input;
 };
 

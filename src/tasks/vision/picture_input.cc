@@ -1,6 +1,9 @@
 #include "tasks/vision/picture_input.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -30,6 +33,56 @@ Result<void> check_options(const content::PredictOptions& options) {
                             Reason::kValueOutOfRange);
   }
   return {};
+}
+
+// Width, then height, as the exporters of RT-DETR have it.
+Result<tensor::Tensor> size_tensor(tensor::DataType type, content::PictureSize size) {
+  if (type == tensor::DataType::kFp32) {
+    const std::array<float, 2> sides = {static_cast<float>(size.width), static_cast<float>(size.height)};
+    return tensor::copy_tensor<float>(type, {1, 2}, sides);
+  }
+  if (type == tensor::DataType::kInt32) {
+    const std::array<std::int32_t, 2> sides = {size.width, size.height};
+    return tensor::copy_tensor<std::int32_t>(type, {1, 2}, sides);
+  }
+  const std::array<std::int64_t, 2> sides = {size.width, size.height};
+  return tensor::copy_tensor<std::int64_t>(type, {1, 2}, sides);
+}
+
+template <class T>
+void write_as(std::span<const float> planes, const PixelForm& form, std::span<std::byte> out) {
+  const std::size_t pixels = planes.size() / 3;
+  const std::size_t channels = form.grey ? 1 : 3;
+  T* const to = reinterpret_cast<T*>(out.data());
+  BASCULE_CHECK(out.size() == channels * pixels * sizeof(T));
+  for (std::size_t c = 0; c < channels; ++c) {
+    const float* const plane = planes.data() + (form.bgr ? 2 - c : c) * pixels;
+    const float factor = form.factor[c] * 255;  // planes hold parts of 255
+    const float offset = form.offset[c];
+    const std::size_t step = form.nhwc ? channels : 1;
+    T* at = to + (form.nhwc ? c : c * pixels);
+    for (std::size_t i = 0; i < pixels; ++i, at += step) {
+      // ITU-R BT.601, as everyone's grey.
+      const float pixel =
+          form.grey ? 0.299F * planes[i] + 0.587F * planes[pixels + i] + 0.114F * planes[2 * pixels + i]
+                    : plane[i];
+      const float value = pixel * factor + offset;
+      if constexpr (std::is_same_v<T, float>) {
+        *at = value;
+      } else {
+        *at = static_cast<T>(std::clamp(std::nearbyint(value), 0.0F, 255.0F));
+      }
+    }
+  }
+}
+
+// Planes R, G, B in [0, 1] as the model wants them.
+void write_pixels(std::span<const float> planes, const PixelForm& form, std::span<std::byte> out) {
+  if (form.type == tensor::DataType::kUint8) {
+    write_as<std::uint8_t>(planes, form, out);
+  } else {
+    write_as<float>(planes, form, out);
+  }
 }
 
 image::Letterbox fitted(PictureFit fit, content::PictureSize original, content::PictureSize target,
@@ -63,13 +116,23 @@ Result<Plan> PictureTask::plan(const content::EncodedPicture& picture,
   Plan plan;
   plan.letterbox =
       fitted(input_.fit, {.height = header.height, .width = header.width}, target, input_.stride);
-  plan.input_shape = {1, 3, plan.letterbox.input.height, plan.letterbox.input.width};
+  const PixelForm& form = input_.form;
+  const content::PictureSize size = plan.letterbox.input;
+  const std::int64_t channels = form.grey ? 1 : 3;
+  plan.input_shape = form.nhwc ? tensor::Shape{1, size.height, size.width, channels}
+                               : tensor::Shape{1, channels, size.height, size.width};
+  plan.input_type = form.type;
+  plan.input = input_.name;
+  if (!input_.size_input.empty()) {
+    BASCULE_ASSIGN(tensor::Tensor sides, size_tensor(input_.size_type, size));
+    plan.beside.push_back({.name = input_.size_input, .tensor = std::move(sides)});
+  }
   plan.options = options;
   return plan;
 }
 
 Result<void> PictureTask::prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
-                                  std::span<float> input) const {
+                                  std::span<std::byte> input) const {
   BASCULE_TRY(image::decode(picture.bytes, {.max_pixels = input_.max_pixels}, scratch.bitmap));
   const image::Letterbox& letterbox = plan.letterbox;
   if (scratch.bitmap.height != letterbox.original.height ||
@@ -80,14 +143,22 @@ Result<void> PictureTask::prepare(const content::EncodedPicture& picture, const 
                     scratch.bitmap.height),
         Reason::kBadPicture);
   }
-  BASCULE_CHECK(input.size() == std::size_t{3} * static_cast<std::size_t>(letterbox.input.height) *
-                                    static_cast<std::size_t>(letterbox.input.width));
+  const std::size_t pixels =
+      static_cast<std::size_t>(letterbox.input.height) * static_cast<std::size_t>(letterbox.input.width);
+  const bool direct = input_.form.plain;
+  if (!direct) scratch.planes.resize(3 * pixels);
+  const std::span<float> planes =
+      direct ? std::span(reinterpret_cast<float*>(input.data()), input.size() / sizeof(float))
+             : scratch.planes;
+  BASCULE_CHECK(planes.size() == 3 * pixels);
   if (input_.fit == PictureFit::kCentreCrop) {
-    image::centre_crop_to_chw(scratch.bitmap, image::plan_centre_crop(letterbox.original, letterbox.input),
-                              scratch.crop, input);
+    image::centre_crop_to_chw(scratch.bitmap,
+                              image::plan_centre_crop(letterbox.original, letterbox.input, input_.shorter),
+                              scratch.crop, planes);
   } else {
-    image::letterbox_to_chw(scratch.bitmap, letterbox, scratch.letterbox, input);
+    image::letterbox_to_chw(scratch.bitmap, letterbox, scratch.letterbox, planes);
   }
+  if (!direct) write_pixels(planes, input_.form, input);
   return {};
 }
 

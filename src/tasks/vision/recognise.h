@@ -31,6 +31,10 @@ struct Recognised {
 Result<Recognised> recognise(std::string_view task, const backend::ModelSpec& spec,
                              const ModelMetadata& metadata, const TaskOptions& options);
 
+// A classifier or a detector that `options.description` describes (its task is one of these two). Errors:
+// kUnsupported with half a sentence where the model cannot be that.
+Result<Recognised> recognise_described(const backend::ModelSpec& spec, const TaskOptions& options);
+
 // True where shapes alone leave no doubt that this is a YOLO detector: one picture in, and either as many
 // anchors as its size has at strides 8, 16 and 32, or 300 rows of six.
 [[nodiscard]] bool looks_like_detector(const backend::ModelSpec& spec);
