@@ -241,7 +241,7 @@ TEST_F(Serving, AModelOfTensorsRefusesPictures) {
   const std::byte bytes[] = {std::byte{1}};
   const auto answer = ask(picture(bytes));
   ASSERT_FALSE(answer);
-  EXPECT_THAT(answer.error().message, HasSubstr("/v2/models/m/infer"));
+  EXPECT_THAT(answer.error().message, HasSubstr("takes tensors, not pictures"));
 }
 
 TEST_F(Serving, TensorsThatWaitTogetherShareARunWithoutACopyOfTheAnswer) {

@@ -104,7 +104,9 @@ class Outputs {
 
   Result<std::vector<RowOutput>> read() {
     for (const TensorSpec& output : spec_.outputs) {
-      if (output.shape.empty()) return not_rows(fmt::format("output {} has no rows", seen(output)));
+      if (output.shape.empty() || output.shape.size() > 2) {
+        return not_rows(fmt::format("output {} has no rows", seen(output)));
+      }
       if (!is_keys(output)) told_.push_back(&output);
     }
     const TensorSpec* const probabilities = find_probabilities();
