@@ -103,6 +103,71 @@ config::Command predict_command() {
           "Exit codes: 0 every picture was answered; 1 the model or a picture failed; 2 wrong usage."};
 }
 
+config::Command eval_command() {
+  return {
+      .name = "eval",
+      .text =
+          "Measure how good a detector is on labelled pictures: precision, recall, mean average precision.",
+      .positional = "MODEL_AND_DATA",
+      .positional_text =
+          "The model file, then the data set: a folder with images/ and labels/, or its YAML file",
+      .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table."},
+                  {.name = "split",
+                   .type = Type::kChoice,
+                   .fallback = "val",
+                   .text = "The part of the data set that its YAML file names so.",
+                   .choices = {"val", "test", "train"}},
+                  {.name = "conf",
+                   .type = Type::kNumber,
+                   .fallback = "0.001",
+                   .text =
+                       "Leave out boxes whose confidence is not above this; a curve needs them nearly all.",
+                   .min = 0,
+                   .max = 1},
+                  {.name = "iou",
+                   .type = Type::kNumber,
+                   .fallback = "0.7",
+                   .text = "Of two boxes of a class that overlap more than this, keep the better one.",
+                   .min = 0,
+                   .max = 1},
+                  {.name = "imgsz",
+                   .type = Type::kInteger,
+                   .text = "Size of the model's input; the model's own where not given.",
+                   .unit = "pixels",
+                   .min = 32,
+                   .max = 8192},
+                  {.name = "letterbox",
+                   .type = Type::kChoice,
+                   .fallback = "rect",
+                   .text =
+                       "How pictures fill a model that takes any size: rect gives those of like shapes an "
+                       "input of theirs, square all of them one.",
+                   .choices = {"rect", "square"}},
+                  {.name = "max_det",
+                   .type = Type::kInteger,
+                   .fallback = "300",
+                   .text = "At most so many boxes of a picture, the best.",
+                   .min = 1,
+                   .max = 30'000},
+                  {.name = "threads",
+                   .type = Type::kInteger,
+                   .fallback = "auto",
+                   .text = "Threads that compute; auto: all cores.",
+                   .min = 1,
+                   .max = 256,
+                   .choices = {"auto"}},
+                  server_option("max_pixels")},
+      .examples =
+          "Examples:\n"
+          "  bascule eval yolo26n.onnx coco8/\n"
+          "  bascule eval yolo26n-int8.onnx coco8.yaml --json\n"
+          "\n"
+          "The figures are those of the reference package (yolo val) for the same file and imgsz. A label "
+          "is a line\n"
+          "'class x y width height' in labels/NAME.txt; a picture without that file shows nothing.\n"
+          "Exit codes: 0 every picture counted; 1 the model, a label or a picture failed; 2 wrong usage."};
+}
+
 config::Command inspect_command() {
   return {.name = "inspect",
           .text = "Print what is understood of a model file, how it would be served, and why.",
@@ -206,8 +271,9 @@ Result<void> configure_log(const config::Values& values) {
 }  // namespace
 
 const std::vector<config::Command>& commands() {
-  static const std::vector<config::Command> table = {serve_command(),  predict_command(), inspect_command(),
-                                                     import_command(), key_command(),     config_command()};
+  static const std::vector<config::Command> table = {serve_command(),   predict_command(), eval_command(),
+                                                     inspect_command(), import_command(),  key_command(),
+                                                     config_command()};
   return table;
 }
 

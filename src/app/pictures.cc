@@ -18,12 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool looks_like_picture(const fs::path& file) {
-  static constexpr std::array<std::string_view, 6> kExtensions = {".jpg", ".jpeg", ".jpe",
-                                                                  ".png", ".webp", ".bmp"};
-  return std::ranges::find(kExtensions, text::to_lower(file.extension().string())) != kExtensions.end();
-}
-
 std::vector<std::string> pictures_in(const fs::path& folder) {
   std::vector<std::string> files;
   std::error_code code;
@@ -49,6 +43,12 @@ std::vector<std::string> globbed(const std::string& pattern) {
 bool looks_like_rows(const std::string& word) {
   const std::string ending = text::to_lower(fs::path(word).extension().string());
   return word == "-" || ending == ".csv" || ending == ".json" || ending == ".txt";
+}
+
+bool looks_like_picture(const fs::path& file) {
+  static constexpr std::array<std::string_view, 6> kExtensions = {".jpg", ".jpeg", ".jpe",
+                                                                  ".png", ".webp", ".bmp"};
+  return std::ranges::find(kExtensions, text::to_lower(file.extension().string())) != kExtensions.end();
 }
 
 Result<std::vector<std::string>> expand_pictures(const std::vector<std::string>& words) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -14,5 +15,8 @@ namespace bascule::app {
 // in it in name order, and a word with * ? [ that is no file is a glob. Errors: kNotFound for what means
 // nothing.
 Result<std::vector<std::string>> expand_pictures(const std::vector<std::string>& words);
+
+// Whether the file's name is that of a picture.
+[[nodiscard]] bool looks_like_picture(const std::filesystem::path& file);
 
 }  // namespace bascule::app

@@ -15,21 +15,11 @@
 
 #include "app/annotate.h"
 #include "app/commands.h"
-#include "app/model_config.h"
-#include "app/model_settings.h"
-#include "app/options.h"
+#include "app/local_model.h"
 #include "app/pictures.h"
 #include "app/predict_rows.h"
-#include "base/clock.h"
-#include "base/cpu.h"
-#include "base/executor.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "base/timer.h"
-#include "catalog/catalog.h"
-#include "catalog/loader.h"
-#include "catalog/source.h"
-#include "metrics/metrics.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "serving/inference_service.h"
 
@@ -236,19 +226,6 @@ int predict_all(serving::InferenceService& service, std::size_t width, Run& run,
   return run.failed ? kFailed : kOk;
 }
 
-// Of the model's own settings only that counts which changes its answers. The files are all there: none is
-// refused for the length of the queue.
-Result<content::ModelSettings> settings_here(const catalog::ModelSource& source, int threads) {
-  config::Values values;
-  BASCULE_TRY(config::apply_defaults(tables().model, values));
-  BASCULE_ASSIGN(const ReadSettings read, SettingsReader(std::move(values), {}, {}).read(source));
-  return content::ModelSettings{.max_queue_size = 0,
-                                .queue_budget = {},
-                                .threads = threads,
-                                .letterbox = read.settings.letterbox,
-                                .description = read.settings.description};
-}
-
 }  // namespace
 
 int predict(config::Parsed parsed) {
@@ -261,7 +238,6 @@ int predict(config::Parsed parsed) {
         invalid_argument("Give a model and at least one picture, table or text. See: bascule predict --help"),
         kUsage);
   }
-  const std::filesystem::path model_path = parsed.positionals[0];
   const std::vector<std::string> words(parsed.positionals.begin() + 1, parsed.positionals.end());
   // Of a table the model decides what is done with it.
   const auto files = std::ranges::all_of(words, looks_like_rows) ? Result<std::vector<std::string>>(words)
@@ -269,28 +245,16 @@ int predict(config::Parsed parsed) {
   if (!files) return fail(files.error(), kFailed);
 
   // One picture: all cores on it. Many: a core each.
-  const auto asked = values.integer_or_word("threads");
-  const std::size_t cores = asked ? static_cast<std::size_t>(*asked) : cpu_budget();
+  const std::size_t cores = cores_asked(values);
   const std::size_t width = std::clamp<std::size_t>(files->size(), 1, cores);
-  const SteadyClock clock;
-  const Engines engines;
-  const auto sources = catalog::find_models({catalog::ModelPath{.path = model_path}}, engines.of_files(),
-                                            {.read_config = config_reader(false)});
-  if (!sources) return fail(sources.error(), kFailed);
-  if (sources->size() != 1) {
-    return fail(invalid_argument(fmt::format("'{}' holds {} models; give the file of one.",
-                                             model_path.string(), sources->size())),
-                kUsage);
-  }
   Run run{.values = values, .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
-  const auto settings = settings_here(sources->front(), static_cast<int>(cores / width));
-  if (!settings) return fail(settings.error(), kFailed);
-  auto model = catalog::load_model(sources->front(), engines.of(sources->front()),
-                                   {.task = {.max_pixels = run.max_pixels}, .settings = *settings}, clock);
-  if (!model) return fail(model.error(), kFailed);
-  catalog::Catalog catalog(sources->front().name);
-  const catalog::Handle loaded = *model;
-  catalog.set_ready(*std::move(model));
+  auto opened =
+      LocalModel::open(parsed.positionals[0], {.max_pixels = run.max_pixels, .cores = cores, .width = width});
+  if (!opened) return fail(opened.error(), kFailed);
+  LocalModel& model = **opened;
+  if (!model.takes_pictures() && model.info().rows != nullptr) {
+    return predict_rows(model.service(), model.info(), rows, words);
+  }
   run.options.confidence = values.number("conf");
   run.options.iou = values.number("iou");
   run.options.max_detections = static_cast<int>(values.integer("max_det"));
@@ -301,16 +265,7 @@ int predict(config::Parsed parsed) {
     const int size = static_cast<int>(values.integer("imgsz"));
     run.options.size = {.height = size, .width = size};
   }
-  ThreadPool executor({.name = "worker", .threads = cores});
-  TimerThread timer(clock);
-  metrics::Metrics metrics;
-  serving::InferenceService service(
-      catalog, {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics}, {});
-  const bool takes_rows = loaded->task == nullptr && loaded->info->rows != nullptr;
-  const int exit_code = takes_rows ? predict_rows(service, *loaded->info, rows, words)
-                                   : predict_all(service, width, run, *files);
-  executor.drain();
-  return exit_code;
+  return predict_all(model.service(), width, run, *files);
 }
 
 }  // namespace bascule::app

@@ -30,6 +30,11 @@ struct PredictOptions {
   int max_detections = 300;         // 1 to 30,000
   std::vector<int> classes;         // only these; empty: all
   int depth_bits = 8;               // 8, 12 or 16: how finely a depth map is told
+  // Where set, the answer is to be held against labels, as the reference package's validator does: the
+  // picture's longer side is that of `size`, in the middle of an input of just these sides where the model
+  // takes them; an anchor counts for every class that is sure enough; boxes reach beyond the picture, and
+  // nothing else is told.
+  std::optional<PictureSize> judged_input;
 };
 
 // Pixels of the original picture; corner order as the model gave it.

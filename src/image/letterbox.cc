@@ -119,6 +119,24 @@ Letterbox plan_letterbox(content::PictureSize original, content::PictureSize tar
   return plan;
 }
 
+Letterbox plan_in_the_middle(content::PictureSize original, int longer, content::PictureSize input) {
+  BASCULE_CHECK(original.height > 0 && original.width > 0 && longer > 0);
+  const double ratio = static_cast<double>(longer) / std::max(original.height, original.width);
+  const auto scaled = [&](int side) {
+    return std::clamp(static_cast<int>(std::ceil(side * ratio)), 1, longer);
+  };
+  Letterbox plan{
+      .original = original, .resized = {scaled(original.height), scaled(original.width)}, .input = input};
+  BASCULE_CHECK(plan.resized.height <= input.height && plan.resized.width <= input.width);
+  plan.top = padding_before(input.height - plan.resized.height);
+  plan.left = padding_before(input.width - plan.resized.width);
+  plan.box_top = plan.top;
+  plan.box_left = plan.left;
+  plan.gain_y = static_cast<double>(plan.resized.height) / original.height;
+  plan.gain_x = static_cast<double>(plan.resized.width) / original.width;
+  return plan;
+}
+
 void letterbox_to_chw(const Bitmap& bitmap, const Letterbox& plan, LetterboxScratch& scratch,
                       std::span<float> out) {
   const std::size_t plane_size =

@@ -36,6 +36,12 @@ enum class LetterboxMode {
 [[nodiscard]] Letterbox plan_letterbox(content::PictureSize original, content::PictureSize target,
                                        LetterboxMode mode, int stride);
 
+// As the reference package's validator does it (data/base.py, load_image): the longer side becomes `longer`,
+// the other is rounded up, and the picture stands in the middle of an input of just these sides.
+// Precondition: the input holds it.
+[[nodiscard]] Letterbox plan_in_the_middle(content::PictureSize original, int longer,
+                                           content::PictureSize input);
+
 inline constexpr std::uint8_t kPadding = 114;
 
 // Scratch of letterbox_to_chw; reused between calls. Thread-safety: external (one thread at a time).

@@ -137,5 +137,33 @@ TEST(Letterbox, MakesTheReferencesTensorOfPhotographs) {
   EXPECT_EQ(cases, 4);
 }
 
+// Sides are those of the reference package's load_image and the LetterBox after it.
+TEST(Letterbox, StandsInTheMiddle) {
+  struct Case {
+    PictureSize original;
+    int longer;
+    PictureSize input, resized;
+    int top, left;
+  };
+  const Case cases[] = {
+      {{200, 200}, 224, {256, 256}, {224, 224}, 16, 16},
+      {{100, 333}, 640, {224, 672}, {193, 640}, 15, 16},  // 192.19 is rounded up; an odd 31: 15 above, 16
+                                                          // below
+      {{333, 100}, 640, {672, 224}, {640, 193}, 16, 15},
+      {{320, 320}, 320, {320, 320}, {320, 320}, 0, 0},
+      {{1, 3000}, 320, {32, 352}, {1, 320}, 15, 16},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(testing::Message() << c.original.height << " x " << c.original.width);
+    const Letterbox plan = plan_in_the_middle(c.original, c.longer, c.input);
+    EXPECT_EQ(plan.resized, c.resized);
+    EXPECT_EQ(plan.input, c.input);
+    EXPECT_EQ(plan.top, c.top);
+    EXPECT_EQ(plan.left, c.left);
+    EXPECT_EQ(plan.box_top, c.top);
+    EXPECT_EQ(plan.gain_x, static_cast<double>(c.resized.width) / c.original.width);
+  }
+}
+
 }  // namespace
 }  // namespace bascule::image

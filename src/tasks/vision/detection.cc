@@ -118,7 +118,8 @@ class DetectionTask final : public PictureTask {
     const NmsLimits limits{.confidence = static_cast<float>(plan.options.confidence),
                            .iou = static_cast<float>(plan.options.iou),
                            .max_detections = static_cast<std::size_t>(plan.options.max_detections),
-                           .classes = plan.options.classes};
+                           .classes = plan.options.classes,
+                           .every_class = plan.options.judged_input.has_value()};
     Kept kept;
     if (spec_.layout == DetectionLayout::kRows) {
       collect_rows(output->elements<float>(), static_cast<std::size_t>(spec_.more), limits, kept);
@@ -127,6 +128,13 @@ class DetectionTask final : public PictureTask {
     }
     const Scale scale(plan.letterbox);
     content::Detections found{.picture = plan.letterbox.original};
+    if (plan.options.judged_input) {
+      for (content::Detection row : kept.rows) {
+        row.box = scale.whole_box(row.box);
+        found.rows.push_back(row);
+      }
+      return found;
+    }
     if (spec_.kind == ObjectKind::kMask) {
       BASCULE_TRY(add_masks(plan, scale, outputs, scratch.mask, kept, found));
       return found;

@@ -99,6 +99,21 @@ TEST(DetectionPlan, RefusesWhatIsNoPictureOrTooLarge) {
   EXPECT_EQ(planned(small, {}).error().code, Code::kPayloadTooLarge);
 }
 
+TEST(DetectionPlan, PutsAPictureThatIsJudgedInTheMiddle) {
+  const auto plan = planned(any_size(), {.judged_input = PictureSize{288, 352}});
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->input_shape, (tensor::Shape{1, 3, 288, 352}));
+  EXPECT_EQ(plan->letterbox.resized, (PictureSize{240, 320}));
+  EXPECT_EQ(plan->letterbox.top, 24);
+  EXPECT_EQ(plan->letterbox.left, 16);
+  // Where the model does not take that, or the picture has no place in it, it is fitted as ever.
+  for (const PictureSize input : {PictureSize{224, 352}, PictureSize{287, 352}, PictureSize{640, 640}}) {
+    EXPECT_EQ(planned(any_size(), {.judged_input = input})->input_shape, (tensor::Shape{1, 3, 256, 320}));
+  }
+  EXPECT_EQ(planned(fixed_size(), {.judged_input = PictureSize{320, 416}})->letterbox.resized,
+            (PictureSize{312, 416}));
+}
+
 // A picture of 200 x 100 in an input of 64 x 64: a gain of 0.32, 16 rows of padding above.
 Plan small_plan() {
   Plan plan;
@@ -154,6 +169,26 @@ TEST(DetectionFinish, FiltersRowsByConfidenceAlone) {
   one.options.max_detections = 1;
   const auto first = finished(spec, {1, 2, 6}, {0, 0, 1, 1, 0.5F, 0, 0, 0, 1, 1, 0.5F, 1}, one);
   EXPECT_EQ(std::get<content::Detections>(*first).rows.size(), 1U);
+}
+
+TEST(DetectionFinish, ToldToJudgeLeavesBoxesWholeAndCountsClasses) {
+  Plan plan = small_plan();
+  plan.options.judged_input = PictureSize{.height = 64, .width = 64};
+  // One anchor that reaches over the picture's right and lower edge, sure of both classes.
+  const auto got = finished(any_size(), {1, 6, 1}, {60, 32, 32, 64, 0.9F, 0.8F}, plan);
+  ASSERT_TRUE(got) << got.error().message;
+  const auto& found = std::get<content::Detections>(*got);
+  ASSERT_EQ(found.rows.size(), 2U);
+  EXPECT_EQ(found.rows[1].class_id, 1);
+  EXPECT_NEAR(found.rows[0].box.x2, 237.5, 1e-4);
+  EXPECT_NEAR(found.rows[0].box.y1, -50, 1e-4);
+  // Points and outlines are not told.
+  DetectionSpec pose = any_size();
+  pose.kind = ObjectKind::kKeypoints;
+  pose.more = 3;
+  const auto posed = finished(pose, {1, 8, 1}, {60, 32, 32, 64, 0.9F, 30, 30, 1}, plan);
+  ASSERT_TRUE(posed) << posed.error().message;
+  EXPECT_TRUE(std::get<content::Detections>(*posed).keypoints.empty());
 }
 
 TEST(DetectionFinish, TakesAnOutputWithoutAnchorsOrRows) {

@@ -141,10 +141,11 @@ void collect_candidates(std::span<const float> planes, std::size_t anchors, std:
       if (best[i] > limits.confidence) scratch.anchors.push_back(static_cast<int>(start + i));
     }
   }
+  const auto wanted = [&](std::size_t class_id) { return limits.wants(static_cast<int>(class_id)); };
   for (const int anchor : scratch.anchors) {
     const auto a = static_cast<std::size_t>(anchor);
-    const int class_id = best_class(scores + a, anchors, classes);
-    if (class_id < 0 || !limits.wants(class_id)) continue;
+    const int best_of_all = best_class(scores + a, anchors, classes);
+    if (best_of_all < 0) continue;
     const float x = planes[a];
     const float y = planes[anchors + a];
     const float width = planes[2 * anchors + a];
@@ -153,9 +154,19 @@ void collect_candidates(std::span<const float> planes, std::size_t anchors, std:
                                  ? content::Box{x, y, width, height}
                                  : content::Box{x - width / 2, y - height / 2, x + width / 2, y + height / 2};
     if (!is_finite(box)) continue;
-    const float score = scores[static_cast<std::size_t>(class_id) * anchors + a];
-    scratch.candidates.push_back(
-        {.object = {.class_id = class_id, .confidence = score, .box = box}, .anchor = anchor});
+    const auto add = [&](std::size_t class_id) {
+      const float score = scores[class_id * anchors + a];
+      scratch.candidates.push_back(
+          {.object = {.class_id = static_cast<int>(class_id), .confidence = score, .box = box},
+           .anchor = anchor});
+    };
+    if (!limits.every_class) {
+      if (wanted(static_cast<std::size_t>(best_of_all))) add(static_cast<std::size_t>(best_of_all));
+      continue;
+    }
+    for (std::size_t c = 0; c < classes; ++c) {
+      if (scores[c * anchors + a] > limits.confidence && wanted(c)) add(c);
+    }
   }
 }
 

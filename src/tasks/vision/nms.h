@@ -15,6 +15,7 @@ struct NmsLimits {
   float iou = 0.7F;
   std::size_t max_detections = 300;
   std::span<const int> classes;  // only these; empty: all
+  bool every_class = false;  // a box counts once for each class that is sure enough, not for its best alone
 
   [[nodiscard]] bool wants(int class_id) const {
     return classes.empty() || std::ranges::find(classes, class_id) != classes.end();

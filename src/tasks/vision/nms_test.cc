@@ -256,5 +256,20 @@ TEST(SuppressRotated, StopsAtTheMost) {
   EXPECT_EQ(rotated(far, std::vector<float>(10), {.max_detections = 3}).size(), 3U);
 }
 
+TEST(Collect, CountsABoxForEachClassWhereItIsAsked) {
+  // Two anchors, three classes; the first is sure enough for two, the second for one.
+  const std::vector<float> planes = {10, 50, 10, 50, 4, 4, 4, 4, 0.9F, 0.1F, 0.2F, 0.6F, 0.7F, 0.3F};
+  const std::vector<int> wanted = {0, 2};
+  NmsScratch scratch;
+  const NmsLimits every{.confidence = 0.5F, .every_class = true};
+  collect_candidates(planes, 2, 3, every, scratch);
+  EXPECT_THAT(scores_of(objects_of(scratch.candidates)), testing::ElementsAre(0.9F, 0.7F, 0.6F));
+  EXPECT_EQ(scratch.candidates[1].object.class_id, 2);
+  collect_candidates(planes, 2, 3, {.confidence = 0.5F, .classes = wanted, .every_class = true}, scratch);
+  EXPECT_THAT(scores_of(objects_of(scratch.candidates)), testing::ElementsAre(0.9F, 0.7F));
+  collect_candidates(planes, 2, 3, {.confidence = 0.5F}, scratch);
+  EXPECT_THAT(scores_of(objects_of(scratch.candidates)), testing::ElementsAre(0.9F, 0.6F));
+}
+
 }  // namespace
 }  // namespace bascule::tasks::vision

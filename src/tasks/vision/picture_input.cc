@@ -114,8 +114,9 @@ Result<Plan> PictureTask::plan(const content::EncodedPicture& picture,
   BASCULE_ASSIGN(const image::Header header,
                  image::read_header(picture.bytes, {.max_pixels = input_.max_pixels}));
   Plan plan;
-  plan.letterbox =
-      fitted(input_.fit, {.height = header.height, .width = header.width}, target, input_.stride);
+  const content::PictureSize original{.height = header.height, .width = header.width};
+  const auto middle = options.judged_input ? judged(original, target, *options.judged_input) : std::nullopt;
+  plan.letterbox = middle ? *middle : fitted(input_.fit, original, target, input_.stride);
   const PixelForm& form = input_.form;
   const content::PictureSize size = plan.letterbox.input;
   const std::int64_t channels = form.grey ? 1 : 3;
@@ -129,6 +130,25 @@ Result<Plan> PictureTask::plan(const content::EncodedPicture& picture,
   }
   plan.options = options;
   return plan;
+}
+
+std::optional<image::Letterbox> PictureTask::judged(content::PictureSize original,
+                                                    content::PictureSize target,
+                                                    content::PictureSize input) const {
+  const auto fits = [&](int side, int fixed) {
+    return fixed > 0 ? side == fixed : side > 0 && side % input_.stride == 0;
+  };
+  const bool whole = input_.fit == PictureFit::kLetterbox || input_.fit == PictureFit::kRectangular;
+  if (!whole || target.height != target.width || !fits(input.height, input_.fixed.height) ||
+      !fits(input.width, input_.fixed.width)) {
+    return std::nullopt;
+  }
+  const double ratio = static_cast<double>(target.height) / std::max(original.height, original.width);
+  if (original.height * ratio > input.height || original.width * ratio > input.width ||
+      std::max(input.height, input.width) > target.height + input_.stride) {
+    return std::nullopt;
+  }
+  return image::plan_in_the_middle(original, target.height, input);
 }
 
 Result<void> PictureTask::prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,

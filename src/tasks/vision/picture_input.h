@@ -66,6 +66,11 @@ class PictureTask : public Task {
   // Sides of the model's input for this request, before the picture's own proportions count.
   [[nodiscard]] Result<content::PictureSize> input_size(
       const std::optional<content::PictureSize>& asked) const;
+  // Of PredictOptions::judged_input; nothing where the model takes no such input, or the picture has no place
+  // in it: it is then fitted as ever.
+  [[nodiscard]] std::optional<image::Letterbox> judged(content::PictureSize original,
+                                                       content::PictureSize target,
+                                                       content::PictureSize input) const;
 
   const PictureInputSpec input_;
 };

@@ -33,6 +33,12 @@ class Scale {
     return {one.x, one.y, two.x, two.y};
   }
 
+  // Not kept within the picture.
+  [[nodiscard]] content::Box whole_box(const content::Box& box) const {
+    return {(box.x1 - left_) / gain_x_, (box.y1 - top_) / gain_y_, (box.x2 - left_) / gain_x_,
+            (box.y2 - top_) / gain_y_};
+  }
+
   // Of a box given by centre and size; not kept within the picture.
   [[nodiscard]] std::array<content::Point, 4> corners(const content::Box& box, float angle) const {
     const float x = (box.x1 - left_) / gain_x_;
