@@ -17,6 +17,8 @@ find_package(simdjson REQUIRED)
 find_package(nlohmann_json REQUIRED)
 # OpenSSL: digests and random bits of keys, TLS; what the distribution keeps patched (Apache-2.0).
 find_package(OpenSSL 3 REQUIRED)
+# libcurl: fetches what URLs name, with a look at every address before it is connected to (curl).
+find_package(CURL 7.85 REQUIRED)
 # Boost.Beast/Asio: HTTP and sockets, coroutines, later TLS and WebSocket on the same stream (BSL-1.0).
 find_package(Boost 1.81 REQUIRED)
 find_package(PkgConfig REQUIRED)

@@ -27,6 +27,7 @@ build_packages=(
   libcsv-dev            # tables
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler  # gRPC
   zlib1g-dev            # compressed requests
+  libcurl4-openssl-dev  # picture URLs
   curl                  # the demo asks the server with it
   ca-certificates       # for pip, where its index is reached over TLS with the system's certificates
   python3 python3-venv  # brings the ONNX Runtime wheel through pip
