@@ -45,7 +45,7 @@ config::Command predict_command() {
       .text = "Run a model on pictures, tables or text here, without a server.",
       .positional = "MODEL_AND_INPUTS",
       .positional_text =
-          "The model file, then pictures (files, folders, globs), tables (.csv, .json), text (.txt, a "
+          "The model file, then pictures (files, folders, globs, URLs), tables (.csv, .json), text (.txt, a "
           "sentence on each line), or - for standard input",
       .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table; of rows, not CSV."},
                   {.name = "save", .type = Type::kText, .text = "Write annotated pictures to this folder."},
@@ -99,6 +99,7 @@ config::Command predict_command() {
           "  bascule predict yolo26n.onnx street.jpg\n"
           "  bascule predict yolo26n.onnx pictures/ --save annotated\n"
           "  cat street.jpg | bascule predict yolo26n.onnx - --json\n"
+          "  bascule predict yolo26n.onnx https://pictures.example/bus.jpg\n"
           "\n"
           "Exit codes: 0 every picture was answered; 1 the model or a picture failed; 2 wrong usage."};
 }

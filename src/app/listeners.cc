@@ -89,13 +89,15 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
 }  // namespace
 
 Result<Listeners> Listeners::open(const config::Values& values, const serving::Services& services,
-                                  const Guards& guards) {
+                                  const Guards& guards, http::Sources sources) {
   Listeners all;
   const std::string& host = values.text("host");
   const bool ipv6 = host.find(':') != std::string::npos && !host.starts_with('[');
   all.host_ = ipv6 ? fmt::format("[{}]", host) : host;
   all.scheme_ = guards.tls != nullptr ? "https" : "http";
-  BASCULE_ASSIGN(all.http_, http::Server::listen(http_options(values, guards), services));
+  http::ServerOptions options = http_options(values, guards);
+  options.sources = std::move(sources);
+  BASCULE_ASSIGN(all.http_, http::Server::listen(std::move(options), services));
   BASCULE_ASSIGN(all.metrics_, listen_for_metrics(values, services, guards));
   BASCULE_ASSIGN(all.grpc_, listen_for_grpc(values, services, guards));
   return Result<Listeners>(std::move(all));

@@ -26,7 +26,7 @@ class Listeners {
   // Errors: of a port that was asked for; kInvalidArgument for an access log that cannot be opened. All of
   // `services` outlive it.
   static Result<Listeners> open(const config::Values& values, const serving::Services& services,
-                                const Guards& guards);
+                                const Guards& guards, http::Sources sources);
 
   // Answers from now on.
   void start();

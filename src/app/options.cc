@@ -68,6 +68,26 @@ const Option kAllowClientShm = {
     .name = "allow_client_shm",
     .type = Type::kFlag,
     .text = "Let clients on this machine pass tensors through POSIX shared memory that they register."};
+const Option kAllowUrl = {
+    .name = "allow_url",
+    .type = Type::kText,
+    .text =
+        "Hosts whose URLs may stand for a picture: pictures.example (ports 80 and 443), "
+        "pictures.example:8080, *.example.org or `*`. None where not given.",
+    .max_items = 64};
+const Option kAllowPrivateUrls = {
+    .name = "allow_private_urls",
+    .type = Type::kFlag,
+    .text =
+        "Fetch URLs whose host has an address of this machine or of a private network, too; else such a "
+        "connection is never made."};
+const Option kUrlTimeout = {.name = "url_timeout_ms",
+                            .type = Type::kInteger,
+                            .fallback = "10000",
+                            .text = "A URL that was not fetched after this long is given up.",
+                            .unit = "ms",
+                            .min = 10,
+                            .max = 3.6e6};
 const Option kStrictConfig = {
     .name = "strict_config",
     .type = Type::kFlag,
@@ -186,6 +206,9 @@ std::vector<Option> server_options() {
       kMemoryBudget,
       kVersionPolicy,
       kAllowClientShm,
+      kAllowUrl,
+      kAllowPrivateUrls,
+      kUrlTimeout,
       kStrictConfig,
       {.name = "max_json_bytes",
        .type = Type::kInteger,

@@ -51,9 +51,15 @@ bool looks_like_picture(const fs::path& file) {
   return std::ranges::find(kExtensions, text::to_lower(file.extension().string())) != kExtensions.end();
 }
 
+bool is_url(std::string_view word) { return word.starts_with("http://") || word.starts_with("https://"); }
+
 Result<std::vector<std::string>> expand_pictures(const std::vector<std::string>& words) {
   std::vector<std::string> out;
   for (const std::string& word : words) {
+    if (is_url(word)) {
+      out.push_back(word);
+      continue;
+    }
     std::error_code code;
     const fs::file_status status = fs::status(word, code);
     if (word == "-" || (fs::exists(status) && !fs::is_directory(status))) {

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -11,9 +12,12 @@ namespace bascule::app {
 // A file of a table or of sentences, by its name (.csv, .json, .txt), or - for standard input.
 [[nodiscard]] bool looks_like_rows(const std::string& word);
 
-// The picture files that command-line words mean: a file or "-" is itself, a folder is the pictures directly
-// in it in name order, and a word with * ? [ that is no file is a glob. Errors: kNotFound for what means
-// nothing.
+// Whether a word is to be fetched.
+[[nodiscard]] bool is_url(std::string_view word);
+
+// The picture files that command-line words mean: a file, a URL or "-" is itself, a folder is the pictures
+// directly in it in name order, and a word with * ? [ that is no file is a glob. Errors: kNotFound for what
+// means nothing.
 Result<std::vector<std::string>> expand_pictures(const std::vector<std::string>& words);
 
 // Whether the file's name is that of a picture.

@@ -20,6 +20,8 @@
 #include "app/predict_rows.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/clock.h"
+#include "net/fetcher.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "serving/inference_service.h"
 
@@ -132,6 +134,16 @@ class TablePrinter final : public Printer {
   bool counts_ = false;
 };
 
+// What a file is called when its folders and its ending are left away.
+std::string stem_of(const std::string& word) {
+  if (word == "-") return "stdin";
+  if (!is_url(word)) return std::filesystem::path(word).stem().string();
+  const std::string path = word.substr(word.find("://") + 3);
+  const std::string stem =
+      std::filesystem::path(path.substr(0, path.find_first_of("?#"))).filename().stem().string();
+  return stem.empty() || stem.starts_with('.') ? "picture" : stem;
+}
+
 // Writes annotated pictures; two of one name get numbers.
 class Saver {
  public:
@@ -141,7 +153,7 @@ class Saver {
     const content::InferResponse& answer = *item.answer;
     BASCULE_ASSIGN(const std::vector<std::byte> jpeg,
                    annotate(*item.bytes, max_pixels, *answer.prediction, answer.model->class_names));
-    const std::string stem = item.file == "-" ? "stdin" : std::filesystem::path(item.file).stem().string();
+    const std::string stem = stem_of(item.file);
     std::string name = stem;
     for (int i = 2; !names_.insert(name).second; ++i) name = fmt::format("{}-{}", stem, i);
     return write_file(folder_ / (name + ".jpg"), {reinterpret_cast<const char*>(jpeg.data()), jpeg.size()});
@@ -152,9 +164,20 @@ class Saver {
   std::set<std::string> names_;
 };
 
+// What a word of the command line names. A URL that was typed is its own permission.
+Result<std::vector<std::byte>> read_input(const std::string& word, const Clock& clock) {
+  if (!is_url(word)) return read_file(word, kMaxPictureBytes);
+  net::Fetcher fetcher({.allowed = net::AllowList::all(), .threads = 1}, clock);
+  std::promise<Result<std::vector<std::byte>>> promise;
+  fetcher.fetch({.url = word, .typed = true},
+                [&promise](auto body, auto /*outcome*/) { promise.set_value(std::move(body)); });
+  return promise.get_future().get();
+}
+
 struct Run {
   const config::Values& values;
-  content::PredictOptions options;
+  const Clock& clock;
+  content::PredictOptions options = {};
   std::uint64_t max_pixels = 0;
   bool failed = false;
 };
@@ -163,7 +186,7 @@ std::future<Item> ask(serving::InferenceService& service, const Run& run, const 
   auto promise = std::make_shared<std::promise<Item>>();
   std::future<Item> future = promise->get_future();
   Item item{.file = file, .bytes = nullptr};
-  auto bytes = read_file(file, kMaxPictureBytes);
+  auto bytes = read_input(file, run.clock);
   if (!bytes) {
     item.answer = std::move(bytes).error();
     promise->set_value(std::move(item));
@@ -247,7 +270,10 @@ int predict(config::Parsed parsed) {
   // One picture: all cores on it. Many: a core each.
   const std::size_t cores = cores_asked(values);
   const std::size_t width = std::clamp<std::size_t>(files->size(), 1, cores);
-  Run run{.values = values, .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
+  const SteadyClock clock;
+  Run run{.values = values,
+          .clock = clock,
+          .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
   auto opened =
       LocalModel::open(parsed.positionals[0], {.max_pixels = run.max_pixels, .cores = cores, .width = width});
   if (!opened) return fail(opened.error(), kFailed);

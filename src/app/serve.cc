@@ -25,6 +25,7 @@
 #include "app/model_override.h"
 #include "app/model_settings.h"
 #include "app/refresh.h"
+#include "app/sources.h"
 #include "app/watch.h"
 #include "base/background.h"
 #include "base/clock.h"
@@ -419,6 +420,9 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   parts.metrics.set_build_info(kVersion);
   const auto guards = open_guards(values, parts.clock);
   if (!guards) return fail(guards.error(), kUsage);
+  auto fetching = fetcher_options(values);
+  if (!fetching) return fail(fetching.error(), kUsage);
+  net::Fetcher fetcher(*std::move(fetching), parts.clock);
   const Refresh refresh(refreshed(values, *guards), kRefreshEvery);
   auto listeners = Listeners::open(values,
                                    {.inference = parts.inference,
@@ -427,7 +431,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
                                     .shared_memory = parts.shared_memory,
                                     .clock = parts.clock,
                                     .executor = parts.executor},
-                                   *guards);
+                                   *guards, sources_of(fetcher, parts.metrics));
   if (!listeners) {
     return fail(listeners.error(), listeners.error().code == Code::kInvalidArgument ? kUsage : kFailed);
   }

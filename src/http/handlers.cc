@@ -375,33 +375,6 @@ void Handlers::infer(const Admission& admission, const RequestHead& head, const 
       });
 }
 
-void Handlers::predict(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
-                       TimePoint started, Done done) {
-  const Match& match = admission.match;
-  const std::string_view bytes(reinterpret_cast<const char*>(body.bytes.data()), body.bytes.size());
-  if (match.route->dialect == protocol::Dialect::kUltralytics &&
-      rows::brings_rows(head.content_type, bytes)) {
-    return predict_rows(admission, head, body, started, std::move(done));
-  }
-  Result<ultralytics::PredictCall> call =
-      ultralytics::parse_predict(body, head.content_type, head.query, match.route->dialect);
-  if (!call) return done(fail(match, call.error(), started));
-  address(call->request, admission, head, started);
-  services_.inference.infer(
-      std::move(call->request),
-      [self = shared_from_this(), match, style = call->style, started, address = address_of(head),
-       done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
-        if (!last) return;
-        if (!answer) {
-          return done(
-              self->fail(match, self->with_example(std::move(answer).error(), match, address), started));
-        }
-        const ultralytics::CallTimes times{.call = self->services_.clock.now() - started,
-                                           .alive = self->services_.control.alive()};
-        done(self->finish(match, ultralytics::write_predict(*answer, style, times), *answer, started));
-      });
-}
-
 Reply Handlers::look_up(const Admission& admission, const RequestHead& head, TimePoint started) {
   const Match& match = admission.match;
   switch (match.route->endpoint) {

@@ -17,6 +17,7 @@
 #include "http/route.h"
 #include "http/server.h"
 #include "protocol/body.h"
+#include "protocol/ultralytics/ultralytics.h"
 #include "protocol/v2/v2.h"
 #include "serving/accounts.h"
 
@@ -89,6 +90,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   [[nodiscard]] std::string address_of(const RequestHead& head) const;
   // Adds to a refusal for the wrong kind of content a call that the model takes.
   Error with_example(Error error, const Match& match, const std::string& address) const;
+  void predict_url(const Match& match, protocol::ultralytics::PredictCall call, TimePoint started, Done done);
+  void predict_picture(const Match& match, protocol::ultralytics::PredictCall call, TimePoint started,
+                       Done done);
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
   void load(const Match& match, const protocol::RequestBody& body, TimePoint started, Done done);
   serving::ControlService::Done when_changed(const Match& match, TimePoint started, Done done);

@@ -95,6 +95,8 @@ void append_request(std::string& out, const Route& route, const Operation& opera
                  operation.needs_body);
   if (route.endpoint == kPredict) {
     append_content(out, "multipart/form-data", operation.request);
+    out += ',';
+    append_content(out, kJson, "NamedPicture");
   } else {
     append_content(out, kJson, operation.request);
   }

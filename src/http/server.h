@@ -8,6 +8,7 @@
 #include "access/gate.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "http/sources.h"
 #include "http/tls.h"
 #include "serving/services.h"
 
@@ -30,6 +31,7 @@ struct ServerOptions {
   std::string server_version;
   std::shared_ptr<const Tls> tls;            // null: HTTP in the clear
   std::shared_ptr<const access::Gate> gate;  // who may ask for what; null: one without keys
+  Sources sources;                           // of what bodies do not hold
 };
 
 // The HTTP front end: every route, or /metrics alone, on one listener.

@@ -39,6 +39,11 @@ struct Metrics::State {
                                                            .Name("bascule_model_evictions_total")
                                                            .Help("Models unloaded to make room for others.")
                                                            .Register(registry);
+  prometheus::Family<prometheus::Counter>& url_fetches =
+      prometheus::BuildCounter()
+          .Name("bascule_url_fetches_total")
+          .Help("URLs that requests named, by what came of them.")
+          .Register(registry);
   prometheus::Family<prometheus::Gauge>& build_info = prometheus::BuildGauge()
                                                           .Name("bascule_build_info")
                                                           .Help("Always 1; the labels say what is running.")
@@ -75,6 +80,10 @@ void Metrics::batch_done(std::string_view model, std::string_view version, std::
 
 void Metrics::evicted(std::string_view model) {
   state_->evictions.Add({{"model", std::string(model)}}).Increment();
+}
+
+void Metrics::url_fetched(std::string_view outcome) {
+  state_->url_fetches.Add({{"outcome", std::string(outcome)}}).Increment();
 }
 
 void Metrics::set_build_info(std::string_view version) {

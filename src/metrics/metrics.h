@@ -115,6 +115,8 @@ class Metrics {
   void batch_done(std::string_view model, std::string_view version, std::size_t rows);
   // One model that was unloaded to make room for another.
   void evicted(std::string_view model);
+  // One attempt to fetch what a URL names: "fetched", "refused" by a rule, "failed".
+  void url_fetched(std::string_view outcome);
   void set_build_info(std::string_view version);
 
   // What one version did so far.

@@ -13,6 +13,19 @@ namespace {
 
 using Answered = std::expected<std::vector<std::byte>, Failure>;
 
+Error not_allowed(const FetcherOptions& options, const Url& url, std::size_t redirects) {
+  if (options.allowed.empty()) {
+    return invalid_argument(
+        fmt::format("URLs are not fetched here: '{}' is asked only by a server started with --allow-url {}. "
+                    "Send the picture itself as 'file'.",
+                    url.shown(), url.shown()));
+  }
+  return invalid_argument(
+      fmt::format("{} '{}', which --allow-url does not name. Send the picture itself, or name one of the "
+                  "hosts that may be asked.",
+                  redirects == 0 ? "The URL is of" : "The URL leads on to", url.shown()));
+}
+
 Failure refused(Error error) { return {.error = std::move(error), .outcome = FetchOutcome::kRefused}; }
 
 // One fetch on its thread.
@@ -32,7 +45,7 @@ class Fetch {
       const bool typed = request_.typed && (redirects == 0 || url->host() == typed_host_);
       if (redirects == 0) typed_host_ = url->host();
       if (!typed && !options_.allowed.allows(url->host(), url->port())) {
-        return std::unexpected(refused(not_allowed(*url, redirects)));
+        return std::unexpected(refused(not_allowed(options_, *url, redirects)));
       }
       if (redirects > options_.max_redirects) {
         return std::unexpected(Failure{.error = invalid_argument(fmt::format(
@@ -73,19 +86,6 @@ class Fetch {
     return std::nullopt;
   }
 
-  [[nodiscard]] Error not_allowed(const Url& url, std::size_t redirects) const {
-    if (options_.allowed.empty()) {
-      return invalid_argument(fmt::format(
-          "URLs are not fetched here: '{}' is asked only by a server started with --allow-url {}. "
-          "Send the picture itself as 'file'.",
-          url.shown(), url.shown()));
-    }
-    return invalid_argument(
-        fmt::format("{} '{}', which --allow-url does not name. Send the picture itself, or name one of the "
-                    "hosts that may be asked.",
-                    redirects == 0 ? "The URL is of" : "The URL leads on to", url.shown()));
-  }
-
   const FetcherOptions& options_;
   const Clock& clock_;
   const FetchRequest request_;
@@ -109,6 +109,13 @@ Fetcher::~Fetcher() {
 }
 
 void Fetcher::fetch(FetchRequest request, Done done) {
+  if (!request.typed) {  // known without waiting
+    const Result<Url> url = Url::parse(request.url);
+    if (!url) return done(url.error(), FetchOutcome::kRefused);
+    if (!options_.allowed.allows(url->host(), url->port())) {
+      return done(not_allowed(options_, *url, 0), FetchOutcome::kRefused);
+    }
+  }
   // Both the work and the refusal of it may be what answers.
   auto answer = std::make_shared<Done>(std::move(done));
   const TimePoint asked = clock_.now();

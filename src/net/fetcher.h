@@ -47,7 +47,7 @@ enum class FetchOutcome {
 // Thread-safety: thread-safe.
 class Fetcher {
  public:
-  // Called once, on one of the fetcher's threads, or on the caller's where the queue is full.
+  // Called once, on one of the fetcher's threads, or on the caller's where it is refused at once.
   // Errors: kInvalidArgument for what is refused, and where the host does not give a whole answer of status
   // 200 in time; kPayloadTooLarge beyond `max_bytes`; kResourceExhausted where too many wait;
   // kDeadlineExceeded and kCancelled for the request's own. The sentence names the host, and says nothing of

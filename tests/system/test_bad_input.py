@@ -411,7 +411,7 @@ def test_a_tensor_model_asked_for_a_picture(server, refused):
 
 
 def test_source_and_video_are_not_yet(server, refused):
-    refused(server.predict("yolo26n", PICTURE, source="http://example.com/a.jpg"), 400, "not yet")
+    refused(server.predict("yolo26n", PICTURE, source="http://example.com/a.jpg"), 400, "two pictures")
     video = b"\0\0\0\x18ftypmp42" + b"\0" * 100
     refused(server.predict("yolo26n", video), 400, "not yet")
 

@@ -25,6 +25,7 @@ def busy():
         assert server.infer("add_one", ADD_ONE).status == 200
         assert server.infer("add_one", {"inputs": []}).status == 400
         assert server.get("/nowhere").status == 404
+        assert server.post_json("/models/fruit/predict", {"source": "http://pictures.example/a.jpg"}).status == 400
         yield server
 
 

@@ -68,7 +68,7 @@ def test_errors_are_the_clients(client):
     assert error.value.status_code == 404 and "no-such-model" in error.value.json["error"]
     with pytest.raises(APIError) as error:
         client.models.predict("acme", "fruit-tray", "yolo26n", body={"source": "http://example.com/a.jpg"})
-    assert error.value.status_code == 400 and "not yet" in error.value.json["error"]
+    assert error.value.status_code == 400 and "--allow-url" in error.value.json["error"]
     with open(PICTURE, "rb") as file, pytest.raises(APIError) as error:
         client.models.predict("acme", "fruit-tray", "yolo26n", body={"file": file, "conf": 2})
     assert error.value.status_code == 400 and "2" in error.value.json["error"]

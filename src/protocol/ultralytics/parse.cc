@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "protocol/multipart.h"
 #include "protocol/percent.h"
+#include "protocol/ultralytics/fields.h"
+#include "protocol/ultralytics/source.h"
 #include "protocol/ultralytics/ultralytics.h"
 
 namespace bascule::protocol::ultralytics {
@@ -21,12 +23,6 @@ const std::vector<std::string>& known_fields() {
 }
 
 constexpr std::size_t kMaxClasses = 1000;
-
-struct Field {
-  std::string name;  // as the caller wrote it
-  std::string value;
-  std::string meaning = name;  // one of known_fields()
-};
 
 // What a caller of this dialect means by a field's name.
 std::string meaning_of(std::string_view name, Dialect dialect) {
@@ -144,12 +140,6 @@ Error unknown_field(std::string_view name) {
       fmt::format("Unknown field '{}'; known are {}.", shown, fmt::join(known_fields(), ", ")));
 }
 
-Error video_not_yet(std::string_view what) {
-  return invalid_argument(fmt::format(
-      "{} is a video, and videos are not yet taken here; send single pictures (JPEG, PNG, WebP, BMP).",
-      what));
-}
-
 // HUB's callers name the model by its page: https://hub.ultralytics.com/models/ID.
 Result<void> take_model(std::string_view value, PredictCall& call) {
   if (!call.request.model.empty()) return invalid_argument("Field 'model' is given twice.");
@@ -174,10 +164,8 @@ Result<void> apply_all(std::vector<Field> fields, PredictCall& call) {
     if (std::ranges::find(known_fields(), field.meaning) == known_fields().end())
       return unknown_field(field.name);
     if (field.meaning == "source") {
-      if (text::trimmed(field.value).empty()) continue;
-      return invalid_argument(fmt::format(
-          "Field '{}' (a URL or base64 text) is not yet taken here; send the picture itself as 'file'.",
-          field.name));
+      BASCULE_TRY(take_source(field.value, field.name, call));
+      continue;
     }
     if (field.meaning == "file") {
       return invalid_argument(
@@ -200,57 +188,10 @@ Result<void> apply_all(std::vector<Field> fields, PredictCall& call) {
   return {};
 }
 
-bool has_at(std::string_view bytes, std::size_t at, std::string_view magic) {
-  return bytes.size() >= at + magic.size() && bytes.substr(at, magic.size()) == magic;
-}
-
-bool looks_like_picture(std::string_view bytes) {
-  return bytes.starts_with("\xFF\xD8\xFF") || bytes.starts_with("\x89PNG") || bytes.starts_with("BM") ||
-         (bytes.starts_with("RIFF") && has_at(bytes, 8, "WEBP")) || bytes.starts_with("GIF8") ||
-         bytes.starts_with(std::string_view("II*\0", 4)) || bytes.starts_with(std::string_view("MM\0*", 4));
-}
-
-bool looks_like_video(std::string_view bytes) {
-  if (has_at(bytes, 4, "ftyp")) {  // ISO base media: pictures (AVIF, HEIC) and videos share it
-    static constexpr std::array<std::string_view, 7> kPictures = {"avif", "avis", "heic", "heix",
-                                                                  "heim", "mif1", "msf1"};
-    return std::ranges::find(kPictures, bytes.substr(8, 4)) == kPictures.end();
-  }
-  return (bytes.starts_with("RIFF") && has_at(bytes, 8, "AVI ")) || bytes.starts_with("\x1A\x45\xDF\xA3") ||
-         bytes.starts_with("\x30\x26\xB2\x75\x8E\x66") || bytes.starts_with("FLV\x01") ||
-         bytes.starts_with(std::string_view("\0\0\x01\xBA", 4)) ||
-         bytes.starts_with(std::string_view("\0\0\x01\xB3", 4));
-}
-
-bool named_like_video(std::string_view file_name) {
-  static constexpr std::array<std::string_view, 14> kEndings = {
-      "asf", "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpg", "mpeg", "ogv", "ts", "webm", "wmv", "3gp"};
-  const std::size_t dot = file_name.rfind('.');
-  if (dot == std::string_view::npos) return false;
-  return std::ranges::find(kEndings, text::to_lower(file_name.substr(dot + 1))) != kEndings.end();
-}
-
-// Takes `bytes` as the picture, unless they are none.
-Result<void> take_picture(std::span<const std::byte> bytes, std::string_view file_name,
-                          std::string_view media_type, const RequestBody& body, PredictCall& call) {
-  const std::string_view view(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const std::string shown = file_name.empty() ? std::string("The file")
-                                              : "'" + text::escape_controls(text::shortened(file_name)) + "'";
-  if (bytes.empty()) {
-    return invalid_argument(fmt::format("{} is empty; send the bytes of a picture.", shown),
-                            Reason::kBadPicture);
-  }
-  const bool says_video = named_like_video(file_name) || text::to_lower(media_type).starts_with("video/");
-  if (!looks_like_picture(view) && (says_video || looks_like_video(view))) return video_not_yet(shown);
-  call.request.picture =
-      content::EncodedPicture{.bytes = bytes, .owner = body.owner, .name = std::string(file_name)};
-  return {};
-}
-
 Error no_file() {
   return invalid_argument(
-      "The request has no picture; send it as the part 'file' of a multipart/form-data body, or as the body "
-      "itself.",
+      "The request has no picture; send it as the part 'file' of a multipart/form-data body, as the body "
+      "itself, or as base64 text or a URL in the field 'source'.",
       Reason::kBadPicture);
 }
 
@@ -259,15 +200,17 @@ Result<void> read_multipart(const RequestBody& body, std::string_view content_ty
   BASCULE_ASSIGN(const std::string boundary, multipart_boundary(content_type));
   BASCULE_ASSIGN(const std::vector<Part> parts, parse_multipart(body.bytes, boundary));
   for (const Part& part : parts) {
-    if (meaning_of(part.name, call.style.dialect) != "file") {
-      fields.push_back({.name = part.name,
-                        .value = {reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size()}});
-      continue;
+    const std::string meaning = meaning_of(part.name, call.style.dialect);
+    const std::string_view value(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size());
+    if (meaning == "file") {
+      BASCULE_TRY(take_picture(
+          {.bytes = part.bytes, .owner = body.owner, .name = part.file_name, .media_type = part.content_type},
+          call));
+    } else if (meaning == "source") {  // where it lies: it may be as long as a picture
+      BASCULE_TRY(take_source(value, part.name, call));
+    } else {
+      fields.push_back({.name = part.name, .value = std::string(value)});
     }
-    if (call.request.picture) {
-      return invalid_argument("The request has two files; send one picture per request.");
-    }
-    BASCULE_TRY(take_picture(part.bytes, part.file_name, part.content_type, body, call));
   }
   return {};
 }
@@ -291,25 +234,27 @@ Result<PredictCall> parse_predict(const RequestBody& body, std::string_view cont
   const std::string_view bytes(reinterpret_cast<const char*>(body.bytes.data()), body.bytes.size());
   if (media == "multipart/form-data") {
     BASCULE_TRY(read_multipart(body, content_type, fields, call));
-  } else if (media == "application/x-www-form-urlencoded" && !looks_like_picture(bytes)) {
+  } else if (media == "application/x-www-form-urlencoded" && !looks_like_file(bytes)) {
     // curl --data-binary names this type for anything: pictures go on below.
-    if (looks_like_video(bytes)) return video_not_yet("The file");
     BASCULE_TRY(add_pairs(bytes));
+  } else if (media == "application/json") {
+    BASCULE_TRY(read_json_fields(bytes, fields, call));
   } else if (media.empty() || media.starts_with("image/") || media.starts_with("video/") ||
              media == "application/octet-stream" || media == "application/x-www-form-urlencoded") {
     if (body.bytes.empty()) {
       BASCULE_TRY(apply_all(std::move(fields), call));
       return no_file();
     }
-    BASCULE_TRY(take_picture(body.bytes, {}, media, body, call));
+    BASCULE_TRY(take_picture({.bytes = body.bytes, .owner = body.owner, .media_type = media}, call));
   } else {
     return invalid_argument(fmt::format(
         "The Content-Type '{}' is not understood here; send multipart/form-data with the part 'file', "
-        "or the bytes of a picture as image/* or application/octet-stream.",
+        "the bytes of a picture as image/* or application/octet-stream, or application/json with the member "
+        "'source'.",
         text::escape_controls(text::shortened(media))));
   }
   BASCULE_TRY(apply_all(std::move(fields), call));
-  if (!call.request.picture) return no_file();
+  if (!call.request.picture && call.url.empty()) return no_file();
   return call;
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "content/infer.h"
 #include "protocol/body.h"
@@ -20,17 +21,23 @@ struct Style {
 struct PredictCall {
   content::InferRequest request;  // model: from the form where the dialect names it there, else empty
   Style style;
+  std::string url;  // where the picture is to be fetched from, then given to take_fetched; empty: it came
 };
 
 // A multipart/form-data body with `file` and fields, or the bytes of a picture (image/*,
 // application/octet-stream or no Content-Type at all) with fields in the query string. Fields: conf (0.01 to
 // 1), iou (0 to 0.95), imgsz (32 to 1280, or "h,w"), normalize, decimals (0 to 10), bits (8, 12 or 16), and
 // of the reference package classes ("0,2") and max_det (1 to 1,000); unknown fields and values out of range
-// are errors with the value and the limit; `source` and a video answer "not yet". kHub: `model` is a field as
+// are errors with the value and the limit. In place of `file` there may be `source`: base64 text, a data URL
+// or a URL. application/json has the same fields as members, `source` or `image` among them. A video answers
+// "not yet". kHub: `model` is a field as
 // well, a name or an address that ends in it; iou is 0.45 where it is not said. kHubFirst: the same fields
 // are called image, size, confidence and url, iou is 0.45.
 Result<PredictCall> parse_predict(const RequestBody& body, std::string_view content_type,
                                   std::string_view query, Dialect dialect = Dialect::kUltralytics);
+
+// Puts what came from `call.url` into the call. Errors: as a file that came itself.
+Result<void> take_fetched(std::vector<std::byte> bytes, PredictCall& call);
 
 // Whole-call times for the reply's metadata.
 struct CallTimes {

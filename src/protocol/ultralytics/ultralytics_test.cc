@@ -131,7 +131,7 @@ TEST(ParsePredict, RefusesFieldsWithValueAndLimit) {
       {"classes", "0,,2", "as \"0,2\""},
       {"classes", "-1", "as \"0,2\""},
       {"max_det", "0", "from 1 to 1000"},
-      {"source", "https://example.com/a.jpg", "not yet"},
+      {"source", "a.jpg", "neither a URL nor base64"},
       {"confidence_threshold", "1", "Unknown field 'confidence_threshold'; known are"},
       {"cnf", "1", "Unknown field 'cnf'; did you mean 'conf'?"},
       {"imgsize", "1", "did you mean 'imgsz'?"},
@@ -151,9 +151,8 @@ TEST(ParsePredict, RefusesWhatIsNotOnePicture) {
     EXPECT_THAT(call.error().message, HasSubstr(text));
   };
   says(Form{{{"conf", "0.5"}}}.parse(), "has no picture");
-  says(Form{{{"source", "x"}}}.parse(), "Field 'source' (a URL or base64 text) is not yet taken");
   says(Form{{{"file", ""}}}.parse(), "'a.jpg' is empty");
-  says(Form{{{"file", kJpeg}, {"file", kJpeg}}}.parse(), "two files");
+  says(Form{{{"file", kJpeg}, {"file", kJpeg}}}.parse(), "two pictures");
   says(Form{{{"file", kJpeg}, {"conf", "0.5"}}}.parse("conf=0.6"), "'conf' is given twice");
   says(Form{{{"file", "anything"}}, "clip.MP4"}.parse(), "'clip.MP4' is a video, and videos are not yet");
   says(Form{{{"file", std::string("\0\0\0\x18"
@@ -165,9 +164,8 @@ TEST(ParsePredict, RefusesWhatIsNotOnePicture) {
   says(parse_predict(body_of("RIFF0000AVI "), "", {}), "videos are not yet");
   says(parse_predict(body_of("x"), "video/mp4", {}), "videos are not yet");
   says(parse_predict(body_of(""), "image/png", {}), "has no picture");
-  says(parse_predict(body_of("source=http%3A%2F%2Fx"), "application/x-www-form-urlencoded", {}), "not yet");
   says(parse_predict(body_of("conf=0.5"), "application/x-www-form-urlencoded", {}), "has no picture");
-  says(parse_predict(body_of("{}"), "application/json", {}), "'application/json' is not understood");
+  says(parse_predict(body_of("x"), "text/plain", {}), "'text/plain' is not understood");
   says(parse_predict(body_of(kJpeg), "multipart/form-data", {}), "without a boundary");
 }
 

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace bascule::http {
+
+// What a request names and does not hold, and until when it is wanted.
+// Thread-safety: a value.
+struct UrlCall {
+  std::string url;
+  std::optional<TimePoint> deadline;
+  std::shared_ptr<const std::atomic<bool>> cancelled;  // may be null
+};
+
+// Where content comes from that a request's body does not hold as it is. Made by whoever composes the server;
+// what is left empty is answered as not offered.
+// Thread-safety: its functions are thread-safe.
+struct Sources {
+  using Fetched = std::move_only_function<void(Result<std::vector<std::byte>> body)>;
+  // Fetches what a URL names, and calls back once on any thread; does not wait.
+  std::function<void(UrlCall call, Fetched fetched)> fetch = nullptr;
+};
+
+}  // namespace bascule::http
