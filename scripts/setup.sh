@@ -36,6 +36,7 @@ test_packages=(
   git                   # the house rules look at what is committed
   libgtest-dev libgmock-dev
   libb64-0d             # perf_analyzer is linked to it
+  ffmpeg                # videos: run as a program, not linked
   clang-format-19       # Debian's default 14 formats C++23 differently
 )
 bench_packages=(wrk)
