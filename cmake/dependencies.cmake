@@ -33,6 +33,20 @@ pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
 pkg_check_modules(spng REQUIRED IMPORTED_TARGET spng)
 # libwebp: WebP in (BSD-3-Clause).
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
+# libwebpdemux: the first frame of an animated WebP (BSD-3-Clause).
+pkg_check_modules(webpdemux REQUIRED IMPORTED_TARGET libwebpdemux)
+# libtiff: TIFF in, through the interface that OpenCV uses (libtiff licence). 4.5 tells errors to their file.
+find_package(TIFF 4.5 REQUIRED)
+# giflib: GIF in (MIT).
+find_package(GIF 5 REQUIRED)
+# libavif, dav1d, libheif, libde265: AVIF and HEIC in (BSD-2-Clause, twice; LGPL-3.0, twice). Only their headers are needed here: the
+# libraries are loaded when the first such picture comes, see src/image/shared_library.h.
+pkg_check_modules(avif REQUIRED libavif>=0.11 libavif<0.12)
+pkg_check_modules(dav1d REQUIRED dav1d>=1.0 dav1d<1.1)
+pkg_check_modules(heif REQUIRED libheif>=1.15 libheif<2)
+pkg_check_modules(de265 REQUIRED libde265>=1.0.11)
+add_library(bascule_loaded_codecs INTERFACE)
+target_include_directories(bascule_loaded_codecs SYSTEM INTERFACE ${avif_INCLUDE_DIRS} ${dav1d_INCLUDE_DIRS} ${heif_INCLUDE_DIRS} ${de265_INCLUDE_DIRS})
 # ONNX Runtime: the engine with the widest model coverage (MIT). scripts/setup.sh brings a pinned one.
 include(onnxruntime)
 # protobuf, grpc++: the gRPC front end and Triton's configuration text; the field's own wire (BSD-3-Clause, Apache-2.0).

@@ -23,7 +23,8 @@ build_packages=(
   libboost1.81-dev      # Beast and Asio: HTTP. Debian's default 1.74 has no Beast that is new enough
   libsimdjson-dev nlohmann-json3-dev
   libfmt-dev libspdlog-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev
-  libturbojpeg0-dev libspng-dev libwebp-dev
+  libturbojpeg0-dev libspng-dev libwebp-dev libtiff-dev libgif-dev
+  libavif-dev libdav1d-dev libheif-dev libde265-dev  # headers; the libraries are loaded when the first such picture comes
   libcsv-dev            # tables
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler  # gRPC
   zlib1g-dev            # compressed requests

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/text.h"
 
@@ -17,6 +18,10 @@ namespace bascule::app {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 15> kExtensions = {".jpg",  ".jpeg",  ".jpe",  ".png",  ".webp",
+                                                          ".bmp",  ".dib",   ".tif",  ".tiff", ".gif",
+                                                          ".avif", ".avifs", ".heic", ".heif", ".hif"};
 
 std::vector<std::string> pictures_in(const fs::path& folder) {
   std::vector<std::string> files;
@@ -46,8 +51,6 @@ bool looks_like_rows(const std::string& word) {
 }
 
 bool looks_like_picture(const fs::path& file) {
-  static constexpr std::array<std::string_view, 6> kExtensions = {".jpg", ".jpeg", ".jpe",
-                                                                  ".png", ".webp", ".bmp"};
   return std::ranges::find(kExtensions, text::to_lower(file.extension().string())) != kExtensions.end();
 }
 
@@ -70,7 +73,7 @@ Result<std::vector<std::string>> expand_pictures(const std::vector<std::string>&
     if (found.empty()) {
       return not_found(
           fs::is_directory(status)
-              ? fmt::format("The folder '{}' holds no .jpg, .jpeg, .png, .webp or .bmp files.", word)
+              ? fmt::format("The folder '{}' holds no pictures ({}).", word, fmt::join(kExtensions, ", "))
               : fmt::format("There is no file, folder or match for '{}'.", word));
     }
     out.insert(out.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));

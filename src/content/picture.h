@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace bascule::content {
 
@@ -14,8 +15,11 @@ struct PictureSize {
   bool operator==(const PictureSize&) const = default;
 };
 
-// An encoded picture (JPEG, PNG, WebP, BMP) as it came in; not decoded, not trusted. `owner` keeps `bytes`
-// alive. Thread-safety: immutable.
+// What can be sent as a picture, for messages.
+inline constexpr std::string_view kPictureFormats = "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC";
+
+// An encoded picture (one of the formats above) as it came in; not decoded, not trusted. `owner` keeps
+// `bytes` alive. Thread-safety: immutable.
 struct EncodedPicture {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;

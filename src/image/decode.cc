@@ -2,49 +2,99 @@
 
 #include <fmt/format.h>
 
-#include <optional>
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
 
+#include "content/picture.h"
 #include "image/byte_reader.h"
 #include "image/decoders.h"
 
 namespace bascule::image {
 namespace {
 
-std::optional<Format> sniff(std::span<const std::byte> bytes) {
-  const ByteReader reader(bytes);
-  if (reader.has(0, "\xFF\xD8\xFF")) return Format::kJpeg;
-  if (reader.has(0, "\x89PNG\r\n\x1A\n")) return Format::kPng;
-  if (reader.has(0, "RIFF") && reader.has(8, "WEBP")) return Format::kWebp;
-  if (reader.has(0, "BM")) return Format::kBmp;
-  return std::nullopt;
+// One line per format: how its files begin, and its pair of functions.
+struct Decoder {
+  Format format;
+  std::string_view name;
+  bool (*begins)(const ByteReader& reader);
+  Result<StoredHeader> (*read_header)(std::span<const std::byte> bytes);
+  Result<void> (*decode)(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
+};
+
+// Whether an ISO base media file (AVIF, HEIC, videos) names one of these brands: the box ftyp has the major
+// one, a number, and any more (ISO/IEC 14496-12, 4.3).
+bool has_brand(const ByteReader& reader, std::initializer_list<std::string_view> brands) {
+  if (!reader.has(4, "ftyp")) return false;
+  constexpr std::size_t kMostBrands = 64;
+  const ByteReader big(reader.part(0, reader.size()), Order::kBig);
+  const std::size_t end = std::min<std::size_t>({*big.u32(0), reader.size(), 8 + 4 * kMostBrands});
+  for (std::size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) {
+    if (std::ranges::any_of(brands, [&](std::string_view brand) { return reader.has(at, brand); }))
+      return true;
+  }
+  return false;
 }
 
-Result<StoredHeader> read_stored_header(std::span<const std::byte> bytes, Format format) {
-  switch (format) {
-    case Format::kJpeg: return read_jpeg_header(bytes);
-    case Format::kPng: return read_png_header(bytes);
-    case Format::kWebp: return read_webp_header(bytes);
-    case Format::kBmp: return read_bmp_header(bytes);
+using namespace std::string_view_literals;  // "…"sv may hold zeros
+constexpr std::array<Decoder, 8> kDecoders = {{
+    {Format::kJpeg, "JPEG", [](const ByteReader& r) { return r.has(0, "\xFF\xD8\xFF"); }, read_jpeg_header,
+     decode_jpeg},
+    {Format::kPng, "PNG", [](const ByteReader& r) { return r.has(0, "\x89PNG\r\n\x1A\n"); }, read_png_header,
+     decode_png},
+    {Format::kWebp, "WebP", [](const ByteReader& r) { return r.has(0, "RIFF") && r.has(8, "WEBP"); },
+     read_webp_header, decode_webp},
+    {Format::kBmp, "BMP", [](const ByteReader& r) { return r.has(0, "BM"); }, read_bmp_header, decode_bmp},
+    {Format::kTiff, "TIFF",
+     [](const ByteReader& r) {
+       return r.has(0, "II*\0"sv) || r.has(0, "MM\0*"sv) || r.has(0, "II+\0"sv) || r.has(0, "MM\0+"sv);
+     },
+     read_tiff_header, decode_tiff},
+    {Format::kGif, "GIF", [](const ByteReader& r) { return r.has(0, "GIF87a") || r.has(0, "GIF89a"); },
+     read_gif_header, decode_gif},
+    {Format::kAvif, "AVIF", [](const ByteReader& r) { return has_brand(r, {"avif", "avis"}); },
+     read_avif_header, decode_avif},
+    {Format::kHeic, "HEIC",
+     [](const ByteReader& r) {
+       return has_brand(r, {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"});
+     },
+     read_heic_header, decode_heic},
+}};
+
+// A codestream of JPEG 2000, or one in the box structure of its files (ISO/IEC 15444-1, A.4.1 and I.5.1).
+bool is_jpeg_2000(const ByteReader& reader) {
+  return reader.has(0, "\xFF\x4F\xFF\x51") || reader.has(0, "\0\0\0\x0CjP  \r\n\x87\n"sv);
+}
+
+Result<const Decoder*> find_decoder(std::span<const std::byte> bytes) {
+  if (bytes.empty()) {
+    return bad_picture(
+        fmt::format("The picture is empty: 0 bytes came. Send a file of {}.", content::kPictureFormats));
   }
-  return internal_error("A picture format has no reader.");
+  const ByteReader reader(bytes);
+  const auto* found = std::ranges::find_if(kDecoders, [&](const Decoder& d) { return d.begins(reader); });
+  if (found != kDecoders.end()) return found;
+  if (is_jpeg_2000(reader)) {
+    return bad_picture(
+        "The picture is JPEG 2000, which is not offered. Convert it to PNG, which loses nothing, or to "
+        "JPEG.");
+  }
+  return bad_picture(
+      fmt::format("The {} bytes are no picture that can be read: they do not begin as files of {} do. "
+                  "Convert the picture "
+                  "to one of these.",
+                  bytes.size(), content::kPictureFormats));
 }
 
 struct Checked {
-  Format format;
+  const Decoder* decoder;
   StoredHeader header;
 };
 
 Result<Checked> read_checked(std::span<const std::byte> bytes, const Limits& limits) {
-  if (bytes.empty())
-    return bad_picture("The picture is empty: 0 bytes came. Send a JPEG, PNG, WebP or BMP file.");
-  const std::optional<Format> format = sniff(bytes);
-  if (!format) {
-    return bad_picture(fmt::format(
-        "The {} bytes are no picture that can be read: they do not begin as JPEG, PNG, WebP or BMP "
-        "files do. Convert the picture to one of these.",
-        bytes.size()));
-  }
-  BASCULE_ASSIGN(const StoredHeader header, read_stored_header(bytes, *format));
+  BASCULE_ASSIGN(const Decoder* const decoder, find_decoder(bytes));
+  BASCULE_ASSIGN(const StoredHeader header, decoder->read_header(bytes));
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
   // A side beyond 2^20 would overflow no sum here, but no decoder and no model has use for it either.
   constexpr std::uint32_t kMaxSide = 1U << 20;
@@ -59,19 +109,14 @@ Result<Checked> read_checked(std::span<const std::byte> bytes, const Limits& lim
     error.fields.limit = std::to_string(limits.max_pixels);
     return error;
   }
-  return Checked{*format, header};
+  return Checked{decoder, header};
 }
 
 }  // namespace
 
 std::string_view to_string(Format format) {
-  switch (format) {
-    case Format::kJpeg: return "JPEG";
-    case Format::kPng: return "PNG";
-    case Format::kWebp: return "WebP";
-    case Format::kBmp: return "BMP";
-  }
-  return "unknown";
+  const auto* found = std::ranges::find(kDecoders, format, &Decoder::format);
+  return found == kDecoders.end() ? "unknown" : found->name;
 }
 
 Error bad_picture(std::string message) { return invalid_argument(std::move(message), Reason::kBadPicture); }
@@ -85,7 +130,7 @@ void reshape(Bitmap& bitmap, const StoredHeader& header) {
 Result<Header> read_header(std::span<const std::byte> bytes, const Limits& limits) {
   BASCULE_ASSIGN(const Checked checked, read_checked(bytes, limits));
   Header header;
-  header.format = checked.format;
+  header.format = checked.decoder->format;
   header.orientation = checked.header.orientation;
   header.height = static_cast<int>(checked.header.height);
   header.width = static_cast<int>(checked.header.width);
@@ -95,12 +140,7 @@ Result<Header> read_header(std::span<const std::byte> bytes, const Limits& limit
 
 Result<void> decode(std::span<const std::byte> bytes, const Limits& limits, Bitmap& out) {
   BASCULE_ASSIGN(const Checked checked, read_checked(bytes, limits));
-  switch (checked.format) {
-    case Format::kJpeg: BASCULE_TRY(decode_jpeg(bytes, checked.header, out)); break;
-    case Format::kPng: BASCULE_TRY(decode_png(bytes, checked.header, out)); break;
-    case Format::kWebp: BASCULE_TRY(decode_webp(bytes, checked.header, out)); break;
-    case Format::kBmp: BASCULE_TRY(decode_bmp(bytes, checked.header, out)); break;
-  }
+  BASCULE_TRY(checked.decoder->decode(bytes, checked.header, out));
   apply_orientation(out, checked.header.orientation);
   return {};
 }

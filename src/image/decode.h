@@ -10,7 +10,7 @@
 
 namespace bascule::image {
 
-enum class Format { kJpeg, kPng, kWebp, kBmp };
+enum class Format { kJpeg, kPng, kWebp, kBmp, kTiff, kGif, kAvif, kHeic };
 [[nodiscard]] std::string_view to_string(Format format);
 
 struct Limits {
@@ -22,7 +22,7 @@ struct Header {
   Format format = Format::kJpeg;
   int height = 0;
   int width = 0;
-  int orientation = 1;  // EXIF tag 0x0112, 1 to 8
+  int orientation = 1;  // 1 to 8 as EXIF tag 0x0112 has it; where the file says so in its own way, likewise
 };
 
 // Reads the header only. Errors: kInvalidArgument with kBadPicture for what is no picture of these formats or
@@ -30,9 +30,11 @@ struct Header {
 Result<Header> read_header(std::span<const std::byte> bytes, const Limits& limits);
 
 // Decodes as OpenCV's imread in colour does, bytes equal: EXIF orientation applied, alpha dropped, the high
-// byte of 16 bits, grey and palettes expanded; then given as R, G, B. A damaged or truncated picture is an
-// error, not a half-grey one. `out` is reused: its memory grows only when needed. Errors: as read_header;
-// kInvalidArgument with kBadPicture for damaged data.
+// byte of 16 bits (of TIFF: rounded), grey and palettes expanded; then given as R, G, B. Of several frames or
+// pages the first; where it is transparent, the background's colour (GIF), black (WebP), colours times alpha
+// (TIFF). AVIF and HEIC are turned as their own boxes say; lossy ones differ from OpenCV's and Pillow's by a
+// few levels. A damaged or truncated picture is an error, not a half-grey one. `out` is reused: its memory
+// grows only when needed. Errors: as read_header; kInvalidArgument with kBadPicture for damaged data.
 Result<void> decode(std::span<const std::byte> bytes, const Limits& limits, Bitmap& out);
 
 }  // namespace bascule::image

@@ -31,6 +31,18 @@ void expect_bad_picture(const Error& error, Code code = Code::kInvalidArgument) 
   EXPECT_TRUE(error.message.ends_with('.')) << error.message;
 }
 
+// The largest and the mean distance of two pictures' samples.
+std::pair<int, double> difference(const Bitmap& a, const Bitmap& b) {
+  int furthest = 0;
+  double sum = 0;
+  for (std::size_t i = 0; i < a.pixels.size(); ++i) {
+    const int distance = std::abs(int{a.pixels[i]} - int{b.pixels[i]});
+    furthest = std::max(furthest, distance);
+    sum += distance;
+  }
+  return {furthest, sum / static_cast<double>(a.pixels.size())};
+}
+
 void put(std::vector<std::byte>& bytes, std::size_t at, std::initializer_list<int> values) {
   for (const int value : values) bytes[at++] = static_cast<std::byte>(value);
 }
@@ -57,7 +69,7 @@ TEST(Decode, EqualsOpenCvForEveryKindOfPicture) {
     EXPECT_EQ(test::fnv1a(std::as_bytes(std::span(bitmap.pixels))), hash);
     ++pictures;
   }
-  EXPECT_GT(pictures, 100);
+  EXPECT_GT(pictures, 180);
 }
 
 TEST(Decode, EqualsOpenCvForPhotographs) {
@@ -91,6 +103,28 @@ TEST(Decode, RefusesWhatIsNoPicture) {
   EXPECT_EQ(bitmap.pixels.capacity(), 0U);
 }
 
+TEST(Decode, RefusesJpeg2000ByName) {
+  Bitmap bitmap;
+  using namespace std::string_view_literals;
+  for (const std::string_view start :
+       {"\xFF\x4F\xFF\x51\0\x2F\0\0"sv, "\0\0\0\x0CjP  \r\n\x87\n\0\0\0\x14"sv}) {
+    const auto result = decode(bytes_of(start), {}, bitmap);
+    ASSERT_FALSE(result);
+    expect_bad_picture(result.error());
+    EXPECT_THAT(result.error().message, HasSubstr("JPEG 2000"));
+    EXPECT_THAT(result.error().message, HasSubstr("Convert it to PNG"));
+  }
+}
+
+// Neither libtiff nor dav1d may write a hostile file's number of lines into our log.
+TEST(Decode, SaysNothingOnStderr) {
+  Bitmap bitmap;
+  testing::internal::CaptureStderr();
+  for (const auto& entry : std::filesystem::directory_iterator(test::data_dir() / "pictures_broken"))
+    (void)decode(test::read_bytes(entry.path()), {}, bitmap);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(Decode, RefusesEveryBrokenPicture) {
   Bitmap bitmap;
   int pictures = 0;
@@ -99,9 +133,10 @@ TEST(Decode, RefusesEveryBrokenPicture) {
     ASSERT_FALSE(result) << entry.path().filename();
     SCOPED_TRACE(entry.path().filename());
     expect_bad_picture(result.error());
+    EXPECT_LT(bitmap.pixels.capacity(), 1U << 20);
     ++pictures;
   }
-  EXPECT_GT(pictures, 30);
+  EXPECT_GT(pictures, 75);
 }
 
 TEST(Decode, TakesTheLeastHeightForWhatItIs) {
@@ -113,12 +148,30 @@ TEST(Decode, TakesTheLeastHeightForWhatItIs) {
   EXPECT_THAT(header.error().message, HasSubstr("2147483648"));
 }
 
-TEST(Decode, SaysThatAnimationsAreNotOffered) {
-  Bitmap bitmap;
-  const auto result =
-      decode(test::read_bytes(test::data_dir() / "pictures_broken/animated.webp"), {}, bitmap);
-  ASSERT_FALSE(result);
-  EXPECT_THAT(result.error().message, HasSubstr("animation"));
+// Lossy AVIF and HEIC: how YCbCr becomes R, G, B is rounded, and its colours are spread, a little differently
+// in each version of each library.
+TEST(Decode, IsNearWhatPillowMakesOfLossyPictures) {
+  int pictures = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(test::data_dir() / "pictures_near")) {
+    if (entry.path().extension() == ".png") continue;
+    SCOPED_TRACE(entry.path().filename());
+    Bitmap expected;
+    ASSERT_TRUE(decode(test::read_bytes(entry.path().string() + ".png"), {}, expected));
+    Bitmap bitmap;
+    const auto bytes = test::read_bytes(entry.path());
+    const auto header = read_header(bytes, {});
+    ASSERT_TRUE(header) << header.error().message;
+    const auto decoded = decode(bytes, {}, bitmap);
+    ASSERT_TRUE(decoded) << decoded.error().message;
+    ASSERT_EQ(bitmap.height, expected.height);
+    ASSERT_EQ(bitmap.width, expected.width);
+    EXPECT_EQ(header->format, entry.path().extension() == ".avif" ? Format::kAvif : Format::kHeic);
+    const auto [furthest, mean] = difference(bitmap, expected);
+    EXPECT_LE(furthest, 4) << "mean " << mean;  // 0 or 1 with 8 bits
+    EXPECT_LE(mean, 0.75);
+    ++pictures;
+  }
+  EXPECT_EQ(pictures, 32);
 }
 
 std::vector<std::byte> jpeg_of(int height, int width) {
@@ -128,6 +181,30 @@ std::vector<std::byte> jpeg_of(int height, int width) {
       put(bytes, i + 5, {height >> 8, height & 255, width >> 8, width & 255});
       break;
     }
+  }
+  return bytes;
+}
+
+// Where the value of a tag stands in a little-endian TIFF with its one directory at the end.
+std::size_t tiff_value(const std::vector<std::byte>& bytes, int tag) {
+  for (std::size_t at =
+           std::to_integer<std::size_t>(bytes[4]) + (std::to_integer<std::size_t>(bytes[5]) << 8) + 2;
+       at + 12 <= bytes.size(); at += 12) {
+    if (std::to_integer<int>(bytes[at]) + (std::to_integer<int>(bytes[at + 1]) << 8) == tag) return at + 8;
+  }
+  ADD_FAILURE() << "no tag " << tag;
+  return 0;
+}
+
+// Every box "ispe" of an AVIF or HEIC file says `side` x `side`.
+std::vector<std::byte> with_sides(std::vector<std::byte> bytes, int side) {
+  const auto name = bytes_of("ispe");
+  auto at = bytes.begin();
+  while ((at = std::search(at, bytes.end(), name.begin(), name.end())) != bytes.end()) {
+    const int high = side >> 8;
+    const int low = side & 255;
+    put(bytes, static_cast<std::size_t>(at - bytes.begin()) + 8, {0, 0, high, low, 0, 0, high, low});
+    ++at;
   }
   return bytes;
 }
@@ -142,6 +219,12 @@ TEST(Decode, RefusesHugePicturesFromTheirHeader) {
   put(pictures.back(), 24, {0x5F, 0xEA, 0, 0x5F, 0xEA, 0});
   pictures.push_back(exact("24.bmp"));
   put(pictures.back(), 18, {0x60, 0xEA, 0, 0, 0x60, 0xEA, 0, 0});
+  pictures.push_back(exact("rgb_8.tif"));
+  put(pictures.back(), tiff_value(pictures.back(), 256), {0x60, 0xEA, 0, 0});
+  put(pictures.back(), tiff_value(pictures.back(), 257), {0x60, 0xEA, 0, 0});
+  pictures.push_back(exact("plain.gif"));
+  put(pictures.back(), 6, {0x60, 0xEA, 0x60, 0xEA});
+  pictures.push_back(with_sides(test::read_bytes(test::data_dir() / "pictures_real/steel.heic"), kSide));
   Bitmap bitmap;
   for (const auto& bytes : pictures) {
     const auto header = read_header(bytes, {});
@@ -153,6 +236,11 @@ TEST(Decode, RefusesHugePicturesFromTheirHeader) {
     ASSERT_FALSE(decoded);
     expect_bad_picture(decoded.error(), Code::kPayloadTooLarge);
   }
+  // libavif has a limit of its own, below what this file says.
+  const auto avif = decode(with_sides(exact("lossless.avif"), kSide), {}, bitmap);
+  ASSERT_FALSE(avif);
+  expect_bad_picture(avif.error());
+  EXPECT_THAT(avif.error().message, HasSubstr("60000x60000"));
   EXPECT_EQ(bitmap.pixels.capacity(), 0U);
 }
 
@@ -167,6 +255,12 @@ TEST(Decode, RefusesPicturesThatSoFewBytesCannotHold) {
   put(pictures.back(), 18, {0x10, 0x27, 0, 0, 0x28, 0x23, 0, 0});
   pictures.push_back(exact("lossy.webp"));
   put(pictures.back(), 26, {0x10, 0x27, 0x28, 0x23});
+  for (const char* name : {"rgb_8.tif", "lzw.tif", "jpeg.tif", "packbits.tif", "deflate.tif"}) {
+    pictures.push_back(exact(name));
+    put(pictures.back(), tiff_value(pictures.back(), 256), {0x10, 0x27});
+    put(pictures.back(), tiff_value(pictures.back(), 257), {0x28, 0x23});
+  }
+  pictures.push_back(test::read_bytes(test::data_dir() / "pictures_broken/pixels_for_nothing.gif"));
   Bitmap bitmap;
   for (const auto& bytes : pictures) {
     ASSERT_TRUE(read_header(bytes, {}));
@@ -204,63 +298,6 @@ TEST(Decode, IgnoresNotesInPng) {
     EXPECT_EQ(bitmap.pixels, expected.pixels);
   }
 }
-
-// Small pictures, one for each branch of the decoders.
-class HostilePicture : public testing::TestWithParam<const char*> {};
-
-TEST_P(HostilePicture, IsRefusedWhereverItIsCut) {
-  const auto bytes = exact(GetParam());
-  Bitmap bitmap;
-  for (std::size_t length = 0; length < bytes.size(); ++length) {
-    // On the heap and no byte too many, so that AddressSanitizer sees a read behind the end.
-    const std::vector<std::byte> prefix(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));
-    const auto result = decode(prefix, {}, bitmap);
-    ASSERT_FALSE(result) << "cut to " << length << " of " << bytes.size();
-    ASSERT_EQ(result.error().reason, Reason::kBadPicture) << result.error().message;
-  }
-}
-
-// A changed picture is an error or some picture; never a crash, never pixels beyond the limit.
-TEST_P(HostilePicture, IsAnErrorOrAPictureWhenChanged) {
-  constexpr int kRounds = 600;
-  constexpr std::uint64_t kMaxPixels = 40'000;
-  const auto original = exact(GetParam());
-  Bitmap bitmap;
-  int refused = 0;
-  for (std::uint64_t seed = 0; seed < kRounds; ++seed) {
-    std::mt19937_64 random(seed);
-    auto bytes = original;
-    const std::size_t changes = 1 + random() % 4;
-    for (std::size_t change = 0; change < changes; ++change) {
-      // Half of them in the first 100 bytes, where the headers are.
-      const std::size_t range = random() % 2 == 0 ? std::min<std::size_t>(100, bytes.size()) : bytes.size();
-      bytes[random() % range] = static_cast<std::byte>(random());
-    }
-    if (random() % 8 == 0) bytes.resize(random() % bytes.size());
-    const auto result = decode(bytes, {.max_pixels = kMaxPixels}, bitmap);
-    if (!result) {
-      EXPECT_EQ(result.error().reason, Reason::kBadPicture)
-          << "seed " << seed << ": " << result.error().message;
-      ++refused;
-      continue;
-    }
-    ASSERT_LE(bitmap.pixels.size(), kMaxPixels * 3) << "seed " << seed;
-    ASSERT_EQ(bitmap.pixels.size(), bitmap.row_bytes() * static_cast<std::size_t>(bitmap.height))
-        << "seed " << seed;
-  }
-  EXPECT_GT(refused, kRounds / 10);
-}
-
-INSTANTIATE_TEST_SUITE_P(Decode, HostilePicture,
-                         testing::Values("420.jpg", "progressive.jpg", "cmyk.jpg", "orientation_6.jpg",
-                                         "rgb_8.png", "palette_4.png", "text.png", "grey_16_interlaced.png",
-                                         "lossy_alpha.webp", "lossless.webp", "orientation_6.webp", "24.bmp",
-                                         "32_masks_v4.bmp", "4.bmp", "rle8.bmp", "rle4.bmp"),
-                         [](const auto& victim) {
-                           std::string name = victim.param;
-                           std::ranges::replace(name, '.', '_');
-                           return name;
-                         });
 
 }  // namespace
 }  // namespace bascule::image

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 #include <webp/decode.h>
+#include <webp/demux.h>
+
+#include <memory>
 
 #include "image/byte_reader.h"
 #include "image/decoders.h"
@@ -62,6 +65,36 @@ Result<void> check_lossy_size(std::size_t bytes, const StoredHeader& header) {
                                  header.width, header.height));
 }
 
+bool is_animation(const ByteReader& reader) {
+  return reader.has(kFirstChunk, "VP8X") && (reader.u8(kFirstChunk + 8).value_or(0) & kAnimationFlag) != 0;
+}
+
+// The first frame on its canvas, which is black where the frame is transparent or does not reach.
+Result<void> decode_first_frame(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out) {
+  struct Delete {
+    void operator()(WebPAnimDecoder* decoder) const { WebPAnimDecoderDelete(decoder); }
+  };
+  WebPAnimDecoderOptions options;
+  if (WebPAnimDecoderOptionsInit(&options) == 0)
+    return internal_error("The WebP decoder could not be started.");
+  options.color_mode = MODE_RGBA;
+  options.use_threads = 0;
+  const WebPData data{data_of(bytes), bytes.size()};
+  const std::unique_ptr<WebPAnimDecoder, Delete> decoder(WebPAnimDecoderNew(&data, &options));
+  WebPAnimInfo info{};
+  if (!decoder || WebPAnimDecoderGetInfo(decoder.get(), &info) == 0 || info.canvas_width != header.width ||
+      info.canvas_height != header.height) {
+    return damaged(VP8_STATUS_BITSTREAM_ERROR);
+  }
+  std::uint8_t* from = nullptr;
+  int when = 0;
+  if (WebPAnimDecoderGetNext(decoder.get(), &from, &when) == 0) return damaged(VP8_STATUS_BITSTREAM_ERROR);
+  reshape(out, header);
+  for (std::size_t i = 0; i < out.pixels.size(); i += 3, from += 4)
+    std::memcpy(out.pixels.data() + i, from, 3);
+  return {};
+}
+
 }  // namespace
 
 Result<StoredHeader> read_webp_header(std::span<const std::byte> bytes) {
@@ -72,9 +105,6 @@ Result<StoredHeader> read_webp_header(std::span<const std::byte> bytes) {
     const auto width = reader.u24(kFirstChunk + 12);
     const auto height = reader.u24(kFirstChunk + 15);
     if (!flags || !width || !height) return cut_short(bytes.size());
-    if ((*flags & kAnimationFlag) != 0) {
-      return bad_picture("The WebP picture is an animation, which is not offered. Send one frame of it.");
-    }
     header.width = *width + 1;
     header.height = *height + 1;
     header.orientation = orientation_of(reader);
@@ -92,6 +122,7 @@ Result<StoredHeader> read_webp_header(std::span<const std::byte> bytes) {
 
 Result<void> decode_webp(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out) {
   BASCULE_ASSIGN(const std::size_t end, riff_end(ByteReader(bytes)));
+  if (is_animation(ByteReader(bytes))) return decode_first_frame(bytes.first(end), header, out);
   WebPBitstreamFeatures features{};
   const VP8StatusCode status = WebPGetFeatures(data_of(bytes), end, &features);
   if (status != VP8_STATUS_OK) return damaged(status);

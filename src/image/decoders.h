@@ -26,6 +26,10 @@ Result<StoredHeader> read_jpeg_header(std::span<const std::byte> bytes);
 Result<StoredHeader> read_png_header(std::span<const std::byte> bytes);
 Result<StoredHeader> read_webp_header(std::span<const std::byte> bytes);
 Result<StoredHeader> read_bmp_header(std::span<const std::byte> bytes);
+Result<StoredHeader> read_tiff_header(std::span<const std::byte> bytes);
+Result<StoredHeader> read_gif_header(std::span<const std::byte> bytes);
+Result<StoredHeader> read_avif_header(std::span<const std::byte> bytes);
+Result<StoredHeader> read_heic_header(std::span<const std::byte> bytes);
 
 // Decode into `out`, whose size they set to the stored one. Precondition: the header came from read_*_header
 // on the same bytes and passed the limit.
@@ -33,6 +37,10 @@ Result<void> decode_jpeg(std::span<const std::byte> bytes, const StoredHeader& h
 Result<void> decode_png(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
 Result<void> decode_webp(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
 Result<void> decode_bmp(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
+Result<void> decode_tiff(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
+Result<void> decode_gif(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
+Result<void> decode_avif(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
+Result<void> decode_heic(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
 
 // The orientation in a TIFF-structured EXIF block (Exif 2.32, 4.6.2 and 4.6.5): 1 to 8; 1 for whatever is
 // absent or broken, because a bad note must not cost the picture.

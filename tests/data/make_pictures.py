@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Makes pictures_exact/, small pictures of every kind and what OpenCV decodes from them, and pictures_broken/.
+"""Makes pictures_exact/, small pictures of every kind and what OpenCV decodes from them; pictures_near/, lossy ones
+beside what Pillow decodes from them; pictures_real/, one photograph in every format; and pictures_broken/.
 
-    python tests/data/make_pictures.py        # needs numpy, opencv-python-headless and pillow
+    python tests/data/make_pictures.py        # needs numpy, opencv-python-headless, pillow and pillow-heif
 
 expected.txt has one line per picture: name, height, width and the FNV-1a 64 hash of the R, G, B bytes that
 cv2.imread(name, IMREAD_COLOR) gives. resize.txt: seed, height, width, new height, new width and the hash of
@@ -17,49 +18,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+from picture_tools import HEIGHT, WIDTH, cmyk, fnv1a, noise, packed, pillow, scene, tiff
+from pictures_avif_heic import broken_boxes, lossless_avifs, near, reference_of
+from pictures_tiff_gif import broken_gifs, broken_tiffs, gifs, tiffs
 
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "pictures_exact"
 BROKEN = HERE / "pictures_broken"
-HEIGHT, WIDTH = 29, 37
-
-
-def fnv1a(data: bytes) -> str:
-    value = 0xCBF29CE484222325
-    for byte in data:
-        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return f"{value:016x}"
-
-
-def noise(seed: int, height: int, width: int) -> np.ndarray:
-    """The bytes of a linear congruential generator (Knuth's MMIX), the top byte of each state."""
-    out = bytearray(height * width * 3)
-    state = seed
-    for i in range(len(out)):
-        state = (state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
-        out[i] = state >> 56
-    return np.frombuffer(bytes(out), np.uint8).reshape(height, width, 3)
-
-
-def scene(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """R, G, B: ramps, a disc, a few hard edges and some noise."""
-    y, x = np.mgrid[0:height, 0:width]
-    picture = np.stack([x * 255 // width, y * 255 // height, (x * 7 + y * 13) % 256], axis=2)
-    picture[(y - height // 2) ** 2 + (x - width // 2) ** 2 < 60] = (250, 30, 60)
-    picture[3:7, 4:20] = (0, 0, 0)
-    picture[-6:-2, 10:14] = (255, 255, 255)
-    picture = picture + noise(5, height, width) // 24
-    return np.clip(picture, 0, 255).astype(np.uint8)
+NEAR = HERE / "pictures_near"
+REAL = HERE / "pictures_real"
 
 
 # --- EXIF -------------------------------------------------------------------------------------------------------
-
-
-def tiff(orientation: int, order: str = "<", kind: int = 3) -> bytes:
-    mark = b"II" if order == "<" else b"MM"
-    value = struct.pack(order + ("HH" if kind == 3 else "I"), *((orientation, 0) if kind == 3 else (orientation,)))
-    entries = [struct.pack(order + "HHI", 0x010F, 2, 4) + b"abc\0", struct.pack(order + "HHI", 0x0112, kind, 1) + value]
-    return mark + struct.pack(order + "HIH", 42, 8, len(entries)) + b"".join(entries) + struct.pack(order + "I", 0)
 
 
 def app1(content: bytes) -> bytes:
@@ -73,23 +43,8 @@ def with_segments(jpeg: bytes, *segments: bytes) -> bytes:
 # --- JPEG -------------------------------------------------------------------------------------------------------
 
 
-def pillow(picture: np.ndarray, kind: str, mode: str | None = None, **options) -> bytes:
-    image = Image.fromarray(picture)
-    if mode:
-        image = image.convert(mode)
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 def opencv_jpeg(picture: np.ndarray, *options: int) -> bytes:
     return cv2.imencode(".jpg", picture[:, :, ::-1], list(options))[1].tobytes()
-
-
-def cmyk(picture: np.ndarray) -> np.ndarray:
-    rgb = picture.astype(int)
-    black = 255 - rgb.max(axis=2, keepdims=True) * 3 // 4
-    return np.concatenate([np.clip(255 - rgb - black // 3, 0, 255), black], axis=2).astype(np.uint8)
 
 
 def ycck(picture: np.ndarray) -> bytes:
@@ -170,20 +125,6 @@ def filtered(rows: list[bytes], step: int) -> bytes:
     return bytes(out)
 
 
-def packed(samples: np.ndarray, depth: int) -> list[bytes]:
-    """Rows of samples (height, width, channels) as PNG stores them."""
-    if depth == 16:
-        return [row.astype(">u2").tobytes() for row in samples]
-    if depth == 8:
-        return [row.astype(np.uint8).tobytes() for row in samples]
-    rows = []
-    for row in samples[:, :, 0]:
-        bits = "".join(format(int(v), f"0{depth}b") for v in row)
-        bits += "0" * (-len(bits) % 8)
-        rows.append(bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)))
-    return rows
-
-
 def png(samples: np.ndarray, depth: int, color: int, interlaced: bool = False, before: bytes = b"", after: bytes = b"",
         split: int = 1 << 20) -> bytes:
     height, width, channels = samples.shape
@@ -250,6 +191,8 @@ def webps() -> dict[str, bytes]:
         "lossless_alpha.webp": pillow(rgba, "WEBP", lossless=True, exact=True),
         "odd.webp": pillow(scene(17, 15), "WEBP", quality=70),
         "one_pixel.webp": pillow(rgb[:1, :1], "WEBP", quality=70),
+        "animated.webp": pillow(rgb, "WEBP", save_all=True, append_images=[Image.fromarray(255 - rgb)], quality=50),
+        "animated_alpha.webp": pillow(rgba, "WEBP", save_all=True, append_images=[Image.fromarray(255 - rgba)], quality=50),
     }
     for orientation in (2, 6):
         made[f"orientation_{orientation}.webp"] = pillow(rgb, "WEBP", quality=80, exif=tiff(orientation))
@@ -348,6 +291,24 @@ def bmps() -> dict[str, bytes]:
     return made
 
 
+def thin() -> dict[str, bytes]:
+    """One pixel wide, 20,000 high (or the other way round; WebP ends at 16,383 and takes 16,000)."""
+    line = np.repeat((np.arange(20000) // 100 % 256).astype(np.uint8)[:, None, None], 3, axis=2)
+    return {"thin.jpg": pillow(line, "JPEG"), "thin.png": pillow(line, "PNG"), "thin.tif": pillow(line, "TIFF", compression="tiff_lzw"),
+            "thin.gif": pillow(line, "GIF"), "thin.webp": pillow(line[:16000], "WEBP", lossless=True),
+            "thin.bmp": bmp(rle(line[:, :, 0].T // 16, 8), 8, 1, height=1, width=20000,
+                            palette=b"".join(bytes([16 * i, 16 * i, 16 * i, 0]) for i in range(16)) + bytes(960))}
+
+
+def real() -> dict[str, bytes]:
+    rgb = cv2.imread(str(HERE / "pictures/steel_104_0000.jpg"))[:, :, ::-1]
+    rgb = np.ascontiguousarray(cv2.resize(rgb, (128, 96), interpolation=cv2.INTER_AREA))
+    return {"steel.jpg": pillow(rgb, "JPEG", quality=85), "steel.png": pillow(rgb, "PNG"), "steel.bmp": pillow(rgb, "BMP"),
+            "steel.webp": pillow(rgb, "WEBP", quality=75), "steel.tif": pillow(rgb, "TIFF", compression="tiff_lzw"),
+            "steel.gif": pillow(rgb, "GIF"), "steel.avif": pillow(rgb, "AVIF", quality=60),
+            "steel.heic": pillow(rgb, "HEIF", quality=60)}
+
+
 # --- pictures that must be refused --------------------------------------------------------------------------------
 
 
@@ -369,9 +330,6 @@ def broken() -> dict[str, bytes]:
     whole = chunk(b"IDAT", zlib.compress(raw))
     grey_index = rgb[:, :, 1:2].astype(int)
     lossy = pillow(rgb, "WEBP", quality=80)
-    frames = [Image.fromarray(rgb), Image.fromarray(255 - rgb)]
-    animated = io.BytesIO()
-    frames[0].save(animated, "WEBP", save_all=True, append_images=frames[1:], quality=50)
     quads = bytes(1024)
     return {
         "scan_short.jpg": jpeg[:scan] + jpeg[scan + 60 :],
@@ -394,10 +352,12 @@ def broken() -> dict[str, bytes]:
         "unknown_critical.png": sign + head + chunk(b"ABCD", b"x") + whole + end,
         "three_bits.png": sign + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, 3, 0, 0, 0, 0)) + whole + end,
         "no_width.png": sign + chunk(b"IHDR", struct.pack(">IIBBBBB", 0, 8, 8, 2, 0, 0, 0)) + whole + end,
+        **broken_tiffs(),
+        **broken_gifs(),
+        **broken_boxes(),
         "cut_in_whole_riff.webp": riff(lossy[12:-100]),
         "chunk_cut.webp": riff(b"VP8 " + struct.pack("<I", 200) + lossy[20:220]),
         "no_frame.webp": riff(b"VP8X" + struct.pack("<I", 10) + bytes(4) + bytes([9, 0, 0, 9, 0, 0])),
-        "animated.webp": animated.getvalue(),
         "no_end.bmp": bmp(b"\x05\x01\0\0" * 3, 8, 1, palette=quads),
         "run_too_long.bmp": bmp(b"\xff\x01\0\1", 8, 1, palette=quads),
         "run_below.bmp": bmp(b"\0\0" * HEIGHT + b"\1\1\0\1", 8, 1, palette=quads),
@@ -422,8 +382,11 @@ def expected_pictures() -> list[str]:
         if path.suffix == ".txt":
             continue
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise SystemExit(f"OpenCV does not read {path.name}")
+        if picture is None:  # TIFFs turned by a quarter, and of 2 and 4 bits: Pillow reads them
+            if path.suffix != ".tif":
+                raise SystemExit(f"OpenCV does not read {path.name}")
+            print("by Pillow:", path.name)
+            picture = np.asarray(Image.open(path).convert("RGB"))[:, :, ::-1]
         height, width = picture.shape[:2]
         lines.append(f"{path.name} {height} {width} {fnv1a(picture[:, :, ::-1].tobytes())}")
     return lines
@@ -481,8 +444,15 @@ def expected_photos() -> list[str]:
 
 def main() -> None:
     OUT.mkdir(exist_ok=True)
-    for name, data in {**jpegs(), **pngs(), **webps(), **bmps()}.items():
+    for name, data in {**jpegs(), **pngs(), **webps(), **bmps(), **tiffs(), **gifs(), **lossless_avifs(), **thin()}.items():
         (OUT / name).write_bytes(data)
+    NEAR.mkdir(exist_ok=True)
+    for name, data in near().items():
+        (NEAR / name).write_bytes(data)
+        (NEAR / f"{name}.png").write_bytes(pillow(reference_of(name, data), "PNG", optimize=True))
+    REAL.mkdir(exist_ok=True)
+    for name, data in real().items():
+        (REAL / name).write_bytes(data)
     BROKEN.mkdir(exist_ok=True)
     for name, data in broken().items():
         (BROKEN / name).write_bytes(data)

@@ -3,6 +3,7 @@ server goes on."""
 
 import json
 import math
+import re
 import struct
 import zlib
 
@@ -349,9 +350,53 @@ def huge_jpeg():
     return PICTURE[: at + 5] + struct.pack(">HH", 60000, 60000) + PICTURE[at + 9 :]
 
 
-@pytest.mark.parametrize("picture", [png(60000, 60000), bmp(60000, 60000), huge_jpeg()], ids=["png", "bmp", "jpeg"])
+def tiff(width, height, packing=4):
+    """R, G, B in one strip that is not there, packed so that any size may be in it."""
+    tags = {256: width, 257: height, 258: 1 if packing == 4 else 8, 259: packing, 262: 0, 273: 8, 277: 1, 278: height, 279: 40}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
+    return b"II*\0" + struct.pack("<I", 48) + bytes(40) + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def gif(width, height):
+    head = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6)
+    frame = struct.pack("<HHHHB", 0, 0, width, height, 0)
+    return b"GIF89a" + head + b"," + frame + b"\x02\x02\x4c\x01\x00;"
+
+
+def with_sides(name, side):
+    data = (DATA / "pictures_real" / name).read_bytes()
+    return re.sub(rb"(ispe....)........", lambda found: found[1] + struct.pack(">II", side, side), data, flags=re.DOTALL)
+
+
+HUGE = {
+    "png": png(60000, 60000),
+    "bmp": bmp(60000, 60000),
+    "jpeg": huge_jpeg(),
+    "tiff": tiff(60000, 60000),
+    "gif": gif(60000, 60000),
+    "avif": with_sides("steel.avif", 60000),
+    "heic": with_sides("steel.heic", 60000),
+}
+
+
+# 9,000 x 9,000 is within the limit on pixels: what so few bytes cannot hold is refused before memory is taken.
+@pytest.mark.parametrize(
+    "picture",
+    [png(9000, 9000), bmp(9000, 9000), tiff(9000, 9000, packing=1), tiff(9000, 9000, packing=5), gif(9000, 9000), (DATA / "pictures_broken/coded_huge.heic").read_bytes(),
+     (DATA / "pictures_broken/grid_huge.heic").read_bytes(), (DATA / "pictures_broken/tiles_huge.tif").read_bytes()],
+    ids=["png", "bmp", "tiff", "tiff lzw", "gif", "heic coded", "heic grid", "tiff tiles"],
+)
+def test_a_picture_of_81_megapixels_in_a_few_bytes(server, refused, picture):
+    with peak_within(server, len(picture)):
+        refused(server.predict("yolo26n", picture), 400)
+
+
+@pytest.mark.parametrize("picture", HUGE.values(), ids=HUGE.keys())
 def test_a_picture_of_3600_megapixels(server, refused, picture):
     assert len(picture) < 10_000
+    # The first AVIF and HEIC load their libraries.
+    server.predict("yolo26n", (DATA / "pictures_real/steel.avif").read_bytes())
+    server.predict("yolo26n", (DATA / "pictures_real/steel.heic").read_bytes())
     with peak_within(server, len(picture)):
         refused(server.predict("yolo26n", picture), (400, 413), "60000")
 
@@ -374,6 +419,10 @@ def test_the_pixel_limit_is_a_flag():
         ("truncated png", png(64, 64, b"\0" * (64 * 193))[:60]),
         ("png with too little data", png(64, 64, b"\0" * 100)),
         ("gif", b"GIF89a" + b"\0" * 100),
+        ("tiff head", b"II*\0" + b"\0" * 100),
+        ("avif head", b"\0\0\0\x1cftypavif" + b"\0" * 100),
+        ("heic head", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 100),
+        ("jpeg 2000", b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 100),
         ("webp head", b"RIFF\x64\0\0\0WEBPVP8 " + b"\0" * 92),
         ("one byte", b"\xff"),
     ],

@@ -16,18 +16,31 @@ bool has_at(std::string_view bytes, std::size_t at, std::string_view magic) {
   return bytes.size() >= at + magic.size() && bytes.substr(at, magic.size()) == magic;
 }
 
+// Whether an ISO base media file, which videos are too, names a brand of AVIF or HEIC in its first box.
+bool is_picture_container(std::string_view bytes) {
+  static constexpr std::array<std::string_view, 10> kPictures = {"avif", "avis", "heic", "heix", "heim",
+                                                                 "heis", "hevc", "hevx", "mif1", "msf1"};
+  if (!has_at(bytes, 4, "ftyp")) return false;
+  constexpr std::size_t kMostBrands = 64;
+  const auto length = static_cast<std::uint8_t>(bytes[3]);  // of the box; longer ones are not written
+  const std::size_t end = std::min({bytes.size(), std::size_t{length}, 8 + 4 * kMostBrands});
+  for (std::size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) {
+    if (std::ranges::find(kPictures, bytes.substr(at, 4)) != kPictures.end()) return true;
+  }
+  return false;
+}
+
 bool looks_like_picture(std::string_view bytes) {
   return bytes.starts_with("\xFF\xD8\xFF") || bytes.starts_with("\x89PNG") || bytes.starts_with("BM") ||
          (bytes.starts_with("RIFF") && has_at(bytes, 8, "WEBP")) || bytes.starts_with("GIF8") ||
-         bytes.starts_with(std::string_view("II*\0", 4)) || bytes.starts_with(std::string_view("MM\0*", 4));
+         bytes.starts_with(std::string_view("II*\0", 4)) || bytes.starts_with(std::string_view("MM\0*", 4)) ||
+         bytes.starts_with(std::string_view("II+\0", 4)) || bytes.starts_with(std::string_view("MM\0+", 4)) ||
+         bytes.starts_with("\xFF\x4F\xFF\x51") || bytes.starts_with(std::string_view("\0\0\0\x0CjP  ", 8)) ||
+         is_picture_container(bytes);
 }
 
 bool looks_like_video(std::string_view bytes) {
-  if (has_at(bytes, 4, "ftyp")) {  // ISO base media: pictures (AVIF, HEIC) and videos share it
-    static constexpr std::array<std::string_view, 7> kPictures = {"avif", "avis", "heic", "heix",
-                                                                  "heim", "mif1", "msf1"};
-    return std::ranges::find(kPictures, bytes.substr(8, 4)) == kPictures.end();
-  }
+  if (has_at(bytes, 4, "ftyp")) return !is_picture_container(bytes);
   return (bytes.starts_with("RIFF") && has_at(bytes, 8, "AVI ")) || bytes.starts_with("\x1A\x45\xDF\xA3") ||
          bytes.starts_with("\x30\x26\xB2\x75\x8E\x66") || bytes.starts_with("FLV\x01") ||
          bytes.starts_with(std::string_view("\0\0\x01\xBA", 4)) ||

@@ -169,6 +169,22 @@ TEST(ParsePredict, RefusesWhatIsNotOnePicture) {
   says(parse_predict(body_of(kJpeg), "multipart/form-data", {}), "without a boundary");
 }
 
+TEST(ParsePredict, KnowsPicturesByTheirBytes) {
+  using namespace std::string_view_literals;
+  for (const std::string_view bytes : {"II*\0...."sv, "MM\0+...."sv, "GIF89a"sv,
+                                       "\0\0\0\x1C"
+                                       "ftypavif\0\0\0\0avifmif1miaf"sv,
+                                       "\0\0\0\x18"
+                                       "ftypmif1\0\0\0\0mif1heic"sv,
+                                       "\0\0\0\x14"
+                                       "ftypMiHE\0\0\0\0mif1"sv,
+                                       "\0\0\0\x0CjP  \r\n\x87\n"sv, "\xFF\x4F\xFF\x51"sv}) {
+    // Under a wrong name and as curl --data-binary sends it: the decoder says what it makes of them.
+    EXPECT_TRUE((Form{{{"file", std::string(bytes)}}, "clip.mp4"}.parse())) << bytes.substr(4);
+    EXPECT_TRUE(parse_predict(body_of(bytes), "application/x-www-form-urlencoded", {})) << bytes.substr(4);
+  }
+}
+
 TEST(ParsePredict, LeavesJudgementOfPicturesToTheDecoder) {
   EXPECT_TRUE((Form{{{"file", "a text file"}}}.parse()));
   EXPECT_TRUE((Form{{{"file", kJpeg}}, "frame.ts"}.parse()));
