@@ -84,11 +84,18 @@ struct Drawing {
 
 }  // namespace
 
-Result<std::vector<std::byte>> annotate(std::span<const std::byte> picture, std::uint64_t max_pixels,
+Result<std::vector<std::byte>> annotate(const content::EncodedPicture& picture, std::uint64_t max_pixels,
                                         const content::Prediction& prediction,
                                         const content::ClassNames& names) {
   image::Bitmap bitmap;
-  BASCULE_TRY(image::decode(picture, {.max_pixels = max_pixels}, bitmap));
+  if (picture.raw) {
+    const auto* const first = reinterpret_cast<const std::uint8_t*>(picture.bytes.data());
+    bitmap = {.height = picture.raw->height,
+              .width = picture.raw->width,
+              .pixels = {first, first + picture.bytes.size()}};
+  } else {
+    BASCULE_TRY(image::decode(picture.bytes, {.max_pixels = max_pixels}, bitmap));
+  }
   const content::PictureSize size = content::picture_of(prediction);
   if (bitmap.height != size.height || bitmap.width != size.width) {
     return internal_error("The picture is not the one that the prediction is of.");

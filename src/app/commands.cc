@@ -42,10 +42,11 @@ config::Command serve_command() {
 config::Command predict_command() {
   return {
       .name = "predict",
-      .text = "Run a model on pictures, tables or text here, without a server.",
+      .text = "Run a model on pictures, videos, tables or text here, without a server.",
       .positional = "MODEL_AND_INPUTS",
       .positional_text =
-          "The model file, then pictures (files, folders, globs, URLs), tables (.csv, .json), text (.txt, a "
+          "The model file, then pictures and videos (files, folders, globs, URLs), tables (.csv, .json), "
+          "text (.txt, a "
           "sentence on each line), or - for standard input",
       .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table; of rows, not CSV."},
                   {.name = "save", .type = Type::kText, .text = "Write annotated pictures to this folder."},
@@ -93,12 +94,20 @@ config::Command predict_command() {
                    .min = 1,
                    .max = 256,
                    .choices = {"auto"}},
+                  {.name = "vid_stride",
+                   .type = Type::kInteger,
+                   .fallback = "1",
+                   .text = "Of a video look at every so many-th frame.",
+                   .min = 1,
+                   .max = 1'000'000},
+                  server_option("ffmpeg"),
                   server_option("max_pixels")},
       .examples =
           "Examples:\n"
           "  bascule predict yolo26n.onnx street.jpg\n"
           "  bascule predict yolo26n.onnx pictures/ --save annotated\n"
           "  cat street.jpg | bascule predict yolo26n.onnx - --json\n"
+          "  bascule predict yolo26n.onnx street.mp4 --vid-stride 10 --json\n"
           "  bascule predict yolo26n.onnx https://pictures.example/bus.jpg\n"
           "\n"
           "Exit codes: 0 every picture was answered; 1 the model or a picture failed; 2 wrong usage."};

@@ -88,6 +88,33 @@ const Option kUrlTimeout = {.name = "url_timeout_ms",
                             .unit = "ms",
                             .min = 10,
                             .max = 3.6e6};
+const Option kFfmpeg = {
+    .name = "ffmpeg",
+    .type = Type::kText,
+    .fallback = "ffmpeg",
+    .text = "The program that reads videos, looked for in PATH where it has no '/'; 5.1 or later."};
+const Option kMaxVideos = {
+    .name = "max_videos",
+    .type = Type::kInteger,
+    .fallback = "2",
+    .text = "Videos that are read at once, each by a process of one thread; others wait.",
+    .min = 1,
+    .max = 256};
+const Option kMaxVideoFrames = {
+    .name = "max_video_frames",
+    .type = Type::kInteger,
+    .fallback = "3000",
+    .text = "Frames of a video that are looked at; one with more is refused there.",
+    .min = 1,
+    .max = 1e9};
+const Option kMaxVideoSeconds = {
+    .name = "max_video_seconds",
+    .type = Type::kInteger,
+    .fallback = "300",
+    .text = "A video whose frames were not all read after this long is given up.",
+    .unit = "s",
+    .min = 1,
+    .max = 86400};
 const Option kStrictConfig = {
     .name = "strict_config",
     .type = Type::kFlag,
@@ -209,6 +236,10 @@ std::vector<Option> server_options() {
       kAllowUrl,
       kAllowPrivateUrls,
       kUrlTimeout,
+      kFfmpeg,
+      kMaxVideos,
+      kMaxVideoFrames,
+      kMaxVideoSeconds,
       kStrictConfig,
       {.name = "max_json_bytes",
        .type = Type::kInteger,

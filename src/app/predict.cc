@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <memory>
 #include <set>
@@ -15,25 +16,29 @@
 
 #include "app/annotate.h"
 #include "app/commands.h"
+#include "app/inputs.h"
 #include "app/local_model.h"
 #include "app/pictures.h"
 #include "app/predict_rows.h"
+#include "app/videos.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "net/fetcher.h"
 #include "protocol/ultralytics/ultralytics.h"
+#include "serving/frames.h"
 #include "serving/inference_service.h"
 
 namespace bascule::app {
 namespace {
 
-constexpr std::uint64_t kMaxPictureBytes = 256ULL << 20U;
+constexpr std::size_t kMostAhead = 8;  // frames of a video in memory
 
-// One picture and its answer.
+// One picture, or frame of a video, and its answer.
 struct Item {
   std::string file;
-  std::shared_ptr<std::vector<std::byte>> bytes;
+  std::size_t frame = 0;  // of those looked at, from 1; 0: it is no frame
+  content::EncodedPicture picture = {};
   Result<content::InferResponse> answer = internal_error("not answered");
 };
 
@@ -54,6 +59,7 @@ class JsonPrinter final : public Printer {
   void item(const Item& item) override {
     std::string out = std::exchange(first_, false) ? "\n" : ",\n";
     out += "{\"file\":" + text::json_quoted(item.file);
+    if (item.frame > 0) out += fmt::format(",\"frame\":{}", item.frame);
     if (item.answer) {
       out += ',';
       protocol::ultralytics::append_image(out, *item.answer, style_);
@@ -116,7 +122,9 @@ class TablePrinter final : public Printer {
     const content::InferResponse& answer = *item.answer;
     const content::PictureSize picture = content::picture_of(*answer.prediction);
     const Duration took = answer.stages.prepare + answer.stages.run + answer.stages.finish;
-    fmt::print("{}  {} x {} pixels, {:.1f} ms\n", item.file, picture.width, picture.height, to_ms(took));
+    const std::string frame = item.frame > 0 ? fmt::format(" frame {}", item.frame) : "";
+    fmt::print("{}{}  {} x {} pixels, {:.1f} ms\n", item.file, frame, picture.width, picture.height,
+               to_ms(took));
     objects_ += std::visit(Table{answer.model->class_names}, *answer.prediction);
     counts_ = counts_ || std::holds_alternative<content::Detections>(*answer.prediction);
     ++pictures_;
@@ -134,16 +142,6 @@ class TablePrinter final : public Printer {
   bool counts_ = false;
 };
 
-// What a file is called when its folders and its ending are left away.
-std::string stem_of(const std::string& word) {
-  if (word == "-") return "stdin";
-  if (!is_url(word)) return std::filesystem::path(word).stem().string();
-  const std::string path = word.substr(word.find("://") + 3);
-  const std::string stem =
-      std::filesystem::path(path.substr(0, path.find_first_of("?#"))).filename().stem().string();
-  return stem.empty() || stem.starts_with('.') ? "picture" : stem;
-}
-
 // Writes annotated pictures; two of one name get numbers.
 class Saver {
  public:
@@ -152,8 +150,9 @@ class Saver {
   Result<void> save(const Item& item, std::uint64_t max_pixels) {
     const content::InferResponse& answer = *item.answer;
     BASCULE_ASSIGN(const std::vector<std::byte> jpeg,
-                   annotate(*item.bytes, max_pixels, *answer.prediction, answer.model->class_names));
-    const std::string stem = stem_of(item.file);
+                   annotate(item.picture, max_pixels, *answer.prediction, answer.model->class_names));
+    std::string stem = stem_of(item.file);
+    if (item.frame > 0) stem += fmt::format("-{:06}", item.frame);
     std::string name = stem;
     for (int i = 2; !names_.insert(name).second; ++i) name = fmt::format("{}-{}", stem, i);
     return write_file(folder_ / (name + ".jpg"), {reinterpret_cast<const char*>(jpeg.data()), jpeg.size()});
@@ -164,39 +163,35 @@ class Saver {
   std::set<std::string> names_;
 };
 
-// What a word of the command line names. A URL that was typed is its own permission.
-Result<std::vector<std::byte>> read_input(const std::string& word, const Clock& clock) {
-  if (!is_url(word)) return read_file(word, kMaxPictureBytes);
-  net::Fetcher fetcher({.allowed = net::AllowList::all(), .threads = 1}, clock);
-  std::promise<Result<std::vector<std::byte>>> promise;
-  fetcher.fetch({.url = word, .typed = true},
-                [&promise](auto body, auto /*outcome*/) { promise.set_value(std::move(body)); });
-  return promise.get_future().get();
-}
-
 struct Run {
   const config::Values& values;
   const Clock& clock;
+  std::size_t width = 1;  // pictures at once
   content::PredictOptions options = {};
   std::uint64_t max_pixels = 0;
   bool failed = false;
 };
 
-std::future<Item> ask(serving::InferenceService& service, const Run& run, const std::string& file) {
+content::InferRequest request_of(const Run& run) {
+  content::InferRequest request;
+  request.dialect = "cli";
+  request.options = run.options;
+  return request;
+}
+
+std::future<Item> ask(serving::InferenceService& service, const Run& run, const std::string& file,
+                      Result<Input> input) {
   auto promise = std::make_shared<std::promise<Item>>();
   std::future<Item> future = promise->get_future();
-  Item item{.file = file, .bytes = nullptr};
-  auto bytes = read_input(file, run.clock);
-  if (!bytes) {
-    item.answer = std::move(bytes).error();
+  Item item{.file = file};
+  if (!input) {
+    item.answer = std::move(input).error();
     promise->set_value(std::move(item));
     return future;
   }
-  item.bytes = std::make_shared<std::vector<std::byte>>(*std::move(bytes));
-  content::InferRequest request;
-  request.dialect = "cli";
-  request.picture = {.bytes = *item.bytes, .owner = item.bytes, .name = file};
-  request.options = run.options;
+  item.picture = {.bytes = *input->bytes, .owner = input->bytes, .name = file};
+  content::InferRequest request = request_of(run);
+  request.picture = item.picture;
   service.infer(std::move(request), [promise, item = std::move(item)](auto answer, bool last) mutable {
     if (!last) return;
     item.answer = std::move(answer);
@@ -218,8 +213,29 @@ void take(Item item, Run& run, Printer& printer, Saver* saver) {
   }
 }
 
-int predict_all(serving::InferenceService& service, std::size_t width, Run& run,
-                const std::vector<std::string>& files) {
+// Frame after frame. An error ends the video; what was answered before it is told.
+void take_video(serving::InferenceService& service, const Run& run, const std::string& file,
+                video::Descriptor video, const std::function<void(Item)>& take_item) {
+  const auto show = [&]() -> Result<void> {
+    BASCULE_ASSIGN(video::ReaderOptions options, reader_options(run.values));
+    options.stride = static_cast<std::uint64_t>(run.values.integer("vid_stride"));
+    BASCULE_ASSIGN(serving::NextFrame next, open_frames(std::move(video), std::move(options), {}, run.clock));
+    std::size_t frame = 0;
+    BASCULE_TRY(serving::infer_frames(
+        {.service = service, .clock = run.clock, .ahead = std::min(run.width + 1, kMostAhead)},
+        request_of(run), std::move(next), [&](serving::AnsweredFrame answered) {
+          take_item({.file = file,
+                     .frame = ++frame,
+                     .picture = std::move(answered.picture),
+                     .answer = std::move(answered.answer)});
+          return true;
+        }));
+    return {};
+  };
+  if (auto shown = show(); !shown) take_item({.file = file, .answer = std::move(shown).error()});
+}
+
+int predict_all(serving::InferenceService& service, Run& run, const std::vector<std::string>& files) {
   std::unique_ptr<Saver> saver;
   if (run.values.has("save")) {
     std::error_code code;
@@ -238,13 +254,21 @@ int predict_all(serving::InferenceService& service, std::size_t width, Run& run,
     printer = std::make_unique<TablePrinter>();
   }
   std::deque<std::future<Item>> waiting;  // at most one more than run at once
+  const auto take_item = [&](Item item) { take(std::move(item), run, *printer, saver.get()); };
+  const auto take_waiting = [&](std::size_t left) {
+    for (; waiting.size() > left; waiting.pop_front()) take_item(waiting.front().get());
+  };
   for (const std::string& file : files) {
-    waiting.push_back(ask(service, run, file));
-    if (waiting.size() <= width) continue;
-    take(waiting.front().get(), run, *printer, saver.get());
-    waiting.pop_front();
+    Result<Input> input = read_input(file, run.clock);
+    if (input && input->video.open()) {
+      take_waiting(0);
+      take_video(service, run, file, std::move(input->video), take_item);
+    } else {
+      waiting.push_back(ask(service, run, file, std::move(input)));
+      take_waiting(run.width);
+    }
   }
-  for (; !waiting.empty(); waiting.pop_front()) take(waiting.front().get(), run, *printer, saver.get());
+  take_waiting(0);
   printer->end();
   return run.failed ? kFailed : kOk;
 }
@@ -273,6 +297,7 @@ int predict(config::Parsed parsed) {
   const SteadyClock clock;
   Run run{.values = values,
           .clock = clock,
+          .width = width,
           .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
   auto opened =
       LocalModel::open(parsed.positionals[0], {.max_pixels = run.max_pixels, .cores = cores, .width = width});
@@ -291,7 +316,7 @@ int predict(config::Parsed parsed) {
     const int size = static_cast<int>(values.integer("imgsz"));
     run.options.size = {.height = size, .width = size};
   }
-  return predict_all(model.service(), width, run, *files);
+  return predict_all(model.service(), run, *files);
 }
 
 }  // namespace bascule::app

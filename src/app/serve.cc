@@ -316,8 +316,9 @@ struct Parts {
 
 // Connections first, then the work they may have left; the server object outlives both, since answers go to
 // it.
-void stop(Listeners& listeners, Parts& parts, Duration grace) {
+void stop(Listeners& listeners, Inlets& inlets, Parts& parts, Duration grace) {
   listeners.stop(grace);
+  inlets.videos.drain();  // their callers have gone, or have their answer
   parts.timer.stop();
   parts.executor.drain();
   parts.loader.drain();
@@ -422,7 +423,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   if (!guards) return fail(guards.error(), kUsage);
   auto fetching = fetcher_options(values);
   if (!fetching) return fail(fetching.error(), kUsage);
-  net::Fetcher fetcher(*std::move(fetching), parts.clock);
+  Inlets inlets(*std::move(fetching), static_cast<std::size_t>(values.integer("max_videos")), parts.clock);
   const Refresh refresh(refreshed(values, *guards), kRefreshEvery);
   auto listeners = Listeners::open(values,
                                    {.inference = parts.inference,
@@ -431,7 +432,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
                                     .shared_memory = parts.shared_memory,
                                     .clock = parts.clock,
                                     .executor = parts.executor},
-                                   *guards, sources_of(fetcher, parts.metrics));
+                                   *guards, sources_of(values, inlets, parts.metrics, parts.clock));
   if (!listeners) {
     return fail(listeners.error(), listeners.error().code == Code::kInvalidArgument ? kUsage : kFailed);
   }
@@ -440,7 +441,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   parts.loader.yield();  // a load takes a core for long; requests come first
   const bool none_wanted = wanted.names.contains(std::string(kNoModel));
   if (auto ready = parts.control.ready(); !ready && !none_wanted && !end_is_asked()) {
-    stop(*listeners, parts, Duration{});
+    stop(*listeners, inlets, parts, Duration{});
     return fail(ready.error(), kFailed);
   }
   auto watching = watch(values, wanted, parts.manager);
@@ -452,7 +453,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   watching.reset();
   parts.on_change.with([](auto& tell) { tell = nullptr; });
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
-  stop(*listeners, parts, kGrace);
+  stop(*listeners, inlets, parts, kGrace);
   log::info("Stopped");
   return kOk;
 }

@@ -7,8 +7,14 @@
 
 #include <fmt/format.h>
 
+#include "app/videos.h"
+#include "base/cpu.h"
+
 namespace bascule::app {
 namespace {
+
+constexpr std::size_t kWaitingVideos = 8;  // for each that is read
+constexpr std::size_t kMostAhead = 8;      // frames in memory for each video
 
 std::string_view outcome_name(net::FetchOutcome outcome) {
   switch (outcome) {
@@ -36,9 +42,14 @@ Result<net::FetcherOptions> fetcher_options(const config::Values& values) {
   return options;
 }
 
-http::Sources sources_of(net::Fetcher& fetcher, metrics::Metrics& metrics) {
+Inlets::Inlets(net::FetcherOptions options, std::size_t max_videos, const Clock& clock)
+    : fetcher(std::move(options), clock),
+      videos({.name = "video", .threads = max_videos, .max_queue = kWaitingVideos * max_videos}) {}
+
+http::Sources sources_of(const config::Values& values, Inlets& inlets, metrics::Metrics& metrics,
+                         const Clock& clock) {
   http::Sources sources;
-  sources.fetch = [&](http::UrlCall call, http::Sources::Fetched fetched) {
+  sources.fetch = [&fetcher = inlets.fetcher, &metrics](http::UrlCall call, http::Sources::Fetched fetched) {
     fetcher.fetch(
         {.url = std::move(call.url), .deadline = call.deadline, .cancelled = std::move(call.cancelled)},
         [&metrics, fetched = std::move(fetched)](Result<std::vector<std::byte>> body,
@@ -47,6 +58,19 @@ http::Sources sources_of(net::Fetcher& fetcher, metrics::Metrics& metrics) {
           fetched(std::move(body));
         });
   };
+  sources.open_video = [&values, &clock](http::VideoCall call) -> Result<serving::NextFrame> {
+    BASCULE_ASSIGN(video::ReaderOptions options, reader_options(values));
+    options.stride = static_cast<std::uint64_t>(call.stride);
+    options.max_frames = static_cast<std::uint64_t>(values.integer("max_video_frames"));
+    options.time_limit = std::chrono::seconds(values.integer("max_video_seconds"));
+    BASCULE_ASSIGN(video::Descriptor file, video::sealed_copy(call.bytes));
+    return open_frames(std::move(file), std::move(options),
+                       {.deadline = call.deadline,
+                        .gone = [gone = std::move(call.cancelled)] { return gone != nullptr && *gone; }},
+                       clock);
+  };
+  sources.videos = &inlets.videos;
+  sources.frames_ahead = std::clamp<std::size_t>(cpu_budget() + 1, 2, kMostAhead);
   return sources;
 }
 

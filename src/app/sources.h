@@ -1,5 +1,9 @@
 #pragma once
 
+#include <cstddef>
+
+#include "base/clock.h"
+#include "base/executor.h"
 #include "base/result.h"
 #include "config/option.h"
 #include "http/sources.h"
@@ -12,7 +16,17 @@ namespace bascule::app {
 // that names no host.
 Result<net::FetcherOptions> fetcher_options(const config::Values& values);
 
-// What HTTP requests may name instead of holding it; both outlive it.
-[[nodiscard]] http::Sources sources_of(net::Fetcher& fetcher, metrics::Metrics& metrics);
+// What reads and fetches for requests, on threads of its own; ends before what answers them does.
+// Thread-safety: thread-safe.
+struct Inlets {
+  net::Fetcher fetcher;
+  ThreadPool videos;
+
+  Inlets(net::FetcherOptions options, std::size_t max_videos, const Clock& clock);
+};
+
+// What HTTP requests may name, or hold in a form that is read elsewhere; all outlive it.
+[[nodiscard]] http::Sources sources_of(const config::Values& values, Inlets& inlets,
+                                       metrics::Metrics& metrics, const Clock& clock);
 
 }  // namespace bascule::app

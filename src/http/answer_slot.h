@@ -40,17 +40,29 @@ class AnswerSlot {
     abandoned_ = true;
     resume();
   }
+  // Ends the wait that goes on, or the next: there is something to look at beside an answer.
+  void poke() {
+    MutexLock lock(mutex_);
+    if (abandoned_) return;
+    poked_ = waiter_ == nullptr;
+    resume();
+  }
+  // What was poked for has been looked at.
+  void forget_poke() {
+    MutexLock lock(mutex_);
+    poked_ = false;
+  }
   std::optional<Reply> take() {
     MutexLock lock(mutex_);
     return std::exchange(reply_, std::nullopt);
   }
-  // Returns once there is an answer, or the connection was abandoned.
+  // Returns once there is an answer, a poke, or the connection was abandoned.
   Task<void> wait() {
     return boost::asio::async_initiate<const boost::asio::use_awaitable_t<LoopExecutor>, void()>(
         [this](auto handler) {
           MutexLock lock(mutex_);
           waiter_ = std::move(handler);
-          if (reply_ || abandoned_) resume();
+          if (reply_ || abandoned_ || std::exchange(poked_, false)) resume();
         },
         kAwait);
   }
@@ -66,6 +78,7 @@ class AnswerSlot {
   std::optional<Reply> reply_ BASCULE_GUARDED_BY(mutex_);
   std::move_only_function<void()> waiter_ BASCULE_GUARDED_BY(mutex_);
   bool abandoned_ BASCULE_GUARDED_BY(mutex_) = false;
+  bool poked_ BASCULE_GUARDED_BY(mutex_) = false;
 };
 
 // The `Done` of a request, called once. Dropped without an answer (an executor that went away), it gives one

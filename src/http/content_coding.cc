@@ -48,20 +48,22 @@ std::optional<double> weight_of(std::string_view parameters) {
 class KeptHead {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor): made in place, as a member
-  KeptHead(const RequestHead& head) : host_(head.host), query_(head.query), content_type_(head.content_type) {
+  KeptHead(const RequestHead& head)
+      : host_(head.host), query_(head.query), content_type_(head.content_type), accept_(head.accept) {
     head_.method = head.method;
     head_.connection = head.connection;
     head_.gone = head.gone;
     head_.host = host_;
     head_.query = query_;
     head_.content_type = content_type_;
+    head_.accept = accept_;
   }
   KeptHead(const KeptHead&) = delete;
   KeptHead& operator=(const KeptHead&) = delete;
   [[nodiscard]] const RequestHead& head() const { return head_; }
 
  private:
-  const std::string host_, query_, content_type_;
+  const std::string host_, query_, content_type_, accept_;
   RequestHead head_;
 };
 

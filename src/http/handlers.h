@@ -90,9 +90,19 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   [[nodiscard]] std::string address_of(const RequestHead& head) const;
   // Adds to a refusal for the wrong kind of content a call that the model takes.
   Error with_example(Error error, const Match& match, const std::string& address) const;
-  void predict_url(const Match& match, protocol::ultralytics::PredictCall call, TimePoint started, Done done);
-  void predict_picture(const Match& match, protocol::ultralytics::PredictCall call, TimePoint started,
-                       Done done);
+  // A predict call on its way.
+  struct Asked {
+    Match match;
+    protocol::ultralytics::PredictCall call;
+    TimePoint started;
+    std::string address;    // as the caller reached the server
+    bool as_lines = false;  // the frames of a video, as JSON lines
+  };
+  class VideoReply;
+  void predict_url(Asked asked, Done done);
+  void predict_content(Asked asked, Done done);
+  void predict_video(Asked asked, Done done);
+  void run_video(Asked& asked, Done done);
   void control(const Admission& admission, const protocol::RequestBody& body, TimePoint started, Done done);
   void load(const Match& match, const protocol::RequestBody& body, TimePoint started, Done done);
   serving::ControlService::Done when_changed(const Match& match, TimePoint started, Done done);

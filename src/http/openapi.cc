@@ -31,7 +31,8 @@ struct Operation {
 constexpr Operation kOperations[] = {
     {kInfer, "Run a model on tensors; with Inference-Header-Content-Length also as binary data.",
      "InferAnswer", "InferRequest", true, kBinary},
-    {kPredict, "Show a model a picture; named boxes come back.", "Prediction", "Picture", true},
+    {kPredict, "Show a model a picture or a video; named boxes come back, of a video also as JSON lines.",
+     "Prediction", "Picture", true, kLines},
     {kDeploymentHealth, "Whether a model would answer.", "DeploymentHealth"},
     {kLive, "Whether the server runs.", "Live"},
     {kReady, "Whether at least one model serves and none is loading.", "Ready"},
@@ -116,7 +117,7 @@ void append_operation(std::string& out, const Route& route) {
   append_request(out, route, operation);
   out += R"("responses":{"200":{"description":"The answer.","content":{)";
   append_content(out, operation.content, answer_of(route, operation));
-  if (!operation.also.empty()) {
+  if (!operation.also.empty() && route.dialect != protocol::Dialect::kHubFirst) {
     fmt::format_to(std::back_inserter(out), R"(,"{}":{{"schema":{{"type":"string","format":"binary"}}}})",
                    operation.also);
   }

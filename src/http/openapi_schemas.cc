@@ -76,11 +76,13 @@ constexpr std::string_view kComponents = R"json({
   "file":{"type":"string","format":"binary"},"source":{"type":"string"},
   "conf":{"type":"number","minimum":0.01,"maximum":1},"iou":{"type":"number","minimum":0,"maximum":0.95},
   "imgsz":{"type":"integer","minimum":32,"maximum":1280},"normalize":{"type":"boolean"},
+  "vid_stride":{"type":"integer","minimum":1,"maximum":1000000},
   "decimals":{"type":"integer","minimum":0,"maximum":10}}},
  "NamedPicture":{"type":"object","properties":{
   "source":{"type":"string","description":"Base64 text, a data URL, or a URL of a host that --allow-url names."},
   "conf":{"type":"number","minimum":0.01,"maximum":1},"iou":{"type":"number","minimum":0,"maximum":0.95},
   "imgsz":{"type":"integer","minimum":32,"maximum":1280},"normalize":{"type":"boolean"},
+  "vid_stride":{"type":"integer","minimum":1,"maximum":1000000},
   "decimals":{"type":"integer","minimum":0,"maximum":10}}},
  "Prediction":{"type":"object","required":["images","metadata"],"properties":{
   "images":{"type":"array","items":{"type":"object","required":["shape","speed","results"],"properties":{

@@ -70,7 +70,11 @@ void write_head(std::string& out, const Reply& reply, const ReplyForm& form, std
   put("HTTP/1.1 ", number(buffer, reply.status), " ", status_text(reply.status), "\r\nServer: ", server);
   if (reply.status != 204) {
     put("\r\nContent-Type: ", reply.content_type);
-    put("\r\nContent-Length: ", number(buffer, reply.body.size()));
+    if (!reply.stream) {
+      put("\r\nContent-Length: ", number(buffer, reply.body.size()));
+    } else if (!form.http10) {  // which ends with the connection
+      put("\r\nTransfer-Encoding: chunked");
+    }
   }
   if (reply.body.binary || reply.json_length) {
     put("\r\nInference-Header-Content-Length: ",

@@ -9,6 +9,7 @@
 #include "base/compression.h"
 #include "base/result.h"
 #include "content/infer.h"
+#include "http/reply_stream.h"
 #include "protocol/body.h"
 
 namespace bascule::http {
@@ -16,6 +17,7 @@ namespace bascule::http {
 inline constexpr std::string_view kJson = "application/json";
 inline constexpr std::string_view kCsv = "text/csv; charset=utf-8";
 inline constexpr std::string_view kBinary = "application/octet-stream";
+inline constexpr std::string_view kLines = "application/x-ndjson";
 inline constexpr std::string_view kEvents = "text/event-stream";
 inline constexpr std::string_view kText = "text/plain; charset=utf-8";
 inline constexpr std::string_view kExposition = "text/plain; version=0.0.4; charset=utf-8";
@@ -26,6 +28,7 @@ struct Reply {
   unsigned status = 200;
   std::string_view content_type = kJson;  // one of the constants above
   protocol::ReplyBody body;
+  StreamEnd stream;                       // in place of a body: one that is still made
   std::optional<content::Stages> stages;  // of an inference
   std::string allow;                      // with 405
   std::optional<Compression> coding;      // how the body is packed

@@ -58,8 +58,8 @@ class Task {
   // Errors: kInvalidArgument for a picture or an option that cannot be served (a size a fixed model has not).
   virtual Result<Plan> plan(const content::EncodedPicture& picture,
                             const content::PredictOptions& options) const = 0;
-  // Decodes, fits and normalises into `input`, the bytes of a tensor of the plan's type and shape, aligned
-  // for it. Errors: kInvalidArgument for damaged pictures.
+  // Decodes what is encoded, fits and normalises into `input`, the bytes of a tensor of the plan's type and
+  // shape, aligned for it. Errors: kInvalidArgument for damaged pictures.
   virtual Result<void> prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
                                std::span<std::byte> input) const = 0;
   // Makes the prediction out of the model's outputs for this one request. Errors: kInternal where the outputs

@@ -93,10 +93,11 @@ TEST(Child, HasLimits) {
   EXPECT_TRUE(signal == SIGXCPU || signal == SIGKILL) << signal;
   Child large = start("ulimit -v; ulimit -c; ulimit -f", {.memory_bytes = 100ULL << 20U});
   EXPECT_EQ(output(large), "102400\n0\n0\n");
-  Child writer = start("echo x > /somewhere/a_child_may_not_write_this || exit 3");
+  const std::string file = testing::TempDir() + "a_child_may_not_write_this";
+  Child writer = start("echo x > " + file + " || exit 3");
   EXPECT_EQ(output(writer), "");
   EXPECT_NE(writer.wait().exit_code, 0);
-  ::unlink("/somewhere/a_child_may_not_write_this");
+  ::unlink(file.c_str());
 }
 
 TEST(Child, KeepsTheEndOfWhatItComplainsOf) {

@@ -459,10 +459,10 @@ def test_a_tensor_model_asked_for_a_picture(server, refused):
     refused(server.predict("add_one", PICTURE), (400, 501), "add_one")
 
 
-def test_source_and_video_are_not_yet(server, refused):
+def test_two_pictures_and_a_video_that_is_none(server, refused):
     refused(server.predict("yolo26n", PICTURE, source="http://example.com/a.jpg"), 400, "two pictures")
     video = b"\0\0\0\x18ftypmp42" + b"\0" * 100
-    refused(server.predict("yolo26n", video), 400, "not yet")
+    refused(server.predict("yolo26n", video), 400, "video")
 
 
 def test_memory_is_given_back(server):

@@ -1,4 +1,4 @@
-"""Every example of examples/clients runs, each in its language, and says what it should.
+"""Every example of examples/clients runs, each in its language, and says what it should; so does examples/video.
 
 The examples of packages that install more than 300 MB run in scripts/compatibility.py.
 """
@@ -62,3 +62,21 @@ def test_example(server, name, tmp_path):
     else:
         numbers = [float(n) for n in re.findall(r"(?<![\w.\"-])\d+\.?\d*", done.stdout.split("data")[-1])]
         assert numbers[-16:] == [float(n) for n in range(1, 17)], done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_video(server, tmp_path):
+    clip = tmp_path / "trays.mp4"
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-framerate", "2", "-pattern_type", "glob", "-i",
+                    f"{PICTURE.parent}/*.jpg", "-vf", "scale=640:-2", clip], check=True, timeout=60)
+    done = subprocess.run([sys.executable, ROOT / "examples/video/count.py", clip, server.url], capture_output=True,
+                          text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[:-1]] == ["frame 1", "frame 2", "frame 3"]
+    assert all(re.search(r"\d (apple|banana|orange)", line) for line in lines[:-1]), done.stdout
+    assert lines[-1].startswith("3 frames in ")
+    clip.write_bytes(b"no video")
+    done = subprocess.run([sys.executable, ROOT / "examples/video/count.py", clip, server.url], capture_output=True,
+                          text=True, timeout=120, check=False)
+    assert done.returncode != 0 and "400" in done.stderr

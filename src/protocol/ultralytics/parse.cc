@@ -117,7 +117,7 @@ Result<void> apply(const Field& field, PredictCall& call) {
   } else if (field.meaning == "decimals") {
     BASCULE_ASSIGN(call.style.decimals, whole(field, 0, 10));
   } else if (field.meaning == "vid_stride") {
-    BASCULE_TRY(whole(field, 1, 1'000'000));  // of videos: checked, then of no meaning for a picture
+    BASCULE_ASSIGN(call.video_stride, whole(field, 1, 1'000'000));  // of no meaning for a picture
   } else if (field.meaning == "bits") {
     BASCULE_ASSIGN(const int bits, whole(field, 8, 16));
     if (bits != 8 && bits != 12 && bits != 16)
@@ -254,7 +254,7 @@ Result<PredictCall> parse_predict(const RequestBody& body, std::string_view cont
         text::escape_controls(text::shortened(media))));
   }
   BASCULE_TRY(apply_all(std::move(fields), call));
-  if (!call.request.picture && call.url.empty()) return no_file();
+  if (!has_picture(call)) return no_file();
   return call;
 }
 

@@ -40,16 +40,20 @@ bool looks_like_picture(std::string_view bytes) {
 }
 
 bool looks_like_video(std::string_view bytes) {
+  if (has_at(bytes, 4, "moov") || has_at(bytes, 4, "mdat")) return true;
   if (has_at(bytes, 4, "ftyp")) return !is_picture_container(bytes);
   return (bytes.starts_with("RIFF") && has_at(bytes, 8, "AVI ")) || bytes.starts_with("\x1A\x45\xDF\xA3") ||
          bytes.starts_with("\x30\x26\xB2\x75\x8E\x66") || bytes.starts_with("FLV\x01") ||
+         bytes.starts_with("OggS") ||
+         (bytes.starts_with("G") && has_at(bytes, 188, "G") && has_at(bytes, 376, "G")) ||
          bytes.starts_with(std::string_view("\0\0\x01\xBA", 4)) ||
          bytes.starts_with(std::string_view("\0\0\x01\xB3", 4));
 }
 
 bool named_like_video(std::string_view file_name) {
-  static constexpr std::array<std::string_view, 14> kEndings = {
-      "asf", "avi", "flv", "m4v", "mkv", "mov", "mp4", "mpg", "mpeg", "ogv", "ts", "webm", "wmv", "3gp"};
+  static constexpr std::array<std::string_view, 15> kEndings = {"asf", "avi", "flv",  "m4v",  "mkv",
+                                                                "mov", "mp4", "mpg",  "mpeg", "ogg",
+                                                                "ogv", "ts",  "webm", "wmv",  "3gp"};
   const std::size_t dot = file_name.rfind('.');
   if (dot == std::string_view::npos) return false;
   return std::ranges::find(kEndings, text::to_lower(file_name.substr(dot + 1))) != kEndings.end();
@@ -114,13 +118,15 @@ Result<void> take_text(std::string_view text, std::string_view field, std::strin
 
 }  // namespace
 
+bool has_picture(const PredictCall& call) { return call.request.picture || call.video || !call.url.empty(); }
+
 bool looks_like_file(std::string_view bytes) { return looks_like_picture(bytes) || looks_like_video(bytes); }
 
 Result<void> take_picture(const SentFile& file, PredictCall& call) {
   const std::string_view view(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
   const std::string shown = file.name.empty() ? std::string("The file")
                                               : "'" + text::escape_controls(text::shortened(file.name)) + "'";
-  if (call.request.picture || !call.url.empty()) return second_picture();
+  if (has_picture(call)) return second_picture();
   if (file.bytes.empty()) {
     return invalid_argument(fmt::format("{} is empty; send the bytes of a picture.", shown),
                             Reason::kBadPicture);
@@ -128,9 +134,12 @@ Result<void> take_picture(const SentFile& file, PredictCall& call) {
   const bool says_video =
       named_like_video(file.name) || text::to_lower(file.media_type).starts_with("video/");
   if (!looks_like_picture(view) && (says_video || looks_like_video(view))) {
-    return invalid_argument(fmt::format(
-        "{} is a video, and videos are not yet taken here; send single pictures (JPEG, PNG, WebP, BMP).",
-        shown));
+    if (call.style.dialect == Dialect::kHubFirst) {
+      return invalid_argument(
+          fmt::format("{} is a video, and this call answers for one picture; send it to /predict.", shown));
+    }
+    call.video = VideoFile{.bytes = file.bytes, .owner = file.owner, .name = std::string(file.name)};
+    return {};
   }
   call.request.picture =
       content::EncodedPicture{.bytes = file.bytes, .owner = file.owner, .name = std::string(file.name)};
@@ -140,7 +149,7 @@ Result<void> take_picture(const SentFile& file, PredictCall& call) {
 Result<void> take_source(std::string_view text, std::string_view field, PredictCall& call) {
   text = text::trimmed(text);
   if (text.empty()) return {};
-  if (call.request.picture || !call.url.empty()) return second_picture();
+  if (has_picture(call)) return second_picture();
   if (text::equals_ignoring_case(text.substr(0, 5), "data:")) {
     BASCULE_ASSIGN(const DataUrl url, split_data_url(text, field));
     return take_text(url.data, field, url.media_type, call);

@@ -23,8 +23,11 @@ struct SentFile {
 // Whether the bytes begin as a file of pictures does, known here or not, and not as a form's fields.
 [[nodiscard]] bool looks_like_file(std::string_view bytes);
 
-// Takes the file as the call's picture, unless it is none. Errors: kInvalidArgument for what is empty, a
-// video, or a second one.
+// Whether the call has a picture, a video, or the URL of one.
+[[nodiscard]] bool has_picture(const PredictCall& call);
+
+// Takes the file as the call's picture, or its video. Errors: kInvalidArgument for what is empty, a second
+// one, or a video where the dialect's answer has room for one picture alone.
 Result<void> take_picture(const SentFile& file, PredictCall& call);
 
 // Takes the value of the field that may be base64 text, a data URL or a URL; blank: nothing. What comes out

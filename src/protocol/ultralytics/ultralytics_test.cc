@@ -154,15 +154,6 @@ TEST(ParsePredict, RefusesWhatIsNotOnePicture) {
   says(Form{{{"file", ""}}}.parse(), "'a.jpg' is empty");
   says(Form{{{"file", kJpeg}, {"file", kJpeg}}}.parse(), "two pictures");
   says(Form{{{"file", kJpeg}, {"conf", "0.5"}}}.parse("conf=0.6"), "'conf' is given twice");
-  says(Form{{{"file", "anything"}}, "clip.MP4"}.parse(), "'clip.MP4' is a video, and videos are not yet");
-  says(Form{{{"file", std::string("\0\0\0\x18"
-                                  "ftypisom",
-                                  12)}}}
-           .parse(),
-       "videos are not yet");
-  says(parse_predict(body_of("\x1A\x45\xDF\xA3"), "application/octet-stream", {}), "videos are not yet");
-  says(parse_predict(body_of("RIFF0000AVI "), "", {}), "videos are not yet");
-  says(parse_predict(body_of("x"), "video/mp4", {}), "videos are not yet");
   says(parse_predict(body_of(""), "image/png", {}), "has no picture");
   says(parse_predict(body_of("conf=0.5"), "application/x-www-form-urlencoded", {}), "has no picture");
   says(parse_predict(body_of("x"), "text/plain", {}), "'text/plain' is not understood");
@@ -183,6 +174,27 @@ TEST(ParsePredict, KnowsPicturesByTheirBytes) {
     EXPECT_TRUE((Form{{{"file", std::string(bytes)}}, "clip.mp4"}.parse())) << bytes.substr(4);
     EXPECT_TRUE(parse_predict(body_of(bytes), "application/x-www-form-urlencoded", {})) << bytes.substr(4);
   }
+}
+
+TEST(ParsePredict, TellsVideosFromPictures) {
+  std::string packets(400, 'x');
+  packets[0] = packets[188] = packets[376] = 'G';
+  for (const std::string& bytes :
+       {std::string("\0\0\0\x18"
+                    "ftypisom",
+                    12),
+        std::string("\x1A\x45\xDF\xA3"), std::string("RIFF0000AVI "), std::string("OggS"), packets}) {
+    const auto call = parse_predict(body_of(bytes), "application/octet-stream", "vid_stride=5");
+    ASSERT_TRUE(call) << call.error().message;
+    ASSERT_TRUE(call->video) << bytes;
+    EXPECT_FALSE(call->request.picture);
+    EXPECT_EQ(call->video->bytes.size(), bytes.size());
+    EXPECT_EQ(call->video_stride, 5);
+  }
+  // Named as one: what reads videos says that it is none.
+  EXPECT_EQ((Form{{{"file", "anything"}}, "clip.MP4"}.parse()->video->name), "clip.MP4");
+  EXPECT_TRUE(parse_predict(body_of("x"), "video/mp4", {})->video);
+  EXPECT_FALSE((Form{{{"file", kJpeg}}, "clip.mp4"}.parse()->video));
 }
 
 TEST(ParsePredict, LeavesJudgementOfPicturesToTheDecoder) {
@@ -240,6 +252,26 @@ nlohmann::json image_of(content::Prediction prediction, const content::ClassName
   std::string out = "{";
   append_image(out, response, style);
   return nlohmann::json::parse(out + "}");
+}
+
+TEST(WritePredict, WritesFramesAsThePlatformsImages) {
+  const CallTimes times{.call = std::chrono::milliseconds(50), .alive = std::chrono::milliseconds(23100)};
+  const auto response = response_with(kTwo);
+  const auto one = nlohmann::json::parse(write_predict(response, {.decimals = 2}, times)->head);
+  std::string all = begin_frames();
+  append_frame(all, response, {.decimals = 2}, true);
+  append_frame(all, response, {.decimals = 2}, false);
+  end_frames(all, *response.model, 2, times);
+  auto expected = one;
+  expected["images"].push_back(one["images"][0]);
+  expected["metadata"]["imageCount"] = 2;
+  EXPECT_EQ(nlohmann::json::parse(all), expected);
+  const std::string line = frame_line(response, {.decimals = 2});
+  EXPECT_EQ(line.find('\n'), line.size() - 1);
+  EXPECT_EQ(nlohmann::json::parse(line), one["images"][0]);
+  const std::string last = metadata_line(*response.model, 2, times);
+  EXPECT_EQ(last.find('\n'), last.size() - 1);
+  EXPECT_EQ(nlohmann::json::parse(last), (nlohmann::json{{"metadata", expected["metadata"]}}));
 }
 
 TEST(WritePredict, NormalizesByWidthAndHeight) {

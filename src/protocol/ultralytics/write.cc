@@ -90,8 +90,10 @@ void append_time(std::string& out, std::string_view head, double value, int deci
   append_rounded(out, value, decimals);
 }
 
-void append_metadata(std::string& out, const content::ModelInfo& model, const CallTimes& times) {
-  out += R"("metadata":{"imageCount":1)";
+void append_metadata(std::string& out, const content::ModelInfo& model, std::size_t images,
+                     const CallTimes& times) {
+  out += R"("metadata":{"imageCount":)";
+  append_number(out, static_cast<std::uint64_t>(images));
   append_time(out, R"(,"functionTimeCall":)", to_seconds(times.call), 6);
   append_time(out, R"(,"functionTimeAlive":)", to_seconds(times.alive), 6);
   out += R"(,"model":)";
@@ -253,6 +255,35 @@ std::string write_health(const Result<void>& ready, Duration took) {
   return out;
 }
 
+std::string begin_frames() { return R"({"images":[)"; }
+
+void append_frame(std::string& out, const content::InferResponse& response, const Style& style, bool first) {
+  out += first ? "{" : ",{";
+  append_image(out, response, style);
+  out += '}';
+}
+
+void end_frames(std::string& out, const content::ModelInfo& model, std::size_t frames,
+                const CallTimes& times) {
+  out += "],";
+  append_metadata(out, model, frames, times);
+  out += '}';
+}
+
+std::string frame_line(const content::InferResponse& response, const Style& style) {
+  std::string out;
+  append_frame(out, response, style, true);
+  out += '\n';
+  return out;
+}
+
+std::string metadata_line(const content::ModelInfo& model, std::size_t frames, const CallTimes& times) {
+  std::string out = "{";
+  append_metadata(out, model, frames, times);
+  out += "}\n";
+  return out;
+}
+
 Result<ReplyBody> write_predict(const content::InferResponse& response, const Style& style,
                                 const CallTimes& times) {
   if (!response.prediction || response.model == nullptr) {
@@ -267,7 +298,7 @@ Result<ReplyBody> write_predict(const content::InferResponse& response, const St
   out += R"({"images":[{)";
   append_image(out, response, style);
   out += "}],";
-  append_metadata(out, *response.model, times);
+  append_metadata(out, *response.model, 1, times);
   out += '}';
   return reply;
 }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "image/decode.h"
 
 namespace bascule::tasks::vision {
 namespace {
@@ -50,6 +52,35 @@ TEST(DetectionPlan, FitsThePictureIntoTheModelsOwnSize) {
   EXPECT_EQ(plan->input_shape, (tensor::Shape{1, 3, 256, 320}));
   EXPECT_EQ(plan->letterbox.original, (PictureSize{.height = 960, .width = 1280}));
   EXPECT_EQ(planned(fixed_size(), {})->input_shape, (tensor::Shape{1, 3, 320, 416}));
+}
+
+// A frame of a video is the picture that it was decoded to.
+TEST(DetectionPlan, TakesFramesAsTheyAre) {
+  const auto bytes = read_file(BASCULE_SOURCE_DIR "/tests/data/pictures/fruit_101_0000.jpg", 10'000'000);
+  ASSERT_TRUE(bytes);
+  image::Bitmap bitmap;
+  ASSERT_TRUE(image::decode(*bytes, {}, bitmap));
+  const content::EncodedPicture picture{.bytes = *bytes};
+  const content::EncodedPicture frame{.bytes = std::as_bytes(std::span(bitmap.pixels)),
+                                      .raw = PictureSize{.height = bitmap.height, .width = bitmap.width}};
+  const auto task = make_detection_task(any_size());
+  Scratch scratch;
+  std::vector<float> slots[2];
+  for (const auto& [one, slot] : {std::pair(&picture, &slots[0]), {&frame, &slots[1]}}) {
+    const auto plan = task->plan(*one, {});
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_EQ(plan->input_shape, (tensor::Shape{1, 3, 256, 320}));
+    slot->resize(std::size_t{3} * 256 * 320);
+    ASSERT_TRUE(task->prepare(*one, *plan, scratch, std::as_writable_bytes(std::span(*slot))));
+  }
+  EXPECT_EQ(slots[0], slots[1]);
+  DetectionSpec small = any_size();
+  small.input.max_pixels = 1'000'000;
+  const auto refused = make_detection_task(small)->plan(frame, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::kPayloadTooLarge);
+  EXPECT_THAT(refused.error().message,
+              testing::HasSubstr("1280 x 960 = 1228800 pixels; the limit is 1000000"));
 }
 
 TEST(DetectionPlan, RoundsASizeUpToTheStride) {

@@ -85,6 +85,40 @@ void write_pixels(std::span<const float> planes, const PixelForm& form, std::spa
   }
 }
 
+Error too_many_pixels(const content::PictureSize& size, std::uint64_t limit) {
+  const std::uint64_t pixels =
+      static_cast<std::uint64_t>(size.height) * static_cast<std::uint64_t>(size.width);
+  return {.code = Code::kPayloadTooLarge,
+          .message = fmt::format("The frame has {} x {} = {} pixels; the limit is {}.", size.width,
+                                 size.height, pixels, limit),
+          .reason = Reason::kBadPicture,
+          .fields = {.got = std::to_string(pixels), .limit = std::to_string(limit)}};
+}
+
+// Of a picture's header, or of a frame, whose bytes are as many as its size says.
+Result<content::PictureSize> size_of(const content::EncodedPicture& picture, std::uint64_t max_pixels) {
+  if (!picture.raw) {
+    BASCULE_ASSIGN(const image::Header header, image::read_header(picture.bytes, {.max_pixels = max_pixels}));
+    return content::PictureSize{.height = header.height, .width = header.width};
+  }
+  BASCULE_CHECK(picture.raw->height > 0 && picture.raw->width > 0);
+  const std::uint64_t pixels =
+      static_cast<std::uint64_t>(picture.raw->height) * static_cast<std::uint64_t>(picture.raw->width);
+  BASCULE_CHECK(picture.bytes.size() == pixels * 3);
+  if (pixels > max_pixels) return too_many_pixels(*picture.raw, max_pixels);
+  return *picture.raw;
+}
+
+Result<void> read_pixels(const content::EncodedPicture& picture, std::uint64_t max_pixels,
+                         image::Bitmap& out) {
+  if (!picture.raw) return image::decode(picture.bytes, {.max_pixels = max_pixels}, out);
+  const auto* const first = reinterpret_cast<const std::uint8_t*>(picture.bytes.data());
+  out.height = picture.raw->height;
+  out.width = picture.raw->width;
+  out.pixels.assign(first, first + picture.bytes.size());
+  return {};
+}
+
 image::Letterbox fitted(PictureFit fit, content::PictureSize original, content::PictureSize target,
                         int stride) {
   switch (fit) {
@@ -111,10 +145,8 @@ Result<Plan> PictureTask::plan(const content::EncodedPicture& picture,
                                const content::PredictOptions& options) const {
   BASCULE_TRY(check_options(options));
   BASCULE_ASSIGN(const content::PictureSize target, input_size(options.size));
-  BASCULE_ASSIGN(const image::Header header,
-                 image::read_header(picture.bytes, {.max_pixels = input_.max_pixels}));
+  BASCULE_ASSIGN(const content::PictureSize original, size_of(picture, input_.max_pixels));
   Plan plan;
-  const content::PictureSize original{.height = header.height, .width = header.width};
   const auto middle = options.judged_input ? judged(original, target, *options.judged_input) : std::nullopt;
   plan.letterbox = middle ? *middle : fitted(input_.fit, original, target, input_.stride);
   const PixelForm& form = input_.form;
@@ -153,7 +185,7 @@ std::optional<image::Letterbox> PictureTask::judged(content::PictureSize origina
 
 Result<void> PictureTask::prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
                                   std::span<std::byte> input) const {
-  BASCULE_TRY(image::decode(picture.bytes, {.max_pixels = input_.max_pixels}, scratch.bitmap));
+  BASCULE_TRY(read_pixels(picture, input_.max_pixels, scratch.bitmap));
   const image::Letterbox& letterbox = plan.letterbox;
   if (scratch.bitmap.height != letterbox.original.height ||
       scratch.bitmap.width != letterbox.original.width) {
