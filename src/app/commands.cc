@@ -39,78 +39,83 @@ config::Command serve_command() {
           "More: docs/configuration.md"};
 }
 
+std::vector<config::Option> predict_options() {
+  return {{.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table; of rows, not CSV."},
+          {.name = "save", .type = Type::kText, .text = "Write annotated pictures to this folder."},
+          {.name = "text", .type = Type::kText, .text = "A sentence to run a model of text on."},
+          {.name = "conf",
+           .type = Type::kNumber,
+           .fallback = "0.25",
+           .text = "Drop objects whose confidence is not above this.",
+           .min = 0.01,
+           .max = 1},
+          {.name = "iou",
+           .type = Type::kNumber,
+           .fallback = "0.7",
+           .text = "Of two boxes of a class that overlap more than this, keep the better one.",
+           .min = 0,
+           .max = 0.95},
+          {.name = "imgsz",
+           .type = Type::kInteger,
+           .text = "Size of the model's input; the model's own where not given.",
+           .unit = "pixels",
+           .min = 32,
+           .max = 8192},
+          {.name = "classes",
+           .type = Type::kInteger,
+           .text = "Look for these classes alone, by their numbers.",
+           .min = 0,
+           .max = 1'000'000,
+           .max_items = 100},
+          {.name = "max_det",
+           .type = Type::kInteger,
+           .fallback = "300",
+           .text = "At most so many objects of a picture, the best.",
+           .min = 1,
+           .max = 1000},
+          {.name = "decimals",
+           .type = Type::kInteger,
+           .fallback = "5",
+           .text = "Decimals of the numbers in JSON.",
+           .min = 0,
+           .max = 10},
+          {.name = "threads",
+           .type = Type::kInteger,
+           .fallback = "auto",
+           .text = "Threads that compute; auto: all cores.",
+           .min = 1,
+           .max = 256,
+           .choices = {"auto"}},
+          {.name = "vid_stride",
+           .type = Type::kInteger,
+           .fallback = "1",
+           .text = "Of a video look at every so many-th frame.",
+           .min = 1,
+           .max = 1'000'000},
+          server_option("ffmpeg"),
+          server_option("custom_op_libraries"),
+          server_option("max_pixels")};
+}
+
 config::Command predict_command() {
-  return {
-      .name = "predict",
-      .text = "Run a model on pictures, videos, tables or text here, without a server.",
-      .positional = "MODEL_AND_INPUTS",
-      .positional_text =
-          "The model file, then pictures and videos (files, folders, globs, URLs), tables (.csv, .json), "
-          "text (.txt, a "
-          "sentence on each line), or - for standard input",
-      .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table; of rows, not CSV."},
-                  {.name = "save", .type = Type::kText, .text = "Write annotated pictures to this folder."},
-                  {.name = "text", .type = Type::kText, .text = "A sentence to run a model of text on."},
-                  {.name = "conf",
-                   .type = Type::kNumber,
-                   .fallback = "0.25",
-                   .text = "Drop objects whose confidence is not above this.",
-                   .min = 0.01,
-                   .max = 1},
-                  {.name = "iou",
-                   .type = Type::kNumber,
-                   .fallback = "0.7",
-                   .text = "Of two boxes of a class that overlap more than this, keep the better one.",
-                   .min = 0,
-                   .max = 0.95},
-                  {.name = "imgsz",
-                   .type = Type::kInteger,
-                   .text = "Size of the model's input; the model's own where not given.",
-                   .unit = "pixels",
-                   .min = 32,
-                   .max = 8192},
-                  {.name = "classes",
-                   .type = Type::kInteger,
-                   .text = "Look for these classes alone, by their numbers.",
-                   .min = 0,
-                   .max = 1'000'000,
-                   .max_items = 100},
-                  {.name = "max_det",
-                   .type = Type::kInteger,
-                   .fallback = "300",
-                   .text = "At most so many objects of a picture, the best.",
-                   .min = 1,
-                   .max = 1000},
-                  {.name = "decimals",
-                   .type = Type::kInteger,
-                   .fallback = "5",
-                   .text = "Decimals of the numbers in JSON.",
-                   .min = 0,
-                   .max = 10},
-                  {.name = "threads",
-                   .type = Type::kInteger,
-                   .fallback = "auto",
-                   .text = "Threads that compute; auto: all cores.",
-                   .min = 1,
-                   .max = 256,
-                   .choices = {"auto"}},
-                  {.name = "vid_stride",
-                   .type = Type::kInteger,
-                   .fallback = "1",
-                   .text = "Of a video look at every so many-th frame.",
-                   .min = 1,
-                   .max = 1'000'000},
-                  server_option("ffmpeg"),
-                  server_option("max_pixels")},
-      .examples =
-          "Examples:\n"
-          "  bascule predict yolo26n.onnx street.jpg\n"
-          "  bascule predict yolo26n.onnx pictures/ --save annotated\n"
-          "  cat street.jpg | bascule predict yolo26n.onnx - --json\n"
-          "  bascule predict yolo26n.onnx street.mp4 --vid-stride 10 --json\n"
-          "  bascule predict yolo26n.onnx https://pictures.example/bus.jpg\n"
-          "\n"
-          "Exit codes: 0 every picture was answered; 1 the model or a picture failed; 2 wrong usage."};
+  return {.name = "predict",
+          .text = "Run a model on pictures, videos, tables or text here, without a server.",
+          .positional = "MODEL_AND_INPUTS",
+          .positional_text =
+              "The model file, then pictures and videos (files, folders, globs, URLs), tables (.csv, .json), "
+              "text (.txt, a sentence on each line), or - for standard input",
+          .options = predict_options(),
+          .examples =
+              "Examples:\n"
+              "  bascule predict yolo26n.onnx street.jpg\n"
+              "  bascule predict yolo26n.onnx pictures/ --save annotated\n"
+              "  cat street.jpg | bascule predict yolo26n.onnx - --json\n"
+              "  bascule predict yolo26n.onnx street.mp4 --vid-stride 10 --json\n"
+              "  bascule predict yolo26n.onnx https://pictures.example/bus.jpg\n"
+              "  bascule predict wine.onnx wines.csv > answers.csv\n"
+              "  bascule predict spam.onnx --text \"You have won a prize\"\n"
+              "\n"
+              "Exit codes: 0 every picture was answered; 1 the model or a picture failed; 2 wrong usage."};
 }
 
 config::Command eval_command() {
@@ -166,6 +171,7 @@ config::Command eval_command() {
                    .min = 1,
                    .max = 256,
                    .choices = {"auto"}},
+                  server_option("custom_op_libraries"),
                   server_option("max_pixels")},
       .examples =
           "Examples:\n"
@@ -184,7 +190,9 @@ config::Command inspect_command() {
           .positional = "MODEL",
           .positional_text = "The model file; without one, the models of --config",
           .positional_needed = false,
-          .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON."}, server_option("config")},
+          .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON."},
+                      server_option("config"),
+                      server_option("custom_op_libraries")},
           .model_options = tables().model,
           .examples =
               "Examples:\n"

@@ -135,7 +135,7 @@ int inspect(config::Parsed parsed) {
   if (listed.empty() && parsed.positionals.empty()) {
     return fail(invalid_argument("No model was given. Try: bascule inspect MODEL.onnx"), kUsage);
   }
-  const Engines engines;
+  const Engines engines(custom_op_libraries(parsed.values));
   const auto sources = sources_of(parsed.positionals, listed, engines.of_files());
   if (!sources) return fail(sources.error(), kFailed);
   const SettingsReader reader(parsed.values, std::move(said), folder);

@@ -35,7 +35,7 @@ std::size_t cores_asked(const config::Values& values) {
 
 Result<std::unique_ptr<LocalModel>> LocalModel::open(const std::filesystem::path& file,
                                                      const LocalModelOptions& options) {
-  auto engines = std::make_unique<Engines>();
+  auto engines = std::make_unique<Engines>(options.custom_op_libraries);
   BASCULE_ASSIGN(const auto sources,
                  catalog::find_models({catalog::ModelPath{.path = file}}, engines->of_files(),
                                       {.read_config = config_reader(false)}));

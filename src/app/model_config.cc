@@ -20,8 +20,16 @@ constexpr std::string_view kFile = "config.pbtxt";
 
 }  // namespace
 
-Engines::Engines()
-    : files_(backend::make_onnxruntime_backend()), identity_(backend::make_identity_backend()) {}
+Engines::Engines(std::vector<std::filesystem::path> custom_op_libraries)
+    : files_(backend::make_onnxruntime_backend({.custom_op_libraries = std::move(custom_op_libraries)})),
+      identity_(backend::make_identity_backend()) {}
+
+std::vector<std::filesystem::path> custom_op_libraries(const config::Values& values) {
+  std::vector<std::filesystem::path> out;
+  for (const std::string& name : values.items("custom_op_libraries"))
+    out.push_back(std::filesystem::absolute(name));
+  return out;
+}
 
 const backend::Backend& Engines::of(const catalog::ModelSource& source) const {
   return source.engine == identity_->name() ? *identity_ : *files_;

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "catalog/source.h"
+#include "config/option.h"
 
 namespace bascule::app {
 
@@ -11,7 +15,7 @@ namespace bascule::app {
 // Thread-safety: immutable, thread-safe.
 class Engines {
  public:
-  Engines();
+  explicit Engines(std::vector<std::filesystem::path> custom_op_libraries = {});
   // The one that runs model files.
   [[nodiscard]] const backend::Backend& of_files() const { return *files_; }
   [[nodiscard]] const backend::Backend& of(const catalog::ModelSource& source) const;
@@ -20,6 +24,9 @@ class Engines {
   const std::unique_ptr<backend::Backend> files_;
   const std::unique_ptr<backend::Backend> identity_;
 };
+
+// Those that --custom-op-libraries names.
+[[nodiscard]] std::vector<std::filesystem::path> custom_op_libraries(const config::Values& values);
 
 // Reads the config.pbtxt of a model's folder. `strict`: one that asks for something that is not done is an
 // error.

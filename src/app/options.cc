@@ -75,6 +75,11 @@ const Option kAllowUrl = {
         "Hosts whose URLs may stand for a picture: pictures.example (ports 80 and 443), "
         "pictures.example:8080, *.example.org or `*`. None where not given.",
     .max_items = 64};
+const Option kCustomOpLibraries = {
+    .name = "custom_op_libraries",
+    .type = Type::kText,
+    .text = "Shared libraries with operators of one's own for ONNX Runtime. Their code runs in this process.",
+    .max_items = 16};
 const Option kAllowPrivateUrls = {
     .name = "allow_private_urls",
     .type = Type::kFlag,
@@ -241,6 +246,7 @@ std::vector<Option> server_options() {
       kMaxVideoFrames,
       kMaxVideoSeconds,
       kStrictConfig,
+      kCustomOpLibraries,
       {.name = "max_json_bytes",
        .type = Type::kInteger,
        .fallback = "16777216",

@@ -185,9 +185,25 @@ Result<void> check_file(const std::filesystem::path& file) {
   return {};
 }
 
+// Lets a session know the operators of a library.
+Result<void> add_operators(const std::filesystem::path& library, Ort::SessionOptions& session) {
+  return ort::guarded(
+      [&]() -> Result<void> {
+        session.RegisterCustomOpsLibrary(library.c_str());
+        return {};
+      },
+      [&](OrtErrorCode, std::string_view message) -> Result<void> {
+        return invalid_argument(fmt::format(
+            "The custom-op library '{}' cannot be used: {} It must be a shared library with the function "
+            "RegisterCustomOps, built for this machine.",
+            text::shortened(library.filename().string(), 120), ort::plain_words(message)));
+      });
+}
+
 class OnnxBackend final : public Backend {
  public:
-  explicit OnnxBackend(std::shared_ptr<Ort::Env> env) : env_(std::move(env)) {}
+  OnnxBackend(std::shared_ptr<Ort::Env> env, OnnxOptions options)
+      : env_(std::move(env)), options_(std::move(options)) {}
 
   [[nodiscard]] std::string_view name() const override { return "onnxruntime"; }
 
@@ -211,7 +227,11 @@ class OnnxBackend final : public Backend {
     auto loaded = std::make_shared<Loaded>();
     loaded->env = env_;
     const LoadingScope scope;
-    loaded->session = Ort::Session(*env_, file.c_str(), session_options(options, *threads_));
+    Ort::SessionOptions session = session_options(options, *threads_);
+    for (const std::filesystem::path& library : options_.custom_op_libraries) {
+      BASCULE_TRY(add_operators(library, session));
+    }
+    loaded->session = Ort::Session(*env_, file.c_str(), session);
     auto plan = ort::read_spec(loaded->session);
     if (!plan) {
       return invalid_argument(fmt::format(
@@ -222,14 +242,15 @@ class OnnxBackend final : public Backend {
   }
 
   const std::shared_ptr<Ort::Env> env_;
+  const OnnxOptions options_;
   const std::unique_ptr<ort::ThreadMaker> threads_ = std::make_unique<ort::ThreadMaker>();
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_onnxruntime_backend() {
+std::unique_ptr<Backend> make_onnxruntime_backend(OnnxOptions options) {
   auto env = std::make_shared<Ort::Env>(ORT_LOGGING_LEVEL_WARNING, "bascule", forward_log, nullptr);
-  return std::make_unique<OnnxBackend>(std::move(env));
+  return std::make_unique<OnnxBackend>(std::move(env), std::move(options));
 }
 
 std::string onnxruntime_version() { return Ort::GetVersionString(); }

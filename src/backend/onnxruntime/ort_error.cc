@@ -164,6 +164,16 @@ std::string load_cause(const std::filesystem::path& file, OrtErrorCode code, std
     return fmt::format("needs its weights in '{}' beside it, and that file is missing", file_name(path));
   }
   if (contains(message, "Failed to allocate memory")) return "does not fit into memory";
+  constexpr std::string_view kLocale = "Failed to construct locale with name:";
+  if (const std::size_t at = message.find(kLocale); at != message.npos) {
+    const std::string_view rest = message.substr(at + kLocale.size());
+    const std::string locale = text::shortened(rest.substr(0, rest.find(':')), 40);
+    return fmt::format(
+        "works in the locale '{}', which this machine lacks; install it (the package locales-all has every "
+        "one), or "
+        "export the model with the locale 'C'",
+        locale);
+  }
   std::string words = plain_words(message);
   if (words.ends_with('.')) words.pop_back();
   return "cannot be loaded: " + words;

@@ -16,6 +16,17 @@ struct Case {
   const char* words;
 };
 
+TEST(LoadError, NamesTheLocaleThatIsMissing) {
+  const Error error =
+      load_error("m.onnx", ORT_FAIL,
+                 "Exception during initialization: Failed to construct locale with "
+                 "name:xx_YY:locale::facet::_S_create_c_locale name not valid:Please, install");
+  EXPECT_EQ(
+      error.message,
+      "Model file 'm.onnx' works in the locale 'xx_YY', which this machine lacks; install it (the package "
+      "locales-all has every one), or export the model with the locale 'C'.");
+}
+
 TEST(PlainWords, KeepsTheCauseAndDropsTheRest) {
   for (const auto& [message, words] : std::to_array<Case>({
            {"", "no reason was given."},
