@@ -1,8 +1,9 @@
-"""Every example of examples/clients runs, each in its language, and says what it should; so does examples/video.
+"""Every example of examples/clients runs, each in its language, and says what it should; so do examples/text and examples/video.
 
 The examples of packages that install more than 300 MB run in scripts/compatibility.py.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -11,7 +12,7 @@ import subprocess
 import sys
 
 import pytest
-from bascule import DATA, ROOT, Server
+from bascule import BINARY, DATA, ROOT, Server
 
 CLIENTS = ROOT / "examples" / "clients"
 PICTURE = ROOT / "examples" / "checkout" / "pictures" / "fruit_101_0008.jpg"
@@ -62,6 +63,25 @@ def test_example(server, name, tmp_path):
     else:
         numbers = [float(n) for n in re.findall(r"(?<![\w.\"-])\d+\.?\d*", done.stdout.split("data")[-1])]
         assert numbers[-16:] == [float(n) for n in range(1, 17)], done.stdout
+
+
+def test_text(tmp_path):
+    subprocess.run([sys.executable, ROOT / "examples/text/make.py", tmp_path], check=True, timeout=120)
+
+    def ask(server, *words):
+        url = f"{server.url}/models/tickets/predict"
+        done = subprocess.run(["curl", "-s", url, *words], capture_output=True, text=True, timeout=60, check=True)
+        return [(row["label"], len(row["embedding"])) for row in json.loads(done.stdout)["rows"]]
+
+    with Server(tmp_path / "tickets.onnx") as server:
+        kind = ("-H", "Content-Type: application/json", "-d")
+        assert ask(server, *kind, '{"text": "Where is my parcel?"}') == [("delivery", 16)]
+        both = ask(server, *kind, '{"text": ["I paid twice", "The app shows an error"]}')
+        assert both == [("payment", 16), ("technical", 16)]
+        assert ask(server, "-H", "Content-Type: text/plain", "-d", "I cannot log in") == [("technical", 16)]
+    done = subprocess.run([BINARY, "predict", tmp_path / "tickets.onnx", "--text", "I cannot log in"],
+                          capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[1].startswith("technical,")
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
