@@ -92,7 +92,7 @@ class DescribedReader {
     if (input.type != DataType::kFp32 && input.type != DataType::kUint8) {
       return unsupported(fmt::format("its input {}; FP32 or UINT8 was expected", seen(input)));
     }
-    form.nhwc = !channels(shape[1]) && channels(shape[3]);
+    form.nhwc = shape[1] != 3 && (shape[3] == 3 || (!channels(shape[1]) && channels(shape[3])));
     const std::int64_t depth = form.nhwc ? shape[3] : shape[1];
     if (!channels(depth) && depth != tensor::kDynamic) {
       return unsupported(
