@@ -2,20 +2,26 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 namespace bascule::video {
 namespace {
 
 using namespace std::string_view_literals;
 
-// Where it stands, and that it is a video and no picture of the same kind of file.
+// ISO base media, of which pictures are, too: those name a brand of AVIF or HEIC in their first box.
 bool is_iso_media(std::string_view bytes) {
   static constexpr std::array kBoxes = {"moov"sv, "mdat"sv, "free"sv, "skip"sv, "wide"sv, "pnot"sv, "moof"sv};
-  static constexpr std::array kPictures = {"avif"sv, "heic"sv, "heix"sv, "heim"sv, "heis"sv, "mif1"sv};
+  static constexpr std::array kPictures = {"avif"sv, "avis"sv, "heic"sv, "heix"sv, "heim"sv,
+                                           "heis"sv, "hevc"sv, "hevx"sv, "mif1"sv, "msf1"sv};
   if (bytes.size() < 12) return false;
   const std::string_view box = bytes.substr(4, 4);
-  if (box == "ftyp") return std::ranges::find(kPictures, bytes.substr(8, 4)) == kPictures.end();
-  return std::ranges::find(kBoxes, box) != kBoxes.end();
+  if (box != "ftyp") return std::ranges::find(kBoxes, box) != kBoxes.end();
+  const std::size_t end = std::min<std::size_t>(bytes.size(), static_cast<std::uint8_t>(bytes[3]));
+  for (std::size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) {
+    if (std::ranges::find(kPictures, bytes.substr(at, 4)) != kPictures.end()) return false;
+  }
+  return true;
 }
 
 bool is_transport_stream(std::string_view bytes) {
