@@ -86,6 +86,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
                TimePoint started, Done done);
   void predict_rows(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                     TimePoint started, Done done);
+  [[nodiscard]] Error too_many_rows(std::size_t bytes) const;
   // "http://127.0.0.1:8000", as the caller reached the server.
   [[nodiscard]] std::string address_of(const RequestHead& head) const;
   // Adds to a refusal for the wrong kind of content a call that the model takes.

@@ -151,6 +151,13 @@ def test_the_wrong_kind_is_told_with_a_call_that_works(server):
         assert done.returncode == 0 and "label" in json.loads(done.stdout)["rows"][0], call
 
 
+def test_a_table_beyond_the_limit_is_refused(models):
+    with Server(models / "iris_zipmap.onnx", "--max-json-bytes", 4096) as server:
+        status, _, text = post(server, "/predict", "a,b,c,d\n" + "1,2,3,4\n" * 1000, content_type="text/csv")
+        assert status == 413 and "The rows have 8008 bytes; the limit for text is 4096." in text
+        assert len(rows_of(server, "/predict", {"rows": [[1, 2, 3, 4]] * 100})) == 100
+
+
 def test_a_route_without_a_model_means_the_one_that_fits(models):
     detector = DATA / "yolo/yolo26n-cls.onnx"
     with Server(models / "sms_spam.onnx", detector) as server:
