@@ -105,11 +105,12 @@ std::vector<std::string> limited(const std::vector<std::string>& words, const Ch
 
 }  // namespace
 
-Child::Child(pid_t id, Descriptor output, Descriptor errors)
-    : id_(id), output_(std::move(output)), errors_(std::move(errors)) {}
+Child::Child(pid_t id, Descriptor output, Descriptor errors, Duration ending)
+    : id_(id), ending_(ending), output_(std::move(output)), errors_(std::move(errors)) {}
 
 Child::Child(Child&& other) noexcept
     : id_(std::exchange(other.id_, 0)),
+      ending_(other.ending_),
       output_(std::move(other.output_)),
       errors_(std::move(other.errors_)),
       said_(std::move(other.said_)) {}
@@ -136,7 +137,7 @@ Result<Child> Child::start(const std::vector<std::string>& words, const Descript
     return Error{.code = Code::kUnavailable,
                  .message = "No process could be made to read the video. Try again later."};
   }
-  return Child(id, std::move(output.from), std::move(errors.from));
+  return Child(id, std::move(output.from), std::move(errors.from), limits.ending);
 }
 
 void Child::take_errors() {
@@ -169,7 +170,13 @@ int Child::reap() {
 }
 
 Child::End Child::wait() {
-  while (errors_.open()) take_errors();
+  const auto most = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(ending_).count());
+  while (errors_.open()) {
+    pollfd waiting{.fd = errors_.number(), .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&waiting, 1, most);
+    if (ready > 0) take_errors();
+    if (ready == 0) ::kill(id_, SIGKILL);
+  }
   const int status = reap();
   return {.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
           .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,

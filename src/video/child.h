@@ -18,6 +18,8 @@ namespace bascule::video {
 struct ChildLimits {
   std::uint64_t memory_bytes = 2ULL << 30U;  // of its address space
   Duration cpu_time{};                       // 0: no limit
+  // Without a word after its last output, until it is killed.
+  Duration ending = std::chrono::seconds(5);
 };
 
 // Another program, whose output is read. It has no other open files than /dev/null, its two outputs and
@@ -45,16 +47,17 @@ class Child {
     int signal = 0;    // that ended it; 0: none
     std::string said;  // the end of what it wrote to its standard error
   };
-  // Waits for its end; after read() gave 0.
+  // Waits for its end, and makes one where it takes too long; after read() gave 0.
   End wait();
   [[nodiscard]] pid_t id() const { return id_; }
 
  private:
-  Child(pid_t id, Descriptor output, Descriptor errors);
+  Child(pid_t id, Descriptor output, Descriptor errors, Duration ending);
   void take_errors();
   int reap();
 
   pid_t id_;  // 0: it has been waited for
+  Duration ending_;
   Descriptor output_;
   Descriptor errors_;
   std::string said_;

@@ -100,6 +100,13 @@ TEST(Child, HasLimits) {
   ::unlink(file.c_str());
 }
 
+TEST(Child, IsKilledWhenItDoesNotEnd) {
+  Child child =
+      start("echo out; exec >/dev/null; while :; do :; done", {.ending = std::chrono::milliseconds(20)});
+  EXPECT_EQ(output(child), "out\n");
+  EXPECT_EQ(child.wait().signal, SIGKILL);
+}
+
 TEST(Child, KeepsTheEndOfWhatItComplainsOf) {
   Child child = start("i=0; while [ $i -lt 3000 ]; do echo line $i >&2; i=$((i+1)); done; echo out");
   EXPECT_EQ(output(child), "out\n");

@@ -198,7 +198,8 @@ Result<bool> Reader::finish() {
   if (const auto size = refused_size(end.said)) {
     return too_many_pixels(size->first, size->second, options_.max_pixels);
   }
-  if (end.signal == SIGXCPU || end.signal == SIGKILL) {
+  const bool limited = options_.time_limit > Duration{};
+  if (limited && (end.signal == SIGXCPU || end.signal == SIGKILL)) {
     return too_large(
         fmt::format("Reading the video took more than {:g} s of processor time, the limit, after {} "
                     "frames. Send a shorter one or raise --max-video-seconds.",
@@ -206,7 +207,9 @@ Result<bool> Reader::finish() {
         frames_, static_cast<std::uint64_t>(to_seconds(options_.time_limit)));
   }
   if (end.exit_code == 0 && frames_ > 0) return false;
-  const std::string words = last_words(end.said);
+  const std::string words = end.signal != 0
+                                ? fmt::format("the program that reads it was ended by signal {}", end.signal)
+                                : last_words(end.said);
   return bad_video(fmt::format("The video {}{}{}.",
                                frames_ == 0 ? "has no frame that can be read"
                                             : fmt::format("can only be read up to frame {}", frames_),
