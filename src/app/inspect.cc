@@ -38,12 +38,11 @@ std::vector<content::Fact> facts_of(const content::ModelInfo& model) {
   return facts;
 }
 
-// How the model would be served.
-std::vector<content::Fact> facts_of(const ReadSettings& read) {
+// How the model would be served. Unless `all`, what only describes a model is left out where no one said it.
+std::vector<content::Fact> facts_of(const ReadSettings& read, bool all) {
   std::vector<content::Fact> facts;
   for (const config::Option& option : tables().model) {
-    // What describes a model is told where someone did.
-    if (option.one_model_only && read.values.source(option.name).origin == config::Origin::kDefault &&
+    if (!all && option.one_model_only && read.values.source(option.name).origin == config::Origin::kDefault &&
         option.name != "warm_up") {
       continue;
     }
@@ -108,7 +107,7 @@ struct Report {
 };
 
 Result<Report> inspect_one(const catalog::ModelSource& source, const SettingsReader& reader,
-                           const Engines& engines, const Clock& clock) {
+                           const Engines& engines, const Clock& clock, bool all) {
   BASCULE_ASSIGN(const ReadSettings read, reader.read(source));
   BASCULE_ASSIGN(const catalog::Handle model,
                  catalog::load_model(source, engines.of(source),
@@ -116,7 +115,7 @@ Result<Report> inspect_one(const catalog::ModelSource& source, const SettingsRea
   Report report{.facts = facts_of(*model->info), .proposal = model->info->proposal};
   std::vector<content::Fact>& facts = report.facts;
   if (!source.note.empty()) facts.push_back({.name = "note", .value = source.note, .origin = "disk"});
-  std::ranges::move(facts_of(read), std::back_inserter(facts));
+  std::ranges::move(facts_of(read, all), std::back_inserter(facts));
   return report;
 }
 
@@ -142,7 +141,7 @@ int inspect(config::Parsed parsed) {
   int exit_code = kOk;
   const ThreadTimeClock clock;  // as the server measures
   for (const catalog::ModelSource& source : *sources) {
-    auto report = inspect_one(source, reader, engines, clock);
+    auto report = inspect_one(source, reader, engines, clock, parsed.values.flag("json"));
     if (!report) {
       exit_code = fail(report.error(), kFailed);
       continue;
