@@ -5,6 +5,7 @@
 #   scripts/setup.sh --tests     and what scripts/test.sh needs
 #   scripts/setup.sh --bench     and what bench/ needs
 #   scripts/setup.sh --tidy      and what the `tidy` preset needs
+#   scripts/setup.sh --fuzz      and what scripts/fuzz.sh needs
 #
 # Everything comes from where this machine already gets its software: apt's own source and pip's own index.
 # ONNX Runtime is unpacked into .deps/ and never installed. See docs/decisions/0003-where-onnxruntime-comes-from.md.
@@ -43,6 +44,10 @@ test_packages=(
 bench_packages=(wrk)
 tidy_packages=(
   clang-tidy-19         # Debian's default 14 cannot parse std::expected
+)
+fuzz_packages=(
+  clang-19 libclang-rt-19-dev  # libFuzzer and the sanitizers' runtimes
+  llvm-19               # names in what a sanitizer prints
 )
 
 # ONNX Runtime: the library out of the Python wheel, the headers out of Debian trixie's package. The C API is
@@ -330,8 +335,9 @@ for option in "$@"; do
     --tests) packages+=("${test_packages[@]}"); requirements+=(tests/requirements.txt); tests=yes ;;
     --bench) packages+=("${bench_packages[@]}"); requirements+=(bench/requirements.txt) ;;
     --tidy) packages+=("${tidy_packages[@]}") ;;
+    --fuzz) packages+=("${fuzz_packages[@]}") ;;
     -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 0 ;;
-    *) fail "'$option' is no option; there are --build, --tests, --bench and --tidy." ;;
+    *) fail "'$option' is no option; there are --build, --tests, --bench, --tidy and --fuzz." ;;
   esac
 done
 

@@ -128,8 +128,8 @@ constexpr std::array<Packing, 10> kPackings = {{
     {COMPRESSION_CCITTRLEW, 0},
     {COMPRESSION_CCITTFAX3, 0},
     {COMPRESSION_CCITTFAX4, 0},
-    {COMPRESSION_LZW, 4096},          // the longest string of its table, for nine bits at least
-    {COMPRESSION_JPEG, 3 * 8 * 256},  // as decode_jpeg.cc has it
+    {COMPRESSION_LZW, 4096},   // the longest string of its table, for nine bits at least
+    {COMPRESSION_JPEG, 6144},  // 2,048 pixels of three samples, as decode_jpeg.cc has it
     {COMPRESSION_ADOBE_DEFLATE, 1032},
     {COMPRESSION_DEFLATE, 1032},
     {COMPRESSION_PACKBITS, 64},
@@ -246,7 +246,8 @@ Result<StoredHeader> read_tiff_header(std::span<const std::byte> bytes) {
 }
 
 Result<void> decode_tiff(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out) {
-  constexpr std::uint64_t kMostPerPixel = 5 * 2 * 4;  // samples of 16 bits, tiles larger than the picture
+  constexpr std::uint64_t kMostPerPixel =
+      40;  // bytes: five samples of 16 bits, tiles larger than the picture
   Source source{.bytes = bytes};
   const std::uint64_t pixels = std::uint64_t{header.width} * header.height;
   BASCULE_ASSIGN(const Handle tiff, open(source, header_memory(bytes) + kMostPerPixel * pixels));
