@@ -34,6 +34,7 @@ struct Flags {
   double seconds = 5;
   double confidence = 0.25;
   int warmup = 3;
+  bool fast = false;
 };
 
 enum Stage : std::size_t { kPlan, kPrepare, kRun, kFinish, kStages };
@@ -113,7 +114,8 @@ class Pipeline {
 Result<std::string> measure(const Flags& flags) {
   BASCULE_ASSIGN(const auto executable,
                  backend::make_onnxruntime_backend()->load(flags.model, {.threads = 1}));
-  const tasks::Understanding understanding = tasks::understand(executable->spec(), {});
+  const tasks::Understanding understanding = tasks::understand(
+      executable->spec(), {.decode = flags.fast ? content::DecodeMode::kFast : content::DecodeMode::kExact});
   if (understanding.task == nullptr) return invalid_argument("The model is no detector.");
   BASCULE_ASSIGN(const std::vector<std::byte> bytes, read_file(flags.picture, 100'000'000));
   content::PredictOptions options{.confidence = flags.confidence};
@@ -138,6 +140,7 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", flags.seconds, "How long to run")->check(CLI::PositiveNumber);
   app.add_option("--conf", flags.confidence, "Confidence threshold");
   app.add_option("--warmup", flags.warmup, "Runs before the clock starts")->check(CLI::NonNegativeNumber);
+  app.add_flag("--fast", flags.fast, "Decode large JPEGs at a fraction of their sides (the setting decode)");
   CLI11_PARSE(app, argc, argv);
   const auto report = bascule::measure(flags);
   if (!report) {

@@ -8,7 +8,7 @@ target_compile_options(bascule_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
   -Wno-missing-field-initializers
   # g++ 12 sees uninitialised vectors in a moved std::variant at -O2 where there are none.
-  -Wno-maybe-uninitialized
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
   $<$<BOOL:${BASCULE_WERROR}>:-Werror>)
 if(BASCULE_SANITIZE MATCHES thread)
   # With ThreadSanitizer's calls in between, g++ 12 no longer sees that a length cannot be negative.

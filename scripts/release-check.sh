@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The checks that take too long for every change and must pass before a release: ThreadSanitizer's run of the
-# unit tests, and clang-tidy with the thread-safety analysis over every translation unit. Then other people's
-# clients, as far as they are named; docs/compatibility.md is rewritten.
+# unit tests, clang-tidy with the thread-safety analysis over every translation unit, and a minute of fuzzing for
+# each reader of bytes from outside. Then other people's clients, as far as they are named; docs/compatibility.md is
+# rewritten.
 #
 #   scripts/release-check.sh [--only-clients] [--triton-client CLONE] [--repository REPOSITORY] [--environments FOLDER]
 #
@@ -65,5 +66,7 @@ echo "release-check: ThreadSanitizer …"
 cmake --preset tsan
 cmake --build --preset tsan -j "$jobs"
 TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" ctest --test-dir build/tsan -j "$jobs" --output-on-failure --timeout 600 --no-tests=error
+echo "release-check: fuzzing …"
+scripts/fuzz.sh --seconds 60 --jobs "$jobs"
 run_clients
 echo "release-check: passed after $SECONDS s."

@@ -23,6 +23,7 @@ Result<content::ModelSettings> settings_here(const catalog::ModelSource& source,
                                 .queue_budget = {},
                                 .threads = static_cast<int>(threads),
                                 .letterbox = read.settings.letterbox,
+                                .decode = read.settings.decode,
                                 .description = read.settings.description};
 }
 

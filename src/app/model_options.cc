@@ -113,6 +113,16 @@ const Option kLetterbox = {
         "How pictures fill a model that takes any size: rect pads to the next multiple of the stride, as the "
         "reference package does; square to the full size, so that pictures of every shape share runs.",
     .choices = {"rect", "square"}};
+const Option kDecode = {.name = "decode",
+                        .type = Type::kChoice,
+                        .fallback = "exact",
+                        .text =
+                            "How JPEGs are decoded whose sides are at least twice what the model's input "
+                            "holds of them: exact as the "
+                            "reference package does; fast at a half, a quarter or an eighth of their sides. "
+                            "Boxes are in the picture's "
+                            "own pixels either way.",
+                        .choices = {"exact", "fast"}};
 const Option kWarmUp = {
     .name = "warm_up",
     .type = Type::kText,
@@ -142,10 +152,13 @@ int threads_of(const config::Values& values, std::size_t instances) {
 }  // namespace
 
 std::vector<Option> model_options() {
-  std::vector<Option> out = {kMaxBatchSize,   kPreferredBatchSize, kMaxQueueDelay,  kPreserveOrdering,
-                             kMaxQueueSize,   kQueueBudget,        kPriorityLevels, kDefaultPriorityLevel,
-                             kDefaultTimeout, kInstances,          kThreads,        kLetterbox,
-                             kWarmUp};
+  std::vector<Option> out = {kMaxBatchSize,   kPreferredBatchSize,
+                             kMaxQueueDelay,  kPreserveOrdering,
+                             kMaxQueueSize,   kQueueBudget,
+                             kPriorityLevels, kDefaultPriorityLevel,
+                             kDefaultTimeout, kInstances,
+                             kThreads,        kLetterbox,
+                             kDecode,         kWarmUp};
   std::ranges::move(description_options(), std::back_inserter(out));
   return out;
 }
@@ -177,6 +190,7 @@ Result<content::ModelSettings> to_settings(const config::Values& values) {
   out.threads = threads_of(values, out.instances);
   out.letterbox = values.text("letterbox") == "square" ? content::LetterboxShape::kSquare
                                                        : content::LetterboxShape::kRect;
+  out.decode = values.text("decode") == "fast" ? content::DecodeMode::kFast : content::DecodeMode::kExact;
   BASCULE_ASSIGN(out.description, to_description(values));
   return out;
 }

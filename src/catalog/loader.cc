@@ -176,6 +176,7 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   tasks::TaskOptions task_options = options.task;
   task_options.letterbox = options.settings.letterbox;
   task_options.description = options.settings.description;
+  task_options.decode = options.settings.decode;
   tasks::Understanding understood = tasks::understand(executable->spec(), task_options);
   if (understood.problem) return *understood.problem;
   content::ModelInfo& info = understood.info;

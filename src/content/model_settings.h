@@ -18,6 +18,12 @@ enum class LetterboxShape : std::uint8_t {
   kSquare,  // padded to the model's full size: pictures of every shape fit into one run
 };
 
+// How a JPEG is decoded that is far larger than the model's input.
+enum class DecodeMode : std::uint8_t {
+  kExact,  // whole, as the reference package does
+  kFast,   // at a fraction of its sides, where that leaves enough for the input
+};
+
 // What a user may choose for one model. The names are those of the settings, and where Triton's model
 // configuration has such a field (dynamic_batching, default_queue_policy, instance_group), its name and
 // meaning. Thread-safety: a value.
@@ -38,6 +44,7 @@ struct ModelSettings {
   int threads = 1;            // that compute one run
   // Pictures.
   LetterboxShape letterbox = LetterboxShape::kRect;
+  DecodeMode decode = DecodeMode::kExact;
   // What the model is for, where its file does not say it.
   ModelDescription description;
   // Sample requests run at load, before the model serves; empty: zeros of its smallest shapes.

@@ -112,6 +112,30 @@ Result<Checked> read_checked(std::span<const std::byte> bytes, const Limits& lim
   return Checked{decoder, header};
 }
 
+// The largest of 8, 4, 2 and 1 that leaves each side `least` pixels.
+std::uint32_t fraction_for(const StoredHeader& header, content::PictureSize least) {
+  for (const std::uint32_t fraction : {8U, 4U, 2U}) {
+    if (std::cmp_greater_equal(header.height / fraction, std::max(least.height, 1)) &&
+        std::cmp_greater_equal(header.width / fraction, std::max(least.width, 1)))
+      return fraction;
+  }
+  return 1;
+}
+
+// What is left over at the right and below moves with the picture as it is turned.
+Extent turned_extent(const Extent& stored, const Bitmap& bitmap, int orientation) {
+  const double right = bitmap.width - stored.width;
+  const double below = bitmap.height - stored.height;
+  const bool swapped = orientation >= 5;
+  Extent out{.height = swapped ? stored.width : stored.height,
+             .width = swapped ? stored.height : stored.width};
+  if (orientation == 3 || orientation == 4) out.top = below;
+  if (orientation == 7 || orientation == 8) out.top = right;
+  if (orientation == 2 || orientation == 3) out.left = right;
+  if (orientation == 6 || orientation == 7) out.left = below;
+  return out;
+}
+
 }  // namespace
 
 std::string_view to_string(Format format) {
@@ -143,6 +167,24 @@ Result<void> decode(std::span<const std::byte> bytes, const Limits& limits, Bitm
   BASCULE_TRY(checked.decoder->decode(bytes, checked.header, out));
   apply_orientation(out, checked.header.orientation);
   return {};
+}
+
+Result<Extent> decode_at_least(std::span<const std::byte> bytes, const Limits& limits,
+                               content::PictureSize least, Bitmap& out) {
+  BASCULE_ASSIGN(const Checked checked, read_checked(bytes, limits));
+  if (checked.decoder->format != Format::kJpeg) {
+    BASCULE_TRY(decode(bytes, limits, out));
+    return whole_of(out);
+  }
+  const StoredHeader& header = checked.header;
+  if (header.orientation >= 5) std::swap(least.height, least.width);
+  const std::uint32_t fraction = fraction_for(header, least);
+  BASCULE_TRY(decode_jpeg_fraction(bytes, header, fraction, out));
+  const Extent stored{.height = static_cast<double>(header.height) / fraction,
+                      .width = static_cast<double>(header.width) / fraction};
+  const Extent turned = turned_extent(stored, out, header.orientation);
+  apply_orientation(out, header.orientation);
+  return turned;
 }
 
 }  // namespace bascule::image

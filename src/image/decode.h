@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "content/picture.h"
 #include "image/bitmap.h"
 
 namespace bascule::image {
@@ -36,5 +37,11 @@ Result<Header> read_header(std::span<const std::byte> bytes, const Limits& limit
 // few levels. A damaged or truncated picture is an error, not a half-grey one. `out` is reused: its memory
 // grows only when needed. Errors: as read_header; kInvalidArgument with kBadPicture for damaged data.
 Result<void> decode(std::span<const std::byte> bytes, const Limits& limits, Bitmap& out);
+
+// The same, but a JPEG comes out at a half, a quarter or an eighth of its sides, by a shorter inverse
+// transform of its blocks, as long as no side falls below `least`; a side of a size no fraction divides is
+// rounded up. Gives where the picture lies on `out`. Errors: as decode.
+Result<Extent> decode_at_least(std::span<const std::byte> bytes, const Limits& limits,
+                               content::PictureSize least, Bitmap& out);
 
 }  // namespace bascule::image

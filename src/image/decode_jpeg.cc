@@ -177,6 +177,11 @@ Result<StoredHeader> read_jpeg_header(std::span<const std::byte> bytes) {
 }
 
 Result<void> decode_jpeg(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out) {
+  return decode_jpeg_fraction(bytes, header, 1, out);
+}
+
+Result<void> decode_jpeg_fraction(std::span<const std::byte> bytes, const StoredHeader& header,
+                                  std::uint32_t fraction, Bitmap& out) {
   const ByteReader reader(bytes, Order::kBig);
   BASCULE_ASSIGN(const Frame frame, read_frame_header(reader));
   BASCULE_TRY(check_complete(bytes, reader, frame.first_scan));
@@ -195,8 +200,10 @@ Result<void> decode_jpeg(std::span<const std::byte> bytes, const StoredHeader& h
         fmt::format("The JPEG picture is damaged or unusual: {}.", tjGetErrorStr2(handle.get())));
   }
   const bool cmyk = colorspace == TJCS_CMYK || colorspace == TJCS_YCCK;
-  reshape(out, header);
-  const std::size_t pixels = std::size_t{header.width} * header.height;
+  const StoredHeader made{(header.height + fraction - 1) / fraction,
+                          (header.width + fraction - 1) / fraction};
+  reshape(out, made);
+  const std::size_t pixels = std::size_t{made.width} * made.height;
   if (cmyk) out.pixels.resize(4 * pixels);
   constexpr int kFlags = TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS;
   const int failed = tjDecompress2(handle.get(), data, bytes.size(), out.pixels.data(), out.width, 0,

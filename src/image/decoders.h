@@ -34,6 +34,9 @@ Result<StoredHeader> read_heic_header(std::span<const std::byte> bytes);
 // Decode into `out`, whose size they set to the stored one. Precondition: the header came from read_*_header
 // on the same bytes and passed the limit.
 Result<void> decode_jpeg(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
+// The same at 1 / `fraction` of its sides, rounded up; 1, 2, 4 or 8.
+Result<void> decode_jpeg_fraction(std::span<const std::byte> bytes, const StoredHeader& header,
+                                  std::uint32_t fraction, Bitmap& out);
 Result<void> decode_png(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
 Result<void> decode_webp(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);
 Result<void> decode_bmp(std::span<const std::byte> bytes, const StoredHeader& header, Bitmap& out);

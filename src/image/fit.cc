@@ -21,17 +21,25 @@ struct Taps {
   std::size_t weights = 0;  // where they begin
 };
 
+// Of `source` pixels, the picture has those from `begin` on for `length`.
+struct Source {
+  int pixels;
+  double begin;
+  double length;
+};
+
 // For the output pixels `begin` to `end` of `target` in all.
-std::vector<Taps> plan_taps(int source, int target, int begin, int end, std::vector<std::int32_t>& weights) {
-  const double scale = static_cast<double>(source) / target;
+std::vector<Taps> plan_taps(const Source& source, int target, int begin, int end,
+                            std::vector<std::int32_t>& weights) {
+  const double scale = source.length / target;
   const double support = std::max(scale, 1.0);  // of the triangle
   const double narrower = 1.0 / support;
   std::vector<Taps> out;
   std::vector<double> exact;
   for (int at = begin; at < end; ++at) {
-    const double centre = (at + 0.5) * scale;
+    const double centre = source.begin + (at + 0.5) * scale;
     const int first = std::max(static_cast<int>(centre - support + 0.5), 0);
-    const int last = std::min(static_cast<int>(centre + support + 0.5), source);
+    const int last = std::min(static_cast<int>(centre + support + 0.5), source.pixels);
     exact.clear();
     double sum = 0;
     for (int i = first; i < last; ++i) {
@@ -94,17 +102,18 @@ CentreCrop plan_centre_crop(content::PictureSize original, content::PictureSize 
   return plan;
 }
 
-void centre_crop_to_chw(const Bitmap& bitmap, const CentreCrop& plan, CropScratch& scratch,
-                        std::span<float> out) {
+void centre_crop_to_chw(const Bitmap& bitmap, const Extent& extent, const CentreCrop& plan,
+                        CropScratch& scratch, std::span<float> out) {
   const auto height = static_cast<std::size_t>(plan.input.height);
   const auto width = static_cast<std::size_t>(plan.input.width);
   BASCULE_CHECK(out.size() == kChannels * height * width);
-  BASCULE_CHECK(bitmap.height == plan.original.height && bitmap.width == plan.original.width);
+  BASCULE_CHECK(extent.height > 0 && extent.top + extent.height <= bitmap.height);
+  BASCULE_CHECK(extent.width > 0 && extent.left + extent.width <= bitmap.width);
   scratch.weights.clear();
-  const auto columns =
-      plan_taps(bitmap.width, plan.resized.width, plan.left, plan.left + plan.input.width, scratch.weights);
-  const auto rows =
-      plan_taps(bitmap.height, plan.resized.height, plan.top, plan.top + plan.input.height, scratch.weights);
+  const auto columns = plan_taps({bitmap.width, extent.left, extent.width}, plan.resized.width, plan.left,
+                                 plan.left + plan.input.width, scratch.weights);
+  const auto rows = plan_taps({bitmap.height, extent.top, extent.height}, plan.resized.height, plan.top,
+                              plan.top + plan.input.height, scratch.weights);
   const int first = rows.front().first;
   const int last = rows.back().first + rows.back().count;
   const std::size_t line = width * kChannels;

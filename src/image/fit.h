@@ -32,9 +32,10 @@ struct CropScratch {
 
 // Resizes with a triangle filter that widens as the picture shrinks (byte for byte Pillow's BILINEAR on 8-bit
 // pictures), and writes planes R, G, B as float in [0, 1] to `out`. Precondition: out.size() == 3 *
-// input.height * input.width, and `bitmap` has the plan's original size.
-void centre_crop_to_chw(const Bitmap& bitmap, const CentreCrop& plan, CropScratch& scratch,
-                        std::span<float> out);
+// input.height * input.width, and `extent` lies within `bitmap`: all of it where that has the plan's original
+// size.
+void centre_crop_to_chw(const Bitmap& bitmap, const Extent& extent, const CentreCrop& plan,
+                        CropScratch& scratch, std::span<float> out);
 
 // A plane of floats from one size to another, corner on corner (PyTorch's interpolate, bilinear with
 // align_corners). Preconditions: sides are at least 1 and the spans as long as the sizes say.

@@ -41,7 +41,7 @@ std::vector<int> cropped(const Bitmap& bitmap, PictureSize target) {
   std::vector<float> out(3 * static_cast<std::size_t>(target.height) *
                          static_cast<std::size_t>(target.width));
   CropScratch scratch;
-  centre_crop_to_chw(bitmap, plan, scratch, out);
+  centre_crop_to_chw(bitmap, whole_of(bitmap), plan, scratch, out);
   std::vector<int> first;
   for (std::size_t i = 0; i < out.size() / 3; ++i) {
     EXPECT_EQ(out[i], out[i + out.size() / 3]);

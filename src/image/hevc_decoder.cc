@@ -322,8 +322,9 @@ std::uint64_t hevc_pixels(std::span<const std::uint8_t> sps) {
   (void)bits.exp_golomb();  // its own number
   constexpr std::uint64_t kSeparable = 3;
   if (bits.exp_golomb() == kSeparable) bits.skip(1);
-  const std::uint64_t width = bits.exp_golomb();
-  const std::uint64_t height = bits.exp_golomb();
+  constexpr std::uint64_t kMost = 1U << 31;  // so that their product is what it is
+  const std::uint64_t width = std::min(bits.exp_golomb(), kMost);
+  const std::uint64_t height = std::min(bits.exp_golomb(), kMost);
   return bits.over() ? 0 : width * height;
 }
 

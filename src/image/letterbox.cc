@@ -41,9 +41,9 @@ std::span<const std::uint8_t> row_span(const Bitmap& bitmap, int y) {
   return {bitmap.row(y), bitmap.row_bytes()};
 }
 
-void write_scaled(const Bitmap& bitmap, content::PictureSize size, ResizeScratch& scratch,
-                  const Window& window) {
-  RowSource source(bitmap, size.height, size.width, scratch);
+void write_scaled(const Bitmap& bitmap, const Extent& extent, content::PictureSize size,
+                  ResizeScratch& scratch, const Window& window) {
+  RowSource source(bitmap, extent, size, scratch);
   const auto width = static_cast<std::size_t>(size.width);
   for (int y = 0; y < size.height; ++y) {
     const RowSource::Rows rows = source.at(y);
@@ -55,17 +55,17 @@ void write_scaled(const Bitmap& bitmap, content::PictureSize size, ResizeScratch
   }
 }
 
-void write_picture(const Bitmap& bitmap, content::PictureSize size, ResizeScratch& scratch,
-                   const Window& window) {
+void write_picture(const Bitmap& bitmap, const Extent& extent, content::PictureSize size,
+                   ResizeScratch& scratch, const Window& window) {
   const auto width = static_cast<std::size_t>(size.width);
-  if (size.height == bitmap.height && size.width == bitmap.width) {
+  if (extent.height == size.height && extent.width == size.width) {  // whole sides: nothing is left over
     for (int y = 0; y < size.height; ++y) row_kernels().copy(row_span(bitmap, y), width, window.row(y));
-  } else if (is_exact_half(bitmap, size.height, size.width)) {
+  } else if (is_exact_half(extent, size)) {
     for (int y = 0; y < size.height; ++y) {
       row_kernels().halve(row_span(bitmap, 2 * y), row_span(bitmap, 2 * y + 1), width, window.row(y));
     }
   } else {
-    write_scaled(bitmap, size, scratch, window);
+    write_scaled(bitmap, extent, size, scratch, window);
   }
 }
 
@@ -139,10 +139,17 @@ Letterbox plan_in_the_middle(content::PictureSize original, int longer, content:
 
 void letterbox_to_chw(const Bitmap& bitmap, const Letterbox& plan, LetterboxScratch& scratch,
                       std::span<float> out) {
+  BASCULE_CHECK(bitmap.height == plan.original.height && bitmap.width == plan.original.width);
+  letterbox_to_chw(bitmap, whole_of(bitmap), plan, scratch, out);
+}
+
+void letterbox_to_chw(const Bitmap& bitmap, const Extent& extent, const Letterbox& plan,
+                      LetterboxScratch& scratch, std::span<float> out) {
   const std::size_t plane_size =
       static_cast<std::size_t>(plan.input.height) * static_cast<std::size_t>(plan.input.width);
   BASCULE_CHECK(out.size() == kChannels * plane_size);
-  BASCULE_CHECK(bitmap.height == plan.original.height && bitmap.width == plan.original.width);
+  BASCULE_CHECK(extent.height > 0 && extent.top + extent.height <= bitmap.height);
+  BASCULE_CHECK(extent.width > 0 && extent.left + extent.width <= bitmap.width);
   Window window{{}, static_cast<std::size_t>(plan.input.width)};
   for (std::size_t c = 0; c < kChannels; ++c) {
     float* plane = out.data() + c * plane_size;
@@ -150,7 +157,7 @@ void letterbox_to_chw(const Bitmap& bitmap, const Letterbox& plan, LetterboxScra
     window.plane[c] =
         plane + static_cast<std::size_t>(plan.top) * window.stride + static_cast<std::size_t>(plan.left);
   }
-  write_picture(bitmap, plan.resized, scratch, window);
+  write_picture(bitmap, extent, plan.resized, scratch, window);
 }
 
 }  // namespace bascule::image

@@ -52,6 +52,9 @@ using LetterboxScratch = ResizeScratch;
 // input.width, and `bitmap` has the plan's original size.
 void letterbox_to_chw(const Bitmap& bitmap, const Letterbox& plan, LetterboxScratch& scratch,
                       std::span<float> out);
+// The same where `bitmap` has the picture at another size than the plan's original, at `extent`.
+void letterbox_to_chw(const Bitmap& bitmap, const Extent& extent, const Letterbox& plan,
+                      LetterboxScratch& scratch, std::span<float> out);
 
 // Resizes alone, for tests and previews: INTER_LINEAR.
 [[nodiscard]] Bitmap resize_linear(const Bitmap& bitmap, int height, int width);

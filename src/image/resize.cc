@@ -19,12 +19,19 @@ std::span<const std::uint8_t> row_span(const Bitmap& bitmap, int y) {
 
 // How one axis goes from `from` to `to` places. With `fold_edges`, places outside give the edge its whole
 // weight (OpenCV's columns); without, both taps fall on the edge and keep their weights (OpenCV's rows): the
-// roundings differ.
-void plan_axis(int from, int to, bool fold_edges, std::span<LinearTap> taps) {
+// roundings differ. The picture lies from `begin` on for `length` of the `from` places.
+struct Axis {
+  int from;
+  double begin;
+  double length;
+};
+void plan_axis(const Axis& axis, bool fold_edges, std::span<LinearTap> taps) {
+  const int from = axis.from;
+  const auto to = static_cast<int>(taps.size());
   // The same doubles and floats in the same order as OpenCV: one rounding elsewhere is one level elsewhere.
-  const double scale = 1.0 / (static_cast<double>(to) / from);
+  const double scale = 1.0 / (static_cast<double>(to) / axis.length);
   for (int i = 0; i < to; ++i) {
-    auto fraction = static_cast<float>((i + 0.5) * scale - 0.5);
+    auto fraction = static_cast<float>((i + 0.5) * scale - 0.5 + axis.begin);
     auto place = static_cast<int>(std::floor(fraction));
     fraction -= static_cast<float>(place);
     if (fold_edges && (place < 0 || place >= from - 1)) {
@@ -53,24 +60,25 @@ void halve(const Bitmap& bitmap, Bitmap& out) {
 
 }  // namespace
 
-bool is_exact_half(const Bitmap& bitmap, int height, int width) {
-  return bitmap.width == 2 * width && bitmap.height == 2 * height;
+bool is_exact_half(const Extent& extent, content::PictureSize size) {
+  return extent.width == 2.0 * size.width && extent.height == 2.0 * size.height;
 }
 
-RowSource::RowSource(const Bitmap& bitmap, int height, int width, ResizeScratch& scratch)
-    : bitmap_(bitmap), width_(static_cast<std::size_t>(width)), scratch_(scratch) {
-  scratch.rows.resize(static_cast<std::size_t>(height));
+RowSource::RowSource(const Bitmap& bitmap, const Extent& extent, content::PictureSize size,
+                     ResizeScratch& scratch)
+    : bitmap_(bitmap), width_(static_cast<std::size_t>(size.width)), scratch_(scratch) {
+  scratch.rows.resize(static_cast<std::size_t>(size.height));
   scratch.lines.resize(width_ * kChannels * 2);
-  plan_axis(bitmap.height, height, false, scratch.rows);
-  plan_columns();
+  plan_axis({bitmap.height, extent.top, extent.height}, false, scratch.rows);
+  plan_columns(extent);
 }
 
 // As the kernels want it: every tap's right pixel is its left one's neighbour.
-void RowSource::plan_columns() {
+void RowSource::plan_columns(const Extent& extent) {
   scratch_.taps.resize(width_);
   scratch_.column_offsets.resize(width_);
   scratch_.column_weights.resize(width_);
-  plan_axis(bitmap_.width, static_cast<int>(width_), true, scratch_.taps);
+  plan_axis({bitmap_.width, extent.left, extent.width}, true, scratch_.taps);
   for (std::size_t x = 0; x < width_; ++x) {
     LinearTap tap = scratch_.taps[x];
     if (tap.first == bitmap_.width - 1 && tap.first > 0) {  // the whole weight on the last pixel
@@ -112,12 +120,12 @@ Bitmap resize_linear(const Bitmap& bitmap, int height, int width) {
   out.height = height;
   out.width = width;
   out.pixels.resize(out.row_bytes() * static_cast<std::size_t>(height));
-  if (is_exact_half(bitmap, height, width)) {
+  if (is_exact_half(whole_of(bitmap), {height, width})) {
     halve(bitmap, out);
     return out;
   }
   ResizeScratch scratch;
-  RowSource source(bitmap, height, width, scratch);
+  RowSource source(bitmap, whole_of(bitmap), {height, width}, scratch);
   const auto columns = static_cast<std::size_t>(width);
   for (int y = 0; y < height; ++y) {
     const RowSource::Rows rows = source.at(y);

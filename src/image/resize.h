@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "content/picture.h"
 #include "image/bitmap.h"
 
 namespace bascule::image {
@@ -32,7 +33,7 @@ struct ResizeScratch {
 // Thread-safety: external. The bitmap and the scratch must outlive it.
 class RowSource {
  public:
-  RowSource(const Bitmap& bitmap, int height, int width, ResizeScratch& scratch);
+  RowSource(const Bitmap& bitmap, const Extent& extent, content::PictureSize size, ResizeScratch& scratch);
 
   // Two source rows as planes R, G, B of `width` values in 1/128, and how to mix them.
   struct Rows {
@@ -45,7 +46,7 @@ class RowSource {
 
  private:
   const std::int16_t* line(int source_row, int keep_slot);
-  void plan_columns();
+  void plan_columns(const Extent& extent);
 
   const Bitmap& bitmap_;
   std::size_t width_;
@@ -53,6 +54,6 @@ class RowSource {
   int slot_row_[2] = {-1, -1};
 };
 
-[[nodiscard]] bool is_exact_half(const Bitmap& bitmap, int height, int width);
+[[nodiscard]] bool is_exact_half(const Extent& extent, content::PictureSize size);
 
 }  // namespace bascule::image

@@ -72,7 +72,8 @@ struct TaskOptions {
   std::uint64_t max_pixels = 100'000'000;  // of a picture, height times width, read from its header
   int max_input_side = 2048;               // of a size asked for; a model's own may be larger
   content::LetterboxShape letterbox = content::LetterboxShape::kRect;  // where the model takes any size
-  content::ModelDescription description;                               // in place of what the file says
+  content::DecodeMode decode = content::DecodeMode::kExact;
+  content::ModelDescription description;  // in place of what the file says
 };
 
 // What was understood about a model file.

@@ -183,18 +183,25 @@ std::optional<image::Letterbox> PictureTask::judged(content::PictureSize origina
   return image::plan_in_the_middle(original, target.height, input);
 }
 
-Result<void> PictureTask::prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
-                                  std::span<std::byte> input) const {
-  BASCULE_TRY(read_pixels(picture, input_.max_pixels, scratch.bitmap));
-  const image::Letterbox& letterbox = plan.letterbox;
-  if (scratch.bitmap.height != letterbox.original.height ||
-      scratch.bitmap.width != letterbox.original.width) {
+// A frame of a video is decoded already.
+Result<image::Extent> PictureTask::decode(const content::EncodedPicture& picture,
+                                          content::PictureSize resized, const image::Letterbox& letterbox,
+                                          image::Bitmap& out) const {
+  if (!picture.raw && input_.decode == content::DecodeMode::kFast)
+    return image::decode_at_least(picture.bytes, {.max_pixels = input_.max_pixels}, resized, out);
+  BASCULE_TRY(read_pixels(picture, input_.max_pixels, out));
+  if (out.height != letterbox.original.height || out.width != letterbox.original.width) {
     return invalid_argument(
         fmt::format("The picture says {} x {} pixels in its header and decodes to {} x {}.",
-                    letterbox.original.width, letterbox.original.height, scratch.bitmap.width,
-                    scratch.bitmap.height),
+                    letterbox.original.width, letterbox.original.height, out.width, out.height),
         Reason::kBadPicture);
   }
+  return image::whole_of(out);
+}
+
+Result<void> PictureTask::prepare(const content::EncodedPicture& picture, const Plan& plan, Scratch& scratch,
+                                  std::span<std::byte> input) const {
+  const image::Letterbox& letterbox = plan.letterbox;
   const std::size_t pixels =
       static_cast<std::size_t>(letterbox.input.height) * static_cast<std::size_t>(letterbox.input.width);
   const bool direct = input_.form.plain;
@@ -204,11 +211,13 @@ Result<void> PictureTask::prepare(const content::EncodedPicture& picture, const 
              : scratch.planes;
   BASCULE_CHECK(planes.size() == 3 * pixels);
   if (input_.fit == PictureFit::kCentreCrop) {
-    image::centre_crop_to_chw(scratch.bitmap,
-                              image::plan_centre_crop(letterbox.original, letterbox.input, input_.shorter),
-                              scratch.crop, planes);
+    const image::CentreCrop crop =
+        image::plan_centre_crop(letterbox.original, letterbox.input, input_.shorter);
+    BASCULE_ASSIGN(const image::Extent extent, decode(picture, crop.resized, letterbox, scratch.bitmap));
+    image::centre_crop_to_chw(scratch.bitmap, extent, crop, scratch.crop, planes);
   } else {
-    image::letterbox_to_chw(scratch.bitmap, letterbox, scratch.letterbox, planes);
+    BASCULE_ASSIGN(const image::Extent extent, decode(picture, letterbox.resized, letterbox, scratch.bitmap));
+    image::letterbox_to_chw(scratch.bitmap, extent, letterbox, scratch.letterbox, planes);
   }
   if (!direct) write_pixels(planes, input_.form, input);
   return {};

@@ -49,6 +49,7 @@ struct PictureInputSpec {
   tensor::DataType size_type = tensor::DataType::kInt64;
   std::uint64_t max_pixels = 0;  // of a picture
   int max_side = 0;              // of a size asked for
+  content::DecodeMode decode = content::DecodeMode::kExact;
 };
 
 // A task on one picture: the first two of its three steps, as the reference package does them
@@ -64,6 +65,10 @@ class PictureTask : public Task {
 
  private:
   // Sides of the model's input for this request, before the picture's own proportions count.
+  // Decodes as the settings say; where the picture lies on the bitmap.
+  [[nodiscard]] Result<image::Extent> decode(const content::EncodedPicture& picture,
+                                             content::PictureSize resized, const image::Letterbox& letterbox,
+                                             image::Bitmap& out) const;
   [[nodiscard]] Result<content::PictureSize> input_size(
       const std::optional<content::PictureSize>& asked) const;
   // Of PredictOptions::judged_input; nothing where the model takes no such input, or the picture has no place

@@ -256,8 +256,10 @@ class Recogniser {
   // The reference package pads up to the stride only where the input's sides and the output's batch are open.
   PictureInputSpec read_input(bool any_batch, PictureFit fit) {
     const tensor::Shape& shape = spec_.inputs.front().shape;
-    PictureInputSpec input{
-        .fit = fit, .max_pixels = options_.max_pixels, .max_side = options_.max_input_side};
+    PictureInputSpec input{.fit = fit,
+                           .max_pixels = options_.max_pixels,
+                           .max_side = options_.max_input_side,
+                           .decode = options_.decode};
     input.stride = metadata_.stride > 0 ? metadata_.stride : kDefaultStride;
     out_.facts.push_back({.name = "stride",
                           .value = std::to_string(input.stride),

@@ -76,6 +76,7 @@ class DescribedReader {
     input_.name = picture->name;
     input_.max_pixels = options_.max_pixels;
     input_.max_side = options_.max_input_side;
+    input_.decode = options_.decode;
     read_size(*picture);
     read_fit();
     return {};
