@@ -32,7 +32,7 @@ std::vector<content::Fact> facts_of(const content::ModelInfo& model) {
       {.name = "engine",
        .value = model.format.empty() ? model.backend
                                      : fmt::format("{} {}", model.backend, backend::onnxruntime_version()),
-       .origin = model.format.empty() ? "config.pbtxt" : "file extension"},
+       .origin = model.format.empty() ? model.config->origin : "file extension"},
   };
   facts.insert(facts.end(), model.facts.begin(), model.facts.end());
   return facts;
@@ -60,13 +60,17 @@ std::vector<content::Fact> facts_of(const ReadSettings& read, bool all) {
 Result<std::vector<catalog::ModelSource>> sources_of(const std::vector<std::string>& named,
                                                      const std::vector<catalog::ModelPath>& listed,
                                                      const backend::Backend& backend) {
-  const catalog::Look look{.read_config = config_reader(false)};
+  const catalog::Look look{.read_config = config_reader(false), .read_ensemble = ensemble_reader()};
   if (named.empty()) return catalog::find_models(listed, backend, look);
   std::vector<catalog::ModelPath> paths;
   for (const std::string& path : named) paths.push_back({.path = path});
   BASCULE_ASSIGN(std::vector<catalog::ModelSource> sources, catalog::find_models(paths, backend, look));
-  const catalog::Found in_list = catalog::scan_models(
-      listed, {.versions = {.latest = 0}, .versions_win = true, .read_config = look.read_config}, backend);
+  const catalog::Found in_list = catalog::scan_models(listed,
+                                                      {.versions = {.latest = 0},
+                                                       .versions_win = true,
+                                                       .read_config = look.read_config,
+                                                       .read_ensemble = look.read_ensemble},
+                                                      backend);
   for (catalog::ModelSource& source : sources) {
     const auto found = std::ranges::find_if(in_list.sources, [&](const catalog::ModelSource& other) {
       std::error_code code;

@@ -1,5 +1,6 @@
 #include "app/model_config.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -8,15 +9,67 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "app/model_settings.h"
 #include "backend/identity/identity_backend.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/file.h"
+#include "base/text.h"
+#include "config/ensemble_yaml.h"
 #include "protocol/v2/model_config.h"
 
 namespace bascule::app {
 namespace {
 
 constexpr std::string_view kFile = "config.pbtxt";
+constexpr std::string_view kEnsembleKey = "ensemble";
+
+Result<std::vector<content::ConfiguredTensor>> tensors_of(
+    const std::vector<config::EnsembleYaml::Tensor>& yaml) {
+  std::vector<content::ConfiguredTensor> out;
+  for (const config::EnsembleYaml::Tensor& tensor : yaml) {
+    const auto type = tensor::parse_data_type(tensor.datatype);
+    if (!type) {
+      return invalid_argument(fmt::format("{}: '{}' is no datatype; one is FP32, INT64, BYTES, …",
+                                          tensor.place, text::shortened(tensor.datatype)));
+    }
+    if (std::ranges::find(out, tensor.name, &content::ConfiguredTensor::name) != out.end()) {
+      return invalid_argument(
+          fmt::format("{}: '{}' is declared twice.", tensor.place, text::shortened(tensor.name)));
+    }
+    out.push_back({.name = tensor.name, .type = *type, .dims = tensor.shape});
+  }
+  return out;
+}
+
+Result<void> check_model_name(const std::string& name, const std::string& place) {
+  if (valid_model_name(name)) return {};
+  return invalid_argument(fmt::format("{}: '{}' cannot name a model.", place, text::shortened(name)));
+}
+
+Result<content::ModelConfig> ensemble_config(const config::EnsembleYaml& yaml, const std::string& origin) {
+  content::ModelConfig out;
+  out.origin = origin;
+  out.platform = kEnsembleKey;
+  content::Ensemble& ensemble = out.ensemble.emplace();
+  ensemble.max_inflight_requests = static_cast<std::size_t>(yaml.max_inflight_requests);
+  if (yaml.crops) {
+    BASCULE_TRY(check_model_name(yaml.crops->detector, origin));
+    BASCULE_TRY(check_model_name(yaml.crops->classifier, origin));
+    ensemble.crops = content::CropThenClassify{.detector = yaml.crops->detector,
+                                               .classifier = yaml.crops->classifier,
+                                               .margin = yaml.crops->margin,
+                                               .max_crops = static_cast<std::size_t>(yaml.crops->max_crops)};
+    return out;
+  }
+  BASCULE_ASSIGN(out.inputs, tensors_of(yaml.inputs));
+  BASCULE_ASSIGN(out.outputs, tensors_of(yaml.outputs));
+  for (const config::EnsembleYaml::Step& step : yaml.steps) {
+    BASCULE_TRY(check_model_name(step.model, step.place));
+    ensemble.steps.push_back(
+        {.model = step.model, .version = step.version, .inputs = step.inputs, .outputs = step.outputs});
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -48,6 +101,21 @@ catalog::ConfigReader config_reader(bool strict) {
         if (strict) BASCULE_TRY(check_strictly(config));
         return std::make_shared<const content::ModelConfig>(std::move(config));
       };
+}
+
+catalog::EnsembleReader ensemble_reader() {
+  return [](const std::filesystem::path& file) -> Result<std::shared_ptr<const content::ModelConfig>> {
+    const auto yaml = read_yaml(file);
+    if (!yaml) return nullptr;  // too large to be one, or not to be read
+    const std::string name = file.filename().string();
+    auto read = config::read_ensemble_yaml(*yaml, name);
+    // A file that is no YAML may be for others.
+    if (!read && yaml->contains(kEnsembleKey)) return std::move(read).error();
+    if (!read) return nullptr;
+    if (!*read) return nullptr;
+    BASCULE_ASSIGN(content::ModelConfig config, ensemble_config(**read, name));
+    return std::make_shared<const content::ModelConfig>(std::move(config));
+  };
 }
 
 Result<void> check_strictly(const content::ModelConfig& config) {

@@ -31,6 +31,8 @@ class Engines {
 // Reads the config.pbtxt of a model's folder. `strict`: one that asks for something that is not done is an
 // error.
 [[nodiscard]] catalog::ConfigReader config_reader(bool strict);
+// Reads YAML files that make a model of others; null for other files.
+[[nodiscard]] catalog::EnsembleReader ensemble_reader();
 // Errors: kInvalidArgument where something is not done.
 Result<void> check_strictly(const content::ModelConfig& config);
 

@@ -132,6 +132,52 @@ const Option kWarmUp = {
     .max_items = 64,
     .one_model_only = true};
 
+const Option kState = {
+    .name = "state",
+    .type = Type::kText,
+    .text =
+        "What the model carries from one request of a sequence to the next, as INPUT=OUTPUT: names of its "
+        "file. Requests then name their sequence, and neither bring the one nor get the other.",
+    .max_items = 64,
+    .one_model_only = true};
+const Option kInitialState = {.name = "initial_state",
+                              .type = Type::kText,
+                              .text =
+                                  "What a state is at the first request of a sequence, as INPUT=FILE: the "
+                                  "elements' bytes, in a file of "
+                                  "the folder initial_state beside the model. None: zeros.",
+                              .max_items = 64,
+                              .one_model_only = true};
+const Option kMaxIdle = {.name = "max_sequence_idle_microseconds",
+                         .type = Type::kInteger,
+                         .fallback = "60000000",
+                         .text =
+                             "A sequence without a request for so long is given up. Where config.pbtxt has "
+                             "sequence_batching and does not say, 1000000.",
+                         .unit = "us",
+                         .min = 1,
+                         .max = 86.4e9,
+                         .one_model_only = true};
+const Option kMaxCandidates = {
+    .name = "max_candidate_sequences",
+    .type = Type::kInteger,
+    .fallback = "1024",
+    .text =
+        "Sequences of the model that may be under way at once; others wait for one of them to end. Where "
+        "config.pbtxt has the direct strategy, as many as rows of all instances' runs.",
+    .min = 1,
+    .max = 1e6,
+    .one_model_only = true};
+const Option kMaxState = {
+    .name = "max_state_mb",
+    .type = Type::kInteger,
+    .fallback = "256",
+    .text = "What all sequences of the model may keep together; a request that would go beyond is refused.",
+    .unit = "MB",
+    .min = 1,
+    .max = 1e6,
+    .one_model_only = true};
+
 // "bascule.yaml:3: default_priority_level is 4, but ".
 Error contradiction(const config::Values& values, const std::string& name, const std::string& value,
                     const std::string& other) {
@@ -158,7 +204,10 @@ std::vector<Option> model_options() {
                              kPriorityLevels, kDefaultPriorityLevel,
                              kDefaultTimeout, kInstances,
                              kThreads,        kLetterbox,
-                             kDecode,         kWarmUp};
+                             kDecode,         kWarmUp,
+                             kState,          kInitialState,
+                             kMaxIdle,        kMaxCandidates,
+                             kMaxState};
   std::ranges::move(description_options(), std::back_inserter(out));
   return out;
 }

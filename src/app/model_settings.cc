@@ -49,6 +49,67 @@ Result<void> apply_config(const catalog::ModelSource& source, config::Values& va
   return {};
 }
 
+// "NAME=VALUE" items of a list, in order.
+Result<std::vector<std::pair<std::string, std::string>>> pairs_of(const config::Values& values,
+                                                                  const std::string& name) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const std::string& item : values.items(name)) {
+    const std::size_t sign = item.find('=');
+    if (sign == 0 || sign == std::string::npos || sign + 1 == item.size()) {
+      return invalid_argument(fmt::format("{}: '{}' is no value of {}; write NAME=VALUE.",
+                                          values.source(name).place, text::shortened(item), name));
+    }
+    out.emplace_back(item.substr(0, sign), item.substr(sign + 1));
+    for (std::size_t i = 0; i + 1 < out.size(); ++i) {
+      if (out[i].first != out.back().first && (name != "state" || out[i].second != out.back().second))
+        continue;
+      return invalid_argument(
+          fmt::format("{}: {} names '{}' twice.", values.source(name).place, name, text::shortened(item)));
+    }
+  }
+  return out;
+}
+
+// Whether someone said so, and it is not a default.
+bool said(const config::Values& values, std::string_view name) {
+  return values.source(name).origin != config::Origin::kDefault;
+}
+
+// What the settings say of sequences, over what the model's configuration says.
+Result<void> add_sequences(ReadSettings& out) {
+  const config::Values& values = out.values;
+  BASCULE_ASSIGN(const auto states, pairs_of(values, "state"));
+  BASCULE_ASSIGN(const auto initial, pairs_of(values, "initial_state"));
+  const bool configured = out.settings.sequences.has_value();
+  if (!configured && states.empty()) {
+    if (initial.empty()) return {};
+    return invalid_argument(
+        fmt::format("{}: initial_state is given, but no state.", values.source("initial_state").place));
+  }
+  content::SequenceBatching& sequences =
+      configured ? *out.settings.sequences : out.settings.sequences.emplace();
+  if (!configured) sequences.strategy = content::SequenceBatching::Strategy::kOldest;
+  if (!configured || said(values, "max_sequence_idle_microseconds")) {
+    sequences.max_idle = std::chrono::microseconds(values.integer("max_sequence_idle_microseconds"));
+  }
+  if (!configured || said(values, "max_candidate_sequences")) {
+    sequences.max_candidates = static_cast<std::size_t>(values.integer("max_candidate_sequences"));
+    sequences.strategy = content::SequenceBatching::Strategy::kOldest;
+  }
+  sequences.max_state_bytes = static_cast<std::uint64_t>(values.integer("max_state_mb")) * 1'000'000;
+  if (!states.empty()) sequences.states.clear();
+  for (const auto& [input, output] : states) sequences.states.push_back({.input = input, .output = output});
+  for (const auto& [input, file] : initial) {
+    const auto state = std::ranges::find(sequences.states, input, &content::SequenceState::input);
+    if (state == sequences.states.end()) {
+      return invalid_argument(fmt::format("{}: initial_state names '{}', which is no input of a state.",
+                                          values.source("initial_state").place, text::shortened(input)));
+    }
+    state->initial_file = file;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> read_yaml(const std::filesystem::path& file) {
@@ -68,6 +129,7 @@ Result<ReadSettings> SettingsReader::read(const catalog::ModelSource& source) co
   if (source.given < entries_.size()) out.values.merge(entries_[source.given]);
   BASCULE_ASSIGN(out.settings, to_settings(out.values));
   if (source.config != nullptr) out.settings.sequences = source.config->sequences;
+  BASCULE_TRY(add_sequences(out));
   BASCULE_TRY(add_samples(source, out));
   BASCULE_TRY(add_labels(source, out));
   return out;

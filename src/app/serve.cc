@@ -471,6 +471,7 @@ Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config:
   BASCULE_ASSIGN(wanted.look.versions, catalog::parse_version_policy(parsed.values.text("version_policy")));
   wanted.look.versions_win = parsed.values.source("version_policy").origin != config::Origin::kDefault;
   wanted.look.read_config = config_reader(parsed.values.flag("strict_config"));
+  wanted.look.read_ensemble = ensemble_reader();
   wanted.found = catalog::scan_models(wanted.paths, wanted.look, engines.of_files());
   if (!wanted.found.problems.empty()) return wanted.found.problems.front();
   wanted.names = names_at_start(parsed.values);

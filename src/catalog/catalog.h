@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "content/ensemble.h"
 #include "content/infer.h"
 #include "content/model_info.h"
 #include "content/model_settings.h"
@@ -34,6 +35,7 @@ struct LoadedModel {
   std::size_t max_batch_size = 1;
   Duration saved_by_sharing{};
   content::ModelSettings settings;
+  std::shared_ptr<const content::Ensemble> ensemble;  // where it is made of other models, which run it
 };
 using Handle = std::shared_ptr<const LoadedModel>;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -52,7 +53,8 @@ std::optional<Shape> reshaped(const Shape& shape, const Shape& from, const Shape
   return out;
 }
 
-Result<tensor::Tensor> control_off(const ControlInput& control, const TensorSpec& spec, std::int64_t rows) {
+// Of a state, and of a correlation id, that no one brought.
+Result<tensor::Tensor> nothing(const TensorSpec& spec, std::int64_t rows) {
   Shape shape = spec.shape;
   std::ranges::replace(shape, tensor::kDynamic, std::int64_t{1});
   if (!shape.empty() && spec.shape[0] == tensor::kDynamic) shape[0] = rows;
@@ -63,7 +65,15 @@ Result<tensor::Tensor> control_off(const ControlInput& control, const TensorSpec
   }
   BASCULE_ASSIGN(tensor::MutableTensor out, tensor::make_tensor(spec.type, std::move(shape)));
   std::ranges::fill(out.bytes, std::byte{0});
-  const double no = control.kind == content::ControlKind::kCorrelationId ? 0 : control.false_true[0];
+  return std::move(out.tensor);
+}
+
+Result<tensor::Tensor> control_off(const ControlInput& control, const TensorSpec& spec, std::int64_t rows) {
+  BASCULE_ASSIGN(tensor::Tensor empty, nothing(spec, rows));
+  if (control.kind == content::ControlKind::kCorrelationId) return empty;
+  BASCULE_ASSIGN(tensor::MutableTensor out, tensor::make_tensor(spec.type, std::move(empty.shape)));
+  std::ranges::fill(out.bytes, std::byte{0});
+  const double no = control.false_true[0];
   if (spec.type == tensor::DataType::kInt32)
     std::ranges::fill(out.elements<std::int32_t>(), static_cast<std::int32_t>(no));
   if (spec.type == tensor::DataType::kFp32) std::ranges::fill(out.elements<float>(), static_cast<float>(no));
@@ -79,6 +89,7 @@ class ConfiguredExecutable final : public Executable {
     std::map<std::string, Reshape, std::less<>> inputs;
     std::map<std::string, Reshape, std::less<>> outputs;
     std::vector<ControlInput> controls;
+    std::vector<std::string> states;  // inputs
   };
 
   ConfiguredExecutable(std::unique_ptr<Executable> inner, Parts parts)
@@ -91,7 +102,7 @@ class ConfiguredExecutable final : public Executable {
   Result<std::vector<NamedTensor>> run(std::span<const NamedTensor> inputs,
                                        std::span<const std::string> outputs) const override {
     const std::span<const std::string> wanted = outputs.empty() ? std::span(names_) : outputs;
-    if (parts_.inputs.empty() && parts_.outputs.empty() && parts_.controls.empty()) {
+    if (parts_.inputs.empty() && parts_.outputs.empty() && parts_.controls.empty() && parts_.states.empty()) {
       return inner_->run(inputs, wanted);
     }
     std::vector<NamedTensor> inside(inputs.begin(), inputs.end());
@@ -141,6 +152,12 @@ class ConfiguredExecutable final : public Executable {
       BASCULE_ASSIGN(tensor::Tensor off, control_off(control, *spec, rows));
       inputs.push_back({.name = control.name, .tensor = std::move(off)});
     }
+    for (const std::string& state : parts_.states) {
+      if (std::ranges::find(inputs, state, &NamedTensor::name) != inputs.end()) continue;
+      const auto spec = std::ranges::find(parts_.spec.inputs, state, &TensorSpec::name);
+      BASCULE_ASSIGN(tensor::Tensor none, nothing(*spec, rows));
+      inputs.push_back({.name = state, .tensor = std::move(none)});
+    }
     return {};
   }
 
@@ -166,6 +183,7 @@ class Configurer {
     }
     BASCULE_TRY(add_undeclared());
     BASCULE_TRY(add_controls());
+    BASCULE_TRY(add_states());
     return std::move(out_);
   }
 
@@ -174,7 +192,7 @@ class Configurer {
     const auto alike = [](const TensorSpec& a, const TensorSpec& b) {
       return a.name == b.name && a.type == b.type && a.shape == b.shape && a.optional == b.optional;
     };
-    return parts.inputs.empty() && parts.outputs.empty() && parts.controls.empty() &&
+    return parts.inputs.empty() && parts.outputs.empty() && parts.controls.empty() && parts.states.empty() &&
            std::ranges::equal(file.inputs, parts.spec.inputs, alike) &&
            std::ranges::equal(file.outputs, parts.spec.outputs, alike);
   }
@@ -190,9 +208,17 @@ class Configurer {
     return text::shortened(fmt::format("{}", fmt::join(names, ", ")), 400);
   }
 
-  [[nodiscard]] bool is_control(const std::string& name) const {
-    return config_.sequences && std::ranges::find(config_.sequences->controls, name, &ControlInput::name) !=
-                                    config_.sequences->controls.end();
+  // Filled by the server.
+  [[nodiscard]] bool is_filled(const std::string& name) const {
+    if (!config_.sequences) return false;
+    const auto& [controls, states] = std::tie(config_.sequences->controls, config_.sequences->states);
+    return std::ranges::find(controls, name, &ControlInput::name) != controls.end() ||
+           std::ranges::find(states, name, &content::SequenceState::input) != states.end();
+  }
+  [[nodiscard]] bool is_state_output(const std::string& name) const {
+    return config_.sequences &&
+           std::ranges::find(config_.sequences->states, name, &content::SequenceState::output) !=
+               config_.sequences->states.end();
   }
 
   // The dimensions behind the batch, and the batch dimension as the file has it.
@@ -265,7 +291,7 @@ class Configurer {
   // What the file has and the configuration does not name.
   Result<void> add_undeclared() {
     for (const TensorSpec& input : file_.inputs) {
-      if (is_control(input.name)) continue;
+      if (is_filled(input.name)) continue;
       if (config_.inputs.empty()) {
         if (batch_) BASCULE_TRY(batch_dimension("input", input));
         out_.spec.inputs.push_back(input);
@@ -282,6 +308,7 @@ class Configurer {
     }
     if (!config_.outputs.empty()) return {};
     for (const TensorSpec& output : file_.outputs) {
+      if (is_state_output(output.name)) continue;
       if (batch_) BASCULE_TRY(batch_dimension("output", output));
       out_.spec.outputs.push_back(output);
     }
@@ -308,6 +335,58 @@ class Configurer {
       out_.spec.inputs.push_back(*found);
       out_.spec.inputs.back().optional = true;
       out_.controls.push_back(control);
+    }
+    return {};
+  }
+
+  // A state's input and output, held against the file's.
+  [[nodiscard]] Result<void> check_state(std::string_view kind, const content::SequenceState& state,
+                                         const std::string& name,
+                                         const std::vector<TensorSpec>& specs) const {
+    const auto found = std::ranges::find(specs, name, &TensorSpec::name);
+    if (found == specs.end()) {
+      return error(fmt::format("it declares the state {} '{}', but the {}s of the model file are {}.", kind,
+                               name, kind, names_of(specs)));
+    }
+    if (state.type && *state.type != found->type) {
+      return error(fmt::format("the state {} '{}' is declared as {}, but the model file has {}.", kind, name,
+                               tensor::to_string(*state.type), tensor::to_string(found->type)));
+    }
+    if (!state.dims) return {};
+    Shape whole = *state.dims;
+    if (batch_) {
+      BASCULE_ASSIGN(const std::int64_t first, batch_dimension(kind, *found));
+      whole.insert(whole.begin(), first);
+    }
+    if (found->shape.empty() || tensor::matches(found->shape, whole)) return {};
+    // The file may fix what the declaration leaves open.
+    if (tensor::matches(whole, found->shape)) return {};
+    return error(fmt::format("the state {} '{}' is declared with dims {}{}, but the model file has shape {}.",
+                             kind, name, tensor::to_string(*state.dims),
+                             batch_ ? " behind the batch dimension" : "", tensor::to_string(found->shape)));
+  }
+
+  Result<void> add_states() {
+    if (!config_.sequences) return {};
+    for (const content::SequenceState& state : config_.sequences->states) {
+      BASCULE_TRY(check_state("input", state, state.input, file_.inputs));
+      BASCULE_TRY(check_state("output", state, state.output, file_.outputs));
+      const auto input = std::ranges::find(file_.inputs, state.input, &TensorSpec::name);
+      const auto output = std::ranges::find(file_.outputs, state.output, &TensorSpec::name);
+      if (input->type != output->type) {
+        return error(fmt::format(
+            "the state goes from output '{}', {}, to input '{}', {}; they have to be alike.", state.output,
+            tensor::to_string(output->type), state.input, tensor::to_string(input->type)));
+      }
+      if (std::ranges::find(config_.inputs, state.input, &ConfiguredTensor::name) != config_.inputs.end() ||
+          std::ranges::find(config_.sequences->controls, state.input, &ControlInput::name) !=
+              config_.sequences->controls.end()) {
+        return error(
+            fmt::format("'{}' is declared as the input of a state and as another input.", state.input));
+      }
+      out_.spec.inputs.push_back(*input);
+      out_.spec.inputs.back().optional = true;
+      out_.states.push_back(state.input);
     }
     return {};
   }

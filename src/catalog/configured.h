@@ -18,9 +18,10 @@ Result<backend::ModelSpec> declared_spec(const content::ModelConfig& config);
 
 // The executable as its configuration presents it: inputs and outputs in the declared order, with the
 // declared dimensions where the file leaves them open, reshaped on their way where that is asked for; outputs
-// that are not declared are not given. Control inputs of sequences come last and are optional: where a run
-// brings none, they are filled with their value for "no". Where the file is just so, it is the same
-// executable. Errors: kInvalidArgument where the two contradict each other, with what both say.
+// that are not declared are not given, nor outputs of states that are not declared as outputs, too, unless
+// they are asked for by name. Control inputs of sequences and inputs of states come last and are optional:
+// where a run brings none, they are filled with their value for "no", or zeros. Where the file is just so, it
+// is the same executable. Errors: kInvalidArgument where the two contradict each other, with what both say.
 Result<std::unique_ptr<backend::Executable>> configure(std::unique_ptr<backend::Executable> executable,
                                                        const content::ModelConfig& config);
 

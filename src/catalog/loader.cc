@@ -12,6 +12,8 @@
 #include "base/text.h"
 #include "catalog/batch_trial.h"
 #include "catalog/configured.h"
+#include "catalog/ensemble.h"
+#include "catalog/sequence_states.h"
 #include "tasks/python_literal.h"
 
 namespace bascule::catalog {
@@ -130,16 +132,54 @@ Sharing choose_static_batch(const backend::Executable& executable, tasks::Unders
                  .saved = trial->alone - trial->each};
 }
 
+// What the model's configuration declares, with the sequences that its settings say.
+content::ModelConfig declared_config(const ModelSource& source, const content::ModelSettings& settings) {
+  content::ModelConfig config = source.config != nullptr ? *source.config : content::ModelConfig{};
+  if (source.config == nullptr) config.origin = source.settings.filename().string();
+  config.sequences = settings.sequences;
+  return config;
+}
+
 Result<std::unique_ptr<backend::Executable>> load_executable(const ModelSource& source,
-                                                             const backend::Backend& backend, int threads) {
-  if (source.config == nullptr) return backend.load(source.file, {.threads = threads});
+                                                             const backend::Backend& backend,
+                                                             content::ModelSettings& settings) {
+  const int threads = settings.threads;
+  if (source.config == nullptr && !settings.sequences) return backend.load(source.file, {.threads = threads});
+  const content::ModelConfig config = declared_config(source, settings);
   backend::ModelSpec declared;
   if (!source.engine.empty()) {
-    BASCULE_ASSIGN(declared, declared_spec(*source.config));
+    BASCULE_ASSIGN(declared, declared_spec(config));
   }
   BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable,
                  backend.load(source.file, {.threads = threads, .declared = &declared}));
-  return configure(std::move(executable), *source.config);
+  BASCULE_ASSIGN(executable, configure(std::move(executable), config));
+  if (settings.sequences) {
+    std::error_code code;
+    const bool folder = std::filesystem::is_directory(source.home, code);
+    BASCULE_TRY(make_initial_states(executable->spec(), config.max_batch_size.value_or(0) > 0,
+                                    (folder ? source.home : source.home.parent_path()) / "initial_state",
+                                    *settings.sequences));
+  }
+  return executable;
+}
+
+// The server fills these; requests do not bring them.
+void hide_filled(const content::SequenceBatching& sequences, content::ModelInfo& info) {
+  std::erase_if(info.inputs, [&](const tensor::TensorSpec& input) {
+    return std::ranges::find(sequences.controls, input.name, &content::ControlInput::name) !=
+               sequences.controls.end() ||
+           std::ranges::find(sequences.states, input.name, &content::SequenceState::input) !=
+               sequences.states.end();
+  });
+  for (const content::SequenceState& state : sequences.states) {
+    info.facts.push_back(
+        {.name = "state",
+         .value = fmt::format(
+             "'{}' becomes '{}' at the next request of a sequence; {} of shape {} at the first", state.output,
+             state.input, tensor::to_string(state.initial.type), tensor::to_string(state.initial.shape)),
+         .origin =
+             state.initial_file.empty() ? "zeros at first" : "first from '" + state.initial_file + "'"});
+  }
 }
 
 // What the configuration says beyond the tensors themselves.
@@ -147,13 +187,6 @@ Result<void> apply_config(const ModelSource& source, content::ModelInfo& info) {
   const content::ModelConfig& config = *source.config;
   info.config = source.config;
   BASCULE_ASSIGN(info.labels, read_labels(source));
-  if (config.sequences) {
-    // The server fills these; requests do not bring them.
-    std::erase_if(info.inputs, [&](const tensor::TensorSpec& input) {
-      return std::ranges::find(config.sequences->controls, input.name, &content::ControlInput::name) !=
-             config.sequences->controls.end();
-    });
-  }
   if (config.max_batch_size == 0U && info.batchable) {
     info.batchable = false;
     info.facts.push_back({.name = "shared runs",
@@ -171,8 +204,10 @@ Result<void> apply_config(const ModelSource& source, content::ModelInfo& info) {
 Result<Handle> load_model(const ModelSource& source, const backend::Backend& backend,
                           const LoaderOptions& options, const Clock& clock) {
   if (source.problem) return *source.problem;
-  BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable,
-                 load_executable(source, backend, options.settings.threads));
+  if (source.config != nullptr && source.config->ensemble) return load_ensemble(source, options.settings);
+  content::ModelSettings settings = options.settings;
+  BASCULE_ASSIGN(const std::shared_ptr<const backend::Executable> executable,
+                 load_executable(source, backend, settings));
   tasks::TaskOptions task_options = options.task;
   task_options.letterbox = options.settings.letterbox;
   task_options.description = options.settings.description;
@@ -187,6 +222,7 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   if (source.config != nullptr) {
     BASCULE_TRY(apply_config(source, info));
   }
+  if (settings.sequences) hide_filled(*settings.sequences, info);
   info.file = source.file.filename().string();
   info.metadata_literal = tasks::write_python_dict(executable->spec().metadata);
   std::error_code code;
@@ -203,13 +239,13 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   }
   return std::make_shared<const LoadedModel>(
       LoadedModel{.info = std::make_shared<const content::ModelInfo>(std::move(understood.info)),
-                  .executable = std::move(executable),
+                  .executable = executable,
                   .task = std::move(understood.task),
                   .measured_run = measured.value_or(Measured{}).run,
                   .measured_bytes = measured.value_or(Measured{}).bytes,
                   .max_batch_size = sharing.max_batch_size,
                   .saved_by_sharing = sharing.saved,
-                  .settings = options.settings});
+                  .settings = std::move(settings)});
 }
 
 }  // namespace bascule::catalog

@@ -79,6 +79,31 @@ ModelSource plain_source(std::string name, const fs::path& file) {
           .settings = settings};
 }
 
+bool is_yaml(const fs::path& file) {
+  const std::string extension = text::to_lower(file.extension().string());
+  return extension == ".yaml" || extension == ".yml";
+}
+
+// A model that the file makes of others; nothing where it is about something else.
+std::optional<ModelSource> ensemble_source(const fs::path& file, const Look& look) {
+  if (!look.read_ensemble) return std::nullopt;
+  auto config = look.read_ensemble(file);
+  if (config && *config == nullptr) return std::nullopt;
+  ModelSource source{.name = file.stem().string(),
+                     .version = "1",
+                     .file = file,
+                     .note = {},
+                     .stamp = {.model = stamp_of(file)},
+                     .home = file,
+                     .engine = "ensemble"};
+  if (config) {
+    source.config = *std::move(config);
+  } else {
+    source.problem = std::move(config).error();
+  }
+  return source;
+}
+
 void append(std::vector<ModelSource>& out, std::vector<ModelSource> more) {
   std::ranges::move(more, std::back_inserter(out));
 }
@@ -96,6 +121,8 @@ Result<void> find_in_folder(const fs::path& given, const Look& look, const backe
       append(out, sources_in(child, look, backend));
     } else if (backend.accepts(child)) {
       out.push_back(plain_source(child.stem().string(), child));
+    } else if (is_yaml(child)) {
+      if (auto ensemble = ensemble_source(child, look)) out.push_back(*std::move(ensemble));
     }
   }
   if (out.size() > before) return {};
@@ -114,6 +141,13 @@ Result<void> find_at(const fs::path& path, const Look& look, const backend::Back
   if (!fs::exists(status)) return not_found(fmt::format("There is no file or folder '{}'.", path.string()));
   if (fs::is_directory(status)) return find_in_folder(path, look, backend, out);
   if (auto error = foreign_file(path)) return *std::move(error);
+  if (is_yaml(path)) {
+    if (auto ensemble = ensemble_source(path, look)) {
+      if (ensemble->problem) return *std::move(ensemble->problem);
+      out.push_back(*std::move(ensemble));
+      return {};
+    }
+  }
   if (!backend.accepts(path)) {
     return invalid_argument(fmt::format(
         "'{}' is not a kind of model file that is known here; known are .onnx files.", path.string()));

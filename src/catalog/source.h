@@ -62,12 +62,18 @@ struct ModelSource {
 using ConfigReader =
     std::function<Result<std::shared_ptr<const content::ModelConfig>>(const std::filesystem::path& folder)>;
 
+// What a YAML file says of a model that is made of others; null where it is about something else. Errors:
+// kInvalidArgument.
+using EnsembleReader =
+    std::function<Result<std::shared_ptr<const content::ModelConfig>>(const std::filesystem::path& file)>;
+
 // How folders are looked at.
 // Thread-safety: a value.
 struct Look {
   VersionPolicy versions = {};
-  bool versions_win = false;      // over what a model's configuration says of them
-  ConfigReader read_config = {};  // absent: configurations are not looked at
+  bool versions_win = false;          // over what a model's configuration says of them
+  ConfigReader read_config = {};      // absent: configurations are not looked at
+  EnsembleReader read_ensemble = {};  // absent: YAML files are not looked at
 };
 
 // A path that was given to serve, and the name its model shall have.

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kConfigFile = "config.pbtxt";
 constexpr std::string_view kIdentity = "identity";
+constexpr std::string_view kEnsemble = "ensemble";
 
 std::uint64_t number_of(const ModelSource& source) {
   return static_cast<std::uint64_t>(text::parse_int(source.version).value_or(0));
@@ -38,7 +39,7 @@ class Folder {
       problem_ = not_found(fmt::format("It has no model file: its folder holds no VERSION/{}.", file_name()));
     }
     // One entry at least, so that it is listed with the reason, or served without a file.
-    if (found.empty()) found.push_back(source("1", path_ / kConfigFile));
+    if (found.empty()) found.push_back(source(last_version_folder(), path_ / kConfigFile));
     for (ModelSource& one : found) {
       one.config = config_;
       one.engine = engine_;
@@ -100,6 +101,17 @@ class Folder {
     return found;
   }
 
+  // Of a model without a file, whose folders are empty.
+  [[nodiscard]] std::string last_version_folder() const {
+    std::int64_t last = 1;
+    std::error_code code;
+    for (const fs::path& child : sorted_children(path_)) {
+      const auto number = text::parse_int(child.filename().string());
+      if (number && *number > last && fs::is_directory(child, code)) last = *number;
+    }
+    return fmt::format("{}", last);
+  }
+
   std::optional<fs::path> file_in(const fs::path& child) {
     std::error_code code;
     if (config_ != nullptr && !config_->default_model_filename.empty()) {
@@ -120,6 +132,10 @@ class Folder {
   // An engine that is named has to be one that is here.
   void check_engine(bool no_file) {
     const std::string& name = config_->backend.empty() ? config_->platform : config_->backend;
+    if (config_->ensemble) {
+      engine_ = kEnsemble;
+      return;
+    }
     if (name == kIdentity || (name == "python" && no_file && gives_input_back())) {
       engine_ = kIdentity;
       if (name != kIdentity) {
@@ -135,9 +151,9 @@ class Folder {
                                 config_->platform == file_engine + "_onnx";
     if (known_backend && known_platform) return;
     const std::string& unknown = known_backend ? config_->platform : config_->backend;
-    refuse(fmt::format("the {} is '{}', which is not served here; known are {} and {}.",
+    refuse(fmt::format("the {} is '{}', which is not served here; known are {}, {} and {}.",
                        known_backend ? "platform" : "backend",
-                       text::shortened(text::escape_controls(unknown)), file_engine, kIdentity));
+                       text::shortened(text::escape_controls(unknown)), file_engine, kIdentity, kEnsemble));
   }
 
   // Whether nothing but an identity could be meant by what is there.

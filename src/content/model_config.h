@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "content/ensemble.h"
 #include "content/model_info.h"
 #include "content/model_settings.h"
 #include "content/sequence.h"
@@ -80,6 +81,7 @@ struct ModelConfig {
   std::vector<ConfiguredSetting> settings;
   std::vector<WarmUpRequest> warm_up;
   std::optional<SequenceBatching> sequences;
+  std::optional<Ensemble> ensemble;  // it is made of other models, and has no file
   std::map<std::string, std::string> parameters;
   // What it asks for and is not done, in its own words: "optimization.cuda (config.pbtxt:8)".
   std::vector<std::string> not_done;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -30,6 +31,20 @@ struct ControlInput {
   std::array<double, 2> false_true = {0, 1};
 };
 
+// What a model gives at one step of a sequence and takes at the next: an output and an input of its file.
+// Thread-safety: a value.
+struct SequenceState {
+  std::string input;
+  std::string output;
+  std::optional<tensor::DataType> type;  // absent: the file's
+  std::optional<tensor::Shape> dims;  // likewise; without the batch dimension where max_batch_size is above 0
+  // What it is at the first step: the bytes of a file below the folder `initial_state` of the model, or
+  // zeros. Open dimensions are 1 where `initial_dims` does not say.
+  std::optional<tensor::Shape> initial_dims;
+  std::string initial_file;
+  tensor::Tensor initial;  // made when the model is loaded, of one row
+};
+
 // Requests of one sequence go to one place, in order, with inputs that tell the model where it begins and
 // ends.
 // Thread-safety: a value.
@@ -40,6 +55,8 @@ struct SequenceBatching {
   std::vector<ControlInput> controls;
   // Of kOldest: sequences that may be under way at once.
   std::size_t max_candidates = 0;
+  std::vector<SequenceState> states;
+  std::uint64_t max_state_bytes = std::uint64_t{256} << 20U;  // that all sequences of the model keep together
 };
 
 // A sequence as its requests name it: a number and the same number as text are two sequences.

@@ -98,6 +98,35 @@ Result<std::vector<std::byte>> encode_png(const Bitmap& bitmap) {
                    std::as_bytes(std::span(bitmap.pixels)));
 }
 
+std::vector<std::byte> encode_bmp(const Bitmap& bitmap) {
+  constexpr std::size_t kHeader = 14 + 40;  // BITMAPFILEHEADER and BITMAPINFOHEADER
+  const std::size_t row = bitmap.row_bytes();
+  const std::size_t padded = (row + 3) / 4 * 4;
+  std::vector<std::byte> out(kHeader + padded * static_cast<std::size_t>(bitmap.height), std::byte{0});
+  const auto put = [&](std::size_t at, std::size_t bytes, std::uint64_t value) {
+    for (std::size_t i = 0; i < bytes; ++i) out[at + i] = static_cast<std::byte>(value >> (8 * i));
+  };
+  put(0, 1, 'B');
+  put(1, 1, 'M');
+  put(2, 4, out.size());
+  put(10, 4, kHeader);
+  put(14, 4, 40);
+  put(18, 4, static_cast<std::uint64_t>(bitmap.width));
+  put(22, 4, static_cast<std::uint64_t>(bitmap.height));  // above 0: rows from below
+  put(26, 2, 1);
+  put(28, 2, 24);
+  for (int y = 0; y < bitmap.height; ++y) {
+    const std::uint8_t* from = bitmap.row(bitmap.height - 1 - y);
+    std::byte* to = out.data() + kHeader + padded * static_cast<std::size_t>(y);
+    for (int x = 0; x < bitmap.width; ++x, from += 3, to += 3) {
+      to[0] = static_cast<std::byte>(from[2]);
+      to[1] = static_cast<std::byte>(from[1]);
+      to[2] = static_cast<std::byte>(from[0]);
+    }
+  }
+  return out;
+}
+
 Result<std::vector<std::byte>> encode_grey_png(std::span<const std::uint8_t> values,
                                                content::PictureSize size) {
   return write_grey(values, size);

@@ -20,4 +20,7 @@ Result<std::vector<std::byte>> encode_grey_png(std::span<const std::uint8_t> val
 Result<std::vector<std::byte>> encode_grey_png(std::span<const std::uint16_t> values,
                                                content::PictureSize size);
 
+// Uncompressed, 24 bits: what passes a picture on within the process. Precondition: `bitmap` is whole.
+[[nodiscard]] std::vector<std::byte> encode_bmp(const Bitmap& bitmap);
+
 }  // namespace bascule::image

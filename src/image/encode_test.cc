@@ -24,6 +24,18 @@ TEST(Encode, PngKeepsEveryPixel) {
   }
 }
 
+TEST(Encode, BmpKeepsEveryPixel) {
+  for (const auto& [height, width] : {std::pair{1, 1}, {13, 37}, {64, 6}, {7, 3}}) {
+    const Bitmap bitmap = test::noise(3, height, width);
+    Bitmap back;
+    const auto read = decode(encode_bmp(bitmap), {}, back);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(back.height, height);
+    EXPECT_EQ(back.width, width);
+    EXPECT_EQ(back.pixels, bitmap.pixels);
+  }
+}
+
 TEST(Encode, JpegComesClose) {
   const Bitmap smooth = resize_linear(test::noise(2, 4, 5), 61, 83);
   const auto best = encode_jpeg(smooth, 95);

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "serving/ensembles.h"
+
 namespace bascule::serving {
 
 using content::ModelState;
@@ -16,6 +18,17 @@ Error no_model_control() {
               "This server does not load or unload models on request; start it with "
               "--model-control-mode explicit.",
           .reason = Reason::kNoModelControl};
+}
+
+// What an ensemble is made of: names and versions.
+std::vector<std::pair<std::string, std::string>> models_of(const content::Ensemble& ensemble) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const content::EnsembleStep& step : ensemble.steps) out.emplace_back(step.model, step.version);
+  if (ensemble.crops) {
+    out.emplace_back(ensemble.crops->detector, "");
+    out.emplace_back(ensemble.crops->classifier, "");
+  }
+  return out;
 }
 
 // Not loaded, but a request would be answered.
@@ -57,8 +70,24 @@ Result<content::ServedModel> ControlService::served(std::string_view name, std::
 }
 
 Result<void> ControlService::model_ready(std::string_view name, std::string_view version) const {
+  return model_ready(name, version, 0);
+}
+
+// Ready means that a request would be answered, which of an ensemble depends on others.
+Result<void> ControlService::model_ready(std::string_view name, std::string_view version, int depth) const {
   const Result<catalog::Handle> pinned = catalog_.pin(name, version);
-  if (pinned) return {};
+  if (pinned && ((*pinned)->ensemble == nullptr || depth >= Ensembles::kMaxDepth)) return {};
+  if (pinned) {
+    for (const auto& [model, of] : models_of(*(*pinned)->ensemble)) {
+      if (auto ready = model_ready(model, of, depth + 1); !ready) {
+        Error error = std::move(ready).error();
+        error.message = fmt::format("Ensemble '{}' is not ready: {}", name, error.message);
+        error.reason = Reason::kModelNotReady;
+        return error;
+      }
+    }
+    return {};
+  }
   for (const content::ModelStatus& status : catalog_.list()) {
     if (status.name != name || !(version.empty() || status.version == version)) continue;
     if (waits_for_use(status)) return {};

@@ -47,6 +47,8 @@ class ControlService {
   [[nodiscard]] Duration alive() const { return clock_.now() - started_; }
 
  private:
+  [[nodiscard]] Result<void> model_ready(std::string_view name, std::string_view version, int depth) const;
+
   const catalog::Catalog& catalog_;
   const Clock& clock_;
   catalog::Manager* const manager_;

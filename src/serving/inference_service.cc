@@ -47,6 +47,13 @@ Error wrong_kind(const catalog::LoadedModel& model, std::string_view brought) {
   return error;
 }
 
+// Between two loads of a model of which only one has states.
+Error not_kept(const content::ModelInfo& model) {
+  return {
+      .code = Code::kFailedPrecondition,
+      .message = fmt::format("Model '{}' is being loaded anew with other states; ask again.", model.name)};
+}
+
 }  // namespace
 
 // A request on its way: what waits, and what becomes part of a run.
@@ -74,10 +81,18 @@ struct InferenceService::Ask final : batching::Item {
   std::optional<TimePoint> asked;
   Sequences::Done done;
   bool ran = false;
+  std::shared_ptr<SequenceMemory> memory;  // where the model has states
+  std::vector<std::string> added_outputs;  // that no one asked for
 };
 
 InferenceService::InferenceService(const catalog::Catalog& catalog, Runtime runtime, InferenceOptions options)
-    : catalog_(catalog), runtime_(runtime), options_(options), runner_(runtime.clock, options.sabotage) {
+    : catalog_(catalog),
+      runtime_(runtime),
+      options_(options),
+      runner_(runtime.clock, options.sabotage),
+      ensembles_(
+          [this](content::InferRequest request, Sink sink) { infer(std::move(request), std::move(sink)); },
+          runtime.executor, runtime.clock, runtime.metrics) {
   if (runtime.manager == nullptr) return;
   parking_ = std::make_shared<Parking>(*runtime.manager, runtime.timer, runtime.clock, options.max_parked,
                                        options.lifecycle_sabotage);
@@ -123,6 +138,7 @@ void InferenceService::begin(catalog::Handle model, content::InferRequest reques
       options_.sabotage != batching::Sabotage::kIgnoreDefaultTimeout) {
     request.deadline = runtime_.clock.now() + settings.default_timeout;
   }
+  if (model->ensemble != nullptr) return ensembles_.infer(model, std::move(request), std::move(sink));
   auto ask = std::make_unique<Ask>();
   ask->level =
       batching::level_of(request.priority, {.priority_levels = settings.priority_levels,
@@ -219,12 +235,13 @@ void InferenceService::submit_step(std::unique_ptr<Ask> ask) {
   const content::SequenceBatching& settings = *model.settings.sequences;
   SequenceLimits limits{.max_idle = settings.max_idle, .max_waiting = model.settings.max_queue_size};
   if (settings.strategy == content::SequenceBatching::Strategy::kOldest && settings.max_candidates > 0) {
-    limits.slots = settings.max_candidates;
+    limits.slots = settings.max_candidates * std::max<std::size_t>(model.settings.instances, 1);
   } else {
     const std::size_t asked = model.settings.max_batch_size;
     limits.slots = std::max<std::size_t>(asked > 0 ? asked : model.max_batch_size, 1) *
                    instances_of(model.settings, runtime_.executor.width());
   }
+  limits.keeps_state = !settings.states.empty();
   ask->asked = runtime_.clock.now();
   const content::SequenceStep step = *ask->part.request.sequence;
   sequences_of(*model.info)->submit(std::move(ask), step, limits);
@@ -240,14 +257,45 @@ std::shared_ptr<Sequences> InferenceService::sequences_of(const content::ModelIn
     });
     place = std::make_shared<Sequences>(
         model.name, runtime_.timer, runtime_.clock,
-        [this](std::unique_ptr<batching::Item> item, Sequences::Done done) {
+        [this](std::unique_ptr<batching::Item> item, std::shared_ptr<SequenceMemory> memory,
+               Sequences::Done done) {
           std::unique_ptr<Ask> ask(static_cast<Ask*>(item.release()));
           ask->done = std::move(done);
-          submit(std::move(ask));
+          ask->memory = std::move(memory);
+          begin_step(std::move(ask));
         },
         options_.sequence_sabotage);
     return place;
   });
+}
+
+// Once the steps before it are over, and with them the states are known.
+void InferenceService::begin_step(std::unique_ptr<Ask> ask) {
+  const catalog::LoadedModel& model = *ask->model;
+  if (ask->memory == nullptr) {
+    if (model.settings.sequences->states.empty()) return submit(std::move(ask));
+    return ask->refuse(not_kept(*model.info));
+  }
+  content::InferRequest& request = ask->part.request;
+  auto added = add_states(model.executable->spec(), *model.settings.sequences, *ask->memory, model.info->name,
+                          request);
+  if (!added) return ask->refuse(std::move(added).error());
+  ask->added_outputs = *std::move(added);
+  if (!ask->key.empty()) ask->key = join_key(request.inputs, request.outputs);
+  submit(std::move(ask));
+}
+
+// Keeps what the step leaves to the next one.
+void InferenceService::end_step(Ask& ask) {
+  if (ask.memory == nullptr || !ask.part.answer) return;
+  if (options_.sequence_sabotage == SequenceSabotage::kForgetState) ask.memory = nullptr;
+  const catalog::LoadedModel& model = *ask.model;
+  SequenceMemory forgotten(std::make_shared<KeptBytes>(0), true);
+  SequenceMemory& memory = ask.memory != nullptr ? *ask.memory : forgotten;
+  auto kept =
+      take_states(model.executable->spec(), *model.settings.sequences, ask.added_outputs,
+                  ask.part.stages.shared_rows > 0, model.info->name, memory, ask.part.answer->outputs);
+  if (!kept) ask.part.answer = std::move(kept).error();
 }
 
 void InferenceService::infer_picture(std::unique_ptr<Ask> ask) {
@@ -314,6 +362,7 @@ void InferenceService::run(batching::Batch batch) {
   if (options_.sabotage == batching::Sabotage::kForgetAnswer && parts.size() > 1) batch.pop_back();
   for (const auto& item : batch) {
     Ask& ask = static_cast<Ask&>(*item);
+    end_step(ask);
     if (options_.sabotage == batching::Sabotage::kAnswerTwice) ask.sink(ask.part.answer, true);
     ask.answer(std::move(ask.part.answer));
   }
@@ -368,6 +417,14 @@ std::vector<std::pair<std::shared_ptr<const content::ModelInfo>, std::size_t>> I
     }
   });
   return out;
+}
+
+std::uint64_t InferenceService::kept_bytes() const {
+  return sequences_.with([](const SequenceTable& table) {
+    std::uint64_t bytes = 0;
+    for (const auto& [model, sequences] : table) bytes += sequences->kept_bytes();
+    return bytes;
+  });
 }
 
 Result<content::InferResponse> InferenceService::infer_and_wait(content::InferRequest request) {

@@ -22,6 +22,7 @@
 #include "catalog/catalog.h"
 #include "content/infer.h"
 #include "metrics/metrics.h"
+#include "serving/ensembles.h"
 #include "serving/inline_policy.h"
 #include "serving/model_runner.h"
 #include "serving/parking.h"
@@ -81,6 +82,9 @@ class InferenceService {
   // Waits for the answer: for the CLI. Not to be called on a thread of the executor.
   Result<content::InferResponse> infer_and_wait(content::InferRequest request);
 
+  // What the sequences of all models keep.
+  [[nodiscard]] std::uint64_t kept_bytes() const;
+
   // How many requests wait, by model and version.
   [[nodiscard]] std::vector<std::pair<std::shared_ptr<const content::ModelInfo>, std::size_t>> waiting()
       const;
@@ -110,6 +114,8 @@ class InferenceService {
   bool ran_here(Ask& ask);
   void submit(std::unique_ptr<Ask> ask);
   void submit_step(std::unique_ptr<Ask> ask);
+  void begin_step(std::unique_ptr<Ask> ask);
+  void end_step(Ask& ask);
   std::shared_ptr<Sequences> sequences_of(const content::ModelInfo& model);
   std::shared_ptr<Queue> queue_of(const catalog::Handle& model);
   std::shared_ptr<batching::Batcher> make_queue(const catalog::LoadedModel& model);
@@ -119,6 +125,7 @@ class InferenceService {
   const Runtime runtime_;
   const InferenceOptions options_;
   ModelRunner runner_;
+  Ensembles ensembles_;
   Guarded<Queues> queues_;
   Guarded<SequenceTable> sequences_;  // behind the queues, so that it goes before them: it sends on to them
   std::shared_ptr<Parking> parking_;  // null without a manager

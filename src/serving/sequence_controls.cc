@@ -96,7 +96,9 @@ bool is_set(ControlKind kind, const content::SequenceStep& step) {
 Result<void> check_request(const content::SequenceBatching& settings, const std::string& model,
                            const std::vector<tensor::NamedTensor>& inputs, bool rows) {
   for (const tensor::NamedTensor& input : inputs) {
-    if (std::ranges::find(settings.controls, input.name, &ControlInput::name) != settings.controls.end()) {
+    if (std::ranges::find(settings.controls, input.name, &ControlInput::name) != settings.controls.end() ||
+        std::ranges::find(settings.states, input.name, &content::SequenceState::input) !=
+            settings.states.end()) {
       Error error =
           invalid_argument(fmt::format("Input '{}' of model '{}' is filled by the server; leave it out.",
                                        text::shortened(input.name), model),

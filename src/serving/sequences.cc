@@ -167,19 +167,28 @@ void Sequences::drive() {
   }
   while (true) {
     Refusals refusals;
-    std::optional<std::pair<Id, Step>> sent = next(refusals);
+    std::optional<Next> sent = next(refusals);
     refuse(std::move(refusals));
     if (!sent) break;
-    auto& [id, step] = *sent;
+    auto& [id, step, memory] = *sent;
     const Flags flags{.start = step.start, .end = step.end};
-    forward_(std::move(step.item), [weak = weak_from_this(), id = id, flags](bool ran) {
+    forward_(std::move(step.item), std::move(memory), [weak = weak_from_this(), id = id, flags](bool ran) {
       if (const auto self = weak.lock()) self->over(id, flags, ran);
     });
   }
   arm();
 }
 
-std::optional<std::pair<Sequences::Id, Sequences::Step>> Sequences::next(Refusals& refusals) {
+// A sequence that begins has kept nothing.
+void Sequences::remember(Sequence& sequence, const Step& step) {
+  if (!limits_.keeps_state) return sequence.memory.reset();
+  const bool stays = sabotage_ == SequenceSabotage::kKeepState && sequence.memory != nullptr;
+  if ((!step.start || stays) && sequence.memory != nullptr) return;
+  sequence.memory = std::make_shared<SequenceMemory>(kept_, step.start);
+  if (sabotage_ == SequenceSabotage::kNeverDropState) never_dropped_.push_back(sequence.memory);
+}
+
+std::optional<Sequences::Next> Sequences::next(Refusals& refusals) {
   const TimePoint now = clock_.now();
   MutexLock lock(mutex_);
   while (!ready_.empty()) {
@@ -201,8 +210,14 @@ std::optional<std::pair<Sequences::Id, Sequences::Step>> Sequences::next(Refusal
     --waiting_;
     sequence.busy = true;
     sequence.began = !step.end;
+    remember(sequence, step);
     if (sabotage_ == SequenceSabotage::kOverlap) ready_.push_back(id);
-    return std::pair(id, std::move(step));
+    std::shared_ptr<SequenceMemory> memory = sequence.memory;
+    if (sabotage_ == SequenceSabotage::kMixStates) {
+      for (const auto& [other, with] : sequences_)
+        memory = with.memory != nullptr && !with.busy ? with.memory : memory;
+    }
+    return Next{.id = id, .step = std::move(step), .memory = std::move(memory)};
   }
   driving_ = false;
   return std::nullopt;
@@ -217,6 +232,7 @@ void Sequences::over(const Id& id, Flags flags, bool ran) {
     if (found == sequences_.end()) return;
     Sequence& sequence = found->second;
     sequence.busy = false;
+    if (flags.end && sabotage_ != SequenceSabotage::kKeepState) sequence.memory.reset();
     if (!ran && sabotage_ != SequenceSabotage::kGoOnUnstarted) {
       sequence.began = !flags.start;
       prune(id, sequence, now, flags.start, refusals);

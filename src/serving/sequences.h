@@ -17,6 +17,7 @@
 #include "base/timer.h"
 #include "batching/batcher.h"
 #include "content/sequence.h"
+#include "serving/sequence_memory.h"
 
 namespace bascule::serving {
 
@@ -32,20 +33,26 @@ enum class SequenceSabotage : std::uint8_t {
   kNeverExpire,      // deadlines do not end a wait for the sequence
   kGoOnUnstarted,    // requests go on whose first one was not run
   kAcceptUnstarted,  // a first request needs no START
+  kMixStates,        // a request gets what another sequence has kept
+  kKeepState,        // a sequence begins with what the last one of its name has kept
+  kForgetState,      // what a request leaves is not kept
+  kNeverDropState,   // what a sequence has kept stays when it is over
 };
-inline constexpr SequenceSabotage kLastSequenceSabotage = SequenceSabotage::kAcceptUnstarted;
+inline constexpr SequenceSabotage kLastSequenceSabotage = SequenceSabotage::kNeverDropState;
 
 // Of one model. Thread-safety: a value.
 struct SequenceLimits {
   std::size_t slots = 1;  // sequences that are under way at once; others wait for one of them to end
   Duration max_idle = std::chrono::seconds(1);
   std::size_t max_waiting = 1000;  // requests; 0: no limit
+  bool keeps_state = false;        // the model has states
 };
 
 // Keeps the requests of each sequence of one model in order and apart: the next one is sent on once the one
 // before it was answered. A sequence holds a slot from its START to its END, or until it was idle for too
 // long. A slot is a place in the count of those under way, no row of a run: a model keeps nothing between
-// runs, so that it cannot tell. It starts no thread and never blocks.
+// runs, so that it cannot tell. What the model is given back at the next step is kept here, from a START to
+// the END, or until the sequence is given up. It starts no thread and never blocks.
 //
 // A request that was let in and not run, since its time was over, its caller gone or the queue full, leaves
 // its sequence as it was, but for a START: then the sequence has not begun, and what waits behind is refused
@@ -56,7 +63,9 @@ class Sequences : public std::enable_shared_from_this<Sequences> {
   // To be called once by whoever was given a request, after it was answered; `ran`: whether the model has
   // seen it.
   using Done = std::move_only_function<void(bool ran)>;
-  using Forward = std::function<void(std::unique_ptr<batching::Item> item, Done done)>;
+  // `memory`: of the request's sequence, for this request alone until `done`; null where no state is kept.
+  using Forward = std::function<void(std::unique_ptr<batching::Item> item,
+                                     std::shared_ptr<SequenceMemory> memory, Done done)>;
 
   // `model`: for messages. Timer and clock outlive it, except that the timer may have been stopped.
   Sequences(std::string model, Timer& timer, const Clock& clock, Forward forward,
@@ -75,6 +84,8 @@ class Sequences : public std::enable_shared_from_this<Sequences> {
   [[nodiscard]] std::size_t waiting() const;
   // Sequences that hold a slot, or wait for one.
   [[nodiscard]] std::size_t known() const;
+  // Bytes that all sequences keep.
+  [[nodiscard]] std::uint64_t kept_bytes() const { return kept_->load(std::memory_order_relaxed); }
 
  private:
   using Id = content::SequenceId;
@@ -91,6 +102,7 @@ class Sequences : public std::enable_shared_from_this<Sequences> {
     bool began = false;  // of what was sent on: a START, and no END since
     bool open = false;   // the same once all that waits was run: the next request needs no START
     TimePoint idle_since;
+    std::shared_ptr<SequenceMemory> memory;
   };
   using Refusal = std::pair<std::unique_ptr<batching::Item>, Error>;
   using Refusals = std::vector<Refusal>;
@@ -101,7 +113,13 @@ class Sequences : public std::enable_shared_from_this<Sequences> {
   };
 
   void drive();
-  std::optional<std::pair<Id, Step>> next(Refusals& refusals);
+  struct Next {
+    Id id;
+    Step step;
+    std::shared_ptr<SequenceMemory> memory;
+  };
+  std::optional<Next> next(Refusals& refusals);
+  void remember(Sequence& sequence, const Step& step) BASCULE_REQUIRES(mutex_);
   void over(const Id& id, Flags flags, bool ran);
   void on_timer(TimePoint armed);
   void arm();
@@ -129,6 +147,7 @@ class Sequences : public std::enable_shared_from_this<Sequences> {
   const Clock& clock_;
   const Forward forward_;
   const SequenceSabotage sabotage_;
+  const std::shared_ptr<KeptBytes> kept_ = std::make_shared<KeptBytes>(0);
   mutable Mutex mutex_;
   SequenceLimits limits_ BASCULE_GUARDED_BY(mutex_);
   std::map<Id, Sequence> sequences_ BASCULE_GUARDED_BY(mutex_);
@@ -139,6 +158,7 @@ class Sequences : public std::enable_shared_from_this<Sequences> {
   bool driving_ BASCULE_GUARDED_BY(mutex_) = false;                    // someone sends on what is ready
   TimePoint first_due_ BASCULE_GUARDED_BY(mutex_) = TimePoint::max();  // or earlier
   TimePoint armed_ BASCULE_GUARDED_BY(mutex_) = TimePoint::max();
+  std::vector<std::shared_ptr<SequenceMemory>> never_dropped_ BASCULE_GUARDED_BY(mutex_);  // of the bug
   TimePoint next_clean_ BASCULE_GUARDED_BY(mutex_){};  // when all that waits is looked through again
 };
 

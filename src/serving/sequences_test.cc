@@ -42,6 +42,7 @@ class Note final : public batching::Item {
   }
   std::string name;
   Sequences::Done done;
+  std::shared_ptr<SequenceMemory> memory;
 
  private:
   std::map<std::string, Error>& refused_;
@@ -110,9 +111,12 @@ class SequencesTest : public testing::Test {
   std::map<std::string, std::shared_ptr<std::atomic<bool>>> cancelled_;
   std::map<std::string, std::unique_ptr<Note>> sent_;
   std::shared_ptr<Sequences> sequences_ = std::make_shared<Sequences>(
-      "m", timer_, clock_, [this](std::unique_ptr<batching::Item> item, Sequences::Done done) {
+      "m", timer_, clock_,
+      [this](std::unique_ptr<batching::Item> item, std::shared_ptr<SequenceMemory> memory,
+             Sequences::Done done) {
         std::unique_ptr<Note> note(static_cast<Note*>(item.release()));
         note->done = std::move(done);
+        note->memory = std::move(memory);
         if (busy_) return note->refuse({.code = Code::kResourceExhausted, .message = "Full."});
         std::string name = note->name;
         sent_.emplace(std::move(name), std::move(note));

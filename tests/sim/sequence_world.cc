@@ -17,6 +17,7 @@ using tensor::DataType;
 using tensor::NamedTensor;
 
 constexpr std::size_t kMostEvents = 100'000;
+constexpr float kNothing = -1;  // the state of a sequence that begins
 
 template <class T>
 T value_of(std::span<const NamedTensor> inputs, std::string_view name, std::size_t row) {
@@ -34,6 +35,10 @@ SequenceWorld::SequenceWorld(std::uint64_t seed, SequenceSabotage sabotage)
       {.name = "E", .kind = ControlKind::kEnd, .type = DataType::kFp32, .false_true = {-1, 2}},
       {.name = "R", .kind = ControlKind::kReady, .type = DataType::kBool},
       {.name = "C", .kind = ControlKind::kCorrelationId, .type = DataType::kUint64}};
+  const std::vector<float> nothing{kNothing};
+  sequences.states = {{.input = "K",
+                       .output = "L",
+                       .initial = tensor::copy_tensor<float>(DataType::kFp32, {1, 1}, nothing).value()}};
   sequences.max_idle = microseconds(500 + world_.upto(3000));
   max_batch_ = 1 + world_.upto(3);
   if (world_.chance(50)) settings_.max_batch_size = max_batch_;
@@ -46,7 +51,8 @@ SequenceWorld::SequenceWorld(std::uint64_t seed, SequenceSabotage sabotage)
   slots_ = max_batch_ * (settings_.instances > 0 ? settings_.instances : world_.executor.width());
   if (world_.chance(30)) {
     sequences.strategy = content::SequenceBatching::Strategy::kOldest;
-    slots_ = sequences.max_candidates = 1 + world_.upto(4);
+    sequences.max_candidates = 1 + world_.upto(4);  // of each instance
+    slots_ = sequences.max_candidates * std::max<std::size_t>(settings_.instances, 1);
   }
   load();
   service_.emplace(
@@ -63,6 +69,7 @@ std::string SequenceWorld::run() {
     const Step& step = steps_[number - 1];
     if (step.answers != 1) complain(number, fmt::format("was answered {} times", step.answers));
   }
+  if (service_->kept_bytes() > 0) wrong("a state is kept though all sequences are over");
   if (world_.timer.calls > steps_.size() * 6 + 16) {
     wrong(fmt::format("the timer was asked {} times", world_.timer.calls));
   }
@@ -82,8 +89,10 @@ void SequenceWorld::load() {
   const auto input = [](std::string name, DataType type) {
     return tensor::TensorSpec{.name = std::move(name), .type = type, .shape = {-1, 1}};
   };
-  fake.spec.inputs = {input("x", DataType::kFp32), input("S", DataType::kInt32), input("E", DataType::kFp32),
-                      input("R", DataType::kBool), input("C", DataType::kUint64)};
+  fake.spec.inputs = {input("x", DataType::kFp32),   input("S", DataType::kInt32),
+                      input("E", DataType::kFp32),   input("R", DataType::kBool),
+                      input("C", DataType::kUint64), input("K", DataType::kFp32)};
+  fake.spec.inputs.back().optional = true;  // as a configured model has it
   fake.spec.outputs = {input("y", DataType::kFp32)};
   const Duration base = microseconds(20 + world_.upto(600));
   const bool fails = world_.chance(20);
@@ -189,11 +198,12 @@ Result<SequenceWorld::Outputs> SequenceWorld::engine(std::span<const NamedTensor
     sequence.running = false;
     sequence.last_answer = world_.clock.time;
     if (step.end) sequence.live = false;
+    if (!failed) sequence.kept = static_cast<float>(number);
   }
   if (failed) return internal_error("The engine failed.");
   auto out = tensor::make_tensor(DataType::kFp32, inputs[0].tensor.shape).value();
   std::ranges::transform(values, out.elements<float>().begin(), [](float v) { return v * 2; });
-  return Outputs{{.name = "y", .tensor = std::move(out.tensor)}};
+  return Outputs{{.name = "y", .tensor = std::move(out.tensor)}, {.name = "L", .tensor = inputs[0].tensor}};
 }
 
 void SequenceWorld::begin_row(std::size_t number, std::span<const NamedTensor> inputs, std::size_t row) {
@@ -203,6 +213,10 @@ void SequenceWorld::begin_row(std::size_t number, std::span<const NamedTensor> i
   if (value_of<float>(inputs, "E", row) != (step.end ? 2 : -1)) complain(number, "has a wrong END");
   if (!value_of<bool>(inputs, "R", row)) complain(number, "is not READY");
   if (value_of<std::uint64_t>(inputs, "C", row) != step.id) complain(number, "has another's id");
+  if (step.start) sequence.kept = kNothing;
+  if (const float kept = value_of<float>(inputs, "K", row); kept != sequence.kept) {
+    complain(number, fmt::format("gets {} for the state, which is {}", kept, sequence.kept));
+  }
   if (sequence.running) complain(number, "is run while another of its sequence is");
   if (step.answers > 0) complain(number, "is run after its answer");
   if (number < sequence.last_run) complain(number, "is run behind one that came later");
@@ -235,6 +249,7 @@ void SequenceWorld::answered(std::size_t number, const Result<content::InferResp
   sequences_[step.id].last_touched = world_.clock.time;
   if (!answer) return refused(number, answer.error());
   if (answer->id != fmt::format("{}", number)) complain(number, "got the answer to " + answer->id);
+  if (answer->outputs.size() != 1) complain(number, "got a state, which is not for callers");
   if (answer->outputs[0].tensor.elements<float>()[0] != static_cast<float>(number) * 2) {
     complain(number, "got another's numbers");
   }

@@ -58,6 +58,7 @@ class SequenceWorld {
     std::size_t refused_start = 0;  // the newest
     std::size_t pending = 0;        // requests without an answer
     std::size_t last_run = 0;       // the newest request that was run
+    float kept = -1;                // what the model left last, as it is owed at the next request
     TimePoint last_answer;          // that the model gave
     TimePoint last_touched;         // or that another was refused: it is idle since then at the latest
   };

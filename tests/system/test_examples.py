@@ -43,6 +43,15 @@ def test_each_example_is_run_somewhere():
     assert all(name in runner for name in ELSEWHERE)
 
 
+def test_the_state_example():
+    with Server(ROOT / "examples/state/total.onnx") as running:
+        done = subprocess.run(
+            [sys.executable, ROOT / "examples/state/tills.py", running.url], capture_output=True, text=True, timeout=60,
+            check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-2:] == ["till 1: 4.0", "till 2: 60.0"]
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example(server, name, tmp_path):
     program, scheme, picture = EXAMPLES[name]

@@ -81,13 +81,20 @@ void check_sequences(const Wire& wire, const ConfigNode& node, NotDone& out) {
   using Sequences = inference::ModelSequenceBatching;
   const Sequences& sequences = wire.sequence_batching();
   const ConfigNode at = node.child(Wire::kSequenceBatchingFieldNumber, sequences);
-  out.add(sequences.has_oldest(), "sequence_batching.oldest, sequences are served as direct", at,
-          Sequences::kOldestFieldNumber);
   out.add(sequences.direct().minimum_slot_utilization() > 0,
           "sequence_batching.direct.minimum_slot_utilization", at, Sequences::kDirectFieldNumber);
-  out.add(sequences.state_size() > 0, "sequence_batching.state", at, Sequences::kStateFieldNumber);
   out.add(sequences.iterative_sequence(), "sequence_batching.iterative_sequence", at,
           Sequences::kIterativeSequenceFieldNumber);
+}
+
+void check_ensemble(const Wire& wire, const ConfigNode& node, NotDone& out) {
+  using Ensemble = inference::ModelEnsembling;
+  const ConfigNode at = node.child(Wire::kEnsembleSchedulingFieldNumber, wire.ensemble_scheduling());
+  for (int i = 0; i < wire.ensemble_scheduling().step_size(); ++i) {
+    const auto& step = wire.ensemble_scheduling().step(i);
+    out.add(!step.model_namespace().empty(), "ensemble_scheduling.step.model_namespace",
+            at.child(Ensemble::kStepFieldNumber, step, i), Ensemble::Step::kModelNamespaceFieldNumber);
+  }
 }
 
 void check_instances(const Wire& wire, const ConfigNode& node, NotDone& out) {
@@ -113,8 +120,8 @@ std::vector<std::string> not_done_of(const Wire& wire, const ConfigNode& node) {
   check_optimization(wire, node, out);
   check_batching(wire, node, out);
   check_sequences(wire, node, out);
+  check_ensemble(wire, node, out);
   check_instances(wire, node, out);
-  out.add(wire.has_ensemble_scheduling(), "ensemble_scheduling", node, Wire::kEnsembleSchedulingFieldNumber);
   out.add(!wire.runtime().empty(), "runtime", node, Wire::kRuntimeFieldNumber);
   out.add(wire.cc_model_filenames_size() > 0, "cc_model_filenames", node, Wire::kCcModelFilenamesFieldNumber);
   out.add(wire.metric_tags_size() > 0, "metric_tags", node, Wire::kMetricTagsFieldNumber);

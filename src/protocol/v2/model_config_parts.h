@@ -27,6 +27,9 @@ Result<void> read_warm_up(const inference::ModelConfig& wire, const ConfigNode& 
 // `sequence_batching`
 Result<void> read_sequences(const inference::ModelConfig& wire, const ConfigNode& node,
                             content::ModelConfig& out);
+// `ensemble_scheduling`
+Result<void> read_ensemble(const inference::ModelConfig& wire, const ConfigNode& node,
+                           content::ModelConfig& out);
 // What the configuration asks for and nothing here does.
 [[nodiscard]] std::vector<std::string> not_done_of(const inference::ModelConfig& wire,
                                                    const ConfigNode& node);

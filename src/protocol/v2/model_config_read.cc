@@ -138,6 +138,7 @@ Result<content::ModelConfig> understood(const Wire& wire, const ConfigNode& node
   BASCULE_TRY(read_settings(wire, node, out));
   BASCULE_TRY(read_warm_up(wire, node, out));
   BASCULE_TRY(read_sequences(wire, node, out));
+  BASCULE_TRY(read_ensemble(wire, node, out));
   out.not_done = not_done_of(wire, node);
   out.wire = wire.SerializeAsString();
   return out;

@@ -23,6 +23,7 @@ constexpr std::uint32_t kMaxWarmUpRuns = 10'000;
 constexpr std::uint32_t kMaxWarmUpRows = 65'536;
 constexpr int kMaxWarmUpInputs = 256;
 constexpr int kMaxControls = 16;
+constexpr int kMaxStates = 64;
 constexpr std::uint64_t kMaxIdleMicroseconds = 86'400'000'000;  // a day
 
 Result<content::WarmUpInput> read_warm_up_input(const std::string& name,
@@ -124,6 +125,57 @@ Result<void> read_control_input(const Sequences::ControlInput& wire, const Confi
   return {};
 }
 
+Result<void> read_initial_state(const Sequences::InitialState& wire, const ConfigNode& node,
+                                content::SequenceState& out) {
+  using Initial = Sequences::InitialState;
+  const auto type = data_type_of(wire.data_type());
+  if (type && out.type && *type != *out.type) {
+    return node.error(Initial::kDataTypeFieldNumber,
+                      fmt::format("of state '{}' is {}, but the state's is {}.", out.input,
+                                  tensor::to_string(*type), tensor::to_string(*out.type)));
+  }
+  BASCULE_ASSIGN(out.initial_dims, read_dims(wire.dims(), node, Initial::kDimsFieldNumber, false));
+  if (wire.state_data_case() == Initial::kDataFile) {
+    if (wire.data_file().empty()) return node.error(Initial::kDataFileFieldNumber, "is empty.");
+    out.initial_file = wire.data_file();
+  } else if (wire.state_data_case() != Initial::kZeroData) {
+    return node.error(Initial::kZeroDataFieldNumber,
+                      fmt::format("is missing, and so is data_file of state '{}'.", out.input));
+  }
+  return {};
+}
+
+Result<void> read_state(const Sequences::State& wire, const ConfigNode& node,
+                        content::SequenceBatching& out) {
+  using State = Sequences::State;
+  content::SequenceState state;
+  BASCULE_ASSIGN(state.input, read_tensor_name(wire.input_name(), node, State::kInputNameFieldNumber));
+  BASCULE_ASSIGN(state.output, read_tensor_name(wire.output_name(), node, State::kOutputNameFieldNumber));
+  state.type = data_type_of(wire.data_type());
+  if (!state.type) {
+    return node.error(State::kDataTypeFieldNumber, fmt::format("of state '{}' is missing.", state.input));
+  }
+  BASCULE_ASSIGN(state.dims, read_dims(wire.dims(), node, State::kDimsFieldNumber));
+  if (wire.initial_state_size() > 1) {
+    return node.error(State::kInitialStateFieldNumber,
+                      fmt::format("of state '{}' is given {} times; a sequence begins with one.", state.input,
+                                  wire.initial_state_size()));
+  }
+  if (wire.initial_state_size() == 1) {
+    const ConfigNode below = node.child(State::kInitialStateFieldNumber, wire.initial_state(0));
+    BASCULE_TRY(read_initial_state(wire.initial_state(0), below, state));
+  }
+  for (const content::SequenceState& other : out.states) {
+    if (other.input == state.input || other.output == state.output) {
+      return node.error(State::kInputNameFieldNumber,
+                        fmt::format("'{}' or its output '{}' is the state of another pair, too.", state.input,
+                                    state.output));
+    }
+  }
+  out.states.push_back(std::move(state));
+  return {};
+}
+
 }  // namespace
 
 Result<void> read_warm_up(const Wire& wire, const ConfigNode& node, content::ModelConfig& out) {
@@ -185,6 +237,14 @@ Result<void> read_sequences(const Wire& wire, const ConfigNode& node, content::M
     const auto& input = sequences.control_input(i);
     BASCULE_TRY(
         read_control_input(input, below.child(Sequences::kControlInputFieldNumber, input, i), batching));
+  }
+  if (sequences.state_size() > kMaxStates) {
+    return below.error(Sequences::kStateFieldNumber, fmt::format("is given {} times; at most {} are taken.",
+                                                                 sequences.state_size(), kMaxStates));
+  }
+  for (int i = 0; i < sequences.state_size(); ++i) {
+    const auto& state = sequences.state(i);
+    BASCULE_TRY(read_state(state, below.child(Sequences::kStateFieldNumber, state, i), batching));
   }
   out.sequences = std::move(batching);
   return {};

@@ -29,6 +29,7 @@ class SettingsReader {
     }
     BASCULE_TRY(read_versions());
     BASCULE_TRY(read_batching());
+    read_sequences();
     BASCULE_TRY(read_instances());
     const auto threads = wire_.parameters().find(std::string(kThreads));
     if (threads != wire_.parameters().end() &&
@@ -84,13 +85,7 @@ class SettingsReader {
     if (!wire_.has_dynamic_batching()) return {};
     const Batching& batching = wire_.dynamic_batching();
     const ConfigNode node = node_.child(Wire::kDynamicBatchingFieldNumber, batching);
-    std::vector<std::string> sizes;
-    for (const std::int32_t size : batching.preferred_batch_size()) sizes.push_back(std::to_string(size));
-    if (!sizes.empty()) {
-      out_.settings.push_back({.name = "preferred_batch_size",
-                               .items = std::move(sizes),
-                               .place = node.place(Batching::kPreferredBatchSizeFieldNumber)});
-    }
+    add_sizes(batching.preferred_batch_size(), node, Batching::kPreferredBatchSizeFieldNumber);
     add_said("max_queue_delay_microseconds", batching.max_queue_delay_microseconds(), node,
              Batching::kMaxQueueDelayMicrosecondsFieldNumber);
     add_said("preserve_ordering", batching.preserve_ordering(), node, Batching::kPreserveOrderingFieldNumber);
@@ -104,6 +99,42 @@ class SettingsReader {
              Policy::kDefaultTimeoutMicrosecondsFieldNumber);
     add_said("max_queue_size", policy.max_queue_size(), below, Policy::kMaxQueueSizeFieldNumber);
     return {};
+  }
+
+  // Steps of different sequences share runs as requests do.
+  void read_sequences() {
+    using Sequences = inference::ModelSequenceBatching;
+    const Sequences& sequences = wire_.sequence_batching();
+    const ConfigNode node = node_.child(Wire::kSequenceBatchingFieldNumber, sequences);
+    if (sequences.max_sequence_idle_microseconds() > 0) {  // 0 is the default, which read_sequences knows
+      add("max_sequence_idle_microseconds", sequences.max_sequence_idle_microseconds(), node,
+          Sequences::kMaxSequenceIdleMicrosecondsFieldNumber);
+    }
+    using Direct = Sequences::StrategyDirect;
+    add_said("max_queue_delay_microseconds", sequences.direct().max_queue_delay_microseconds(),
+             node.child(Sequences::kDirectFieldNumber, sequences.direct()),
+             Direct::kMaxQueueDelayMicrosecondsFieldNumber);
+    if (!sequences.has_oldest()) return;
+    using Oldest = Sequences::StrategyOldest;
+    const Oldest& oldest = sequences.oldest();
+    const ConfigNode below = node.child(Sequences::kOldestFieldNumber, oldest);
+    if (oldest.max_candidate_sequences() > 0) {
+      add("max_candidate_sequences", oldest.max_candidate_sequences(), below,
+          Oldest::kMaxCandidateSequencesFieldNumber);
+    }
+    add_sizes(oldest.preferred_batch_size(), below, Oldest::kPreferredBatchSizeFieldNumber);
+    add_said("max_queue_delay_microseconds", oldest.max_queue_delay_microseconds(), below,
+             Oldest::kMaxQueueDelayMicrosecondsFieldNumber);
+    add_said("preserve_ordering", oldest.preserve_ordering(), below, Oldest::kPreserveOrderingFieldNumber);
+  }
+
+  void add_sizes(const google::protobuf::RepeatedField<std::int32_t>& sizes, const ConfigNode& node,
+                 int number) {
+    if (sizes.empty()) return;
+    std::vector<std::string> items;
+    for (const std::int32_t size : sizes) items.push_back(std::to_string(size));
+    out_.settings.push_back(
+        {.name = "preferred_batch_size", .items = std::move(items), .place = node.place(number)});
   }
 
   Result<void> read_instances() {

@@ -153,10 +153,92 @@ TEST(ModelConfig, ReadsSequences) {
   EXPECT_EQ(sequences.controls[3].type, tensor::DataType::kUint64);
   EXPECT_EQ(read("sequence_batching { }")->sequences->max_idle, std::chrono::seconds(1));
 
-  const auto oldest = read("sequence_batching { oldest { max_candidate_sequences: 4 } state { } }");
+  const auto oldest = read(R"(sequence_batching { oldest {
+    max_candidate_sequences: 4 preferred_batch_size: [ 2, 3 ] max_queue_delay_microseconds: 9 } })");
+  ASSERT_TRUE(oldest) << oldest.error().message;
   EXPECT_EQ(oldest->sequences->strategy, content::SequenceBatching::Strategy::kOldest);
   EXPECT_EQ(oldest->sequences->max_candidates, 4U);
-  EXPECT_THAT(oldest->not_done, SizeIs(2));
+  EXPECT_THAT(oldest->not_done, SizeIs(0));
+  std::vector<std::string> said;
+  for (const auto& setting : oldest->settings)
+    said.push_back(fmt::format("{} {}", setting.name, setting.items.back()));
+  EXPECT_THAT(said, ElementsAre("max_candidate_sequences 4", "preferred_batch_size 3",
+                                "max_queue_delay_microseconds 9"));
+}
+
+TEST(ModelConfig, ReadsEnsembles) {
+  const auto config = read(R"(platform: 'ensemble' ensemble_scheduling { max_inflight_requests: 3 step [
+    { model_name: 'a' model_version: -1 input_map { key: 'i' value: 'X' } output_map { key: 'o' value: 'mid' } },
+    { model_name: 'b' model_version: 4 input_map { key: 'i' value: 'mid' } output_map { key: 'o' value: 'Y' } } ] })");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_THAT(config->not_done, SizeIs(0));
+  ASSERT_TRUE(config->ensemble);
+  EXPECT_EQ(config->ensemble->max_inflight_requests, 3U);
+  ASSERT_THAT(config->ensemble->steps, SizeIs(2));
+  EXPECT_EQ(config->ensemble->steps[0].version, "");
+  EXPECT_EQ(config->ensemble->steps[0].inputs.at("i"), "X");
+  EXPECT_EQ(config->ensemble->steps[1].version, "4");
+  EXPECT_EQ(config->ensemble->steps[1].outputs.at("o"), "Y");
+}
+
+TEST(ModelConfig, RefusesEnsemblesThatMakeNoSense) {
+  constexpr std::string_view kStep =
+      "step { model_name: 'a' input_map { key: 'i' value: 'X' } output_map { key: 'o' value: 'Y' } }";
+  const auto ensemble = [](std::string_view inner) {
+    return refusal(fmt::format("platform: 'ensemble' ensemble_scheduling {{ {} }}", inner));
+  };
+  EXPECT_THAT(refusal("platform: 'ensemble'"), HasSubstr("ensemble_scheduling is missing"));
+  EXPECT_THAT(refusal(fmt::format("platform: 'x' ensemble_scheduling {{ {} }}", kStep)),
+              HasSubstr("is 'ensemble'"));
+  EXPECT_THAT(ensemble(""), HasSubstr("given 0 times"));
+  EXPECT_THAT(ensemble("step { model_name: '../a' }"), HasSubstr("cannot name a model"));
+  EXPECT_THAT(ensemble("step { model_name: 'a' model_version: -2 }"), HasSubstr("model_version is -2"));
+  EXPECT_THAT(ensemble("step { model_name: 'a' }"), HasSubstr("input_map is empty"));
+  EXPECT_THAT(ensemble("step { model_name: 'a' input_map { key: 'i' value: 'X' } }"),
+              HasSubstr("output_map is empty"));
+  EXPECT_THAT(refusal(fmt::format(
+                  "platform: 'ensemble' instance_group {{ count: 2 }} ensemble_scheduling {{ {} }}", kStep)),
+              HasSubstr("has no instances"));
+}
+
+TEST(ModelConfig, ReadsStatesOfSequences) {
+  const auto config = read(R"(sequence_batching {
+    state [
+      { input_name: 'A' output_name: 'B' data_type: TYPE_INT32 dims: [ -1 ] },
+      { input_name: 'C' output_name: 'D' data_type: TYPE_FP32 dims: [ 2 ]
+        initial_state: { data_type: TYPE_FP32 dims: [ 2 ] data_file: 'two' name: 'n' } },
+      { input_name: 'E' output_name: 'F' data_type: TYPE_FP32 dims: [ -1, 3 ]
+        initial_state: { data_type: TYPE_FP32 dims: [ 4, 3 ] zero_data: true } } ] })");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_THAT(config->not_done, SizeIs(0));
+  const auto& states = config->sequences->states;
+  ASSERT_THAT(states, SizeIs(3));
+  EXPECT_EQ(states[0].input, "A");
+  EXPECT_EQ(states[0].output, "B");
+  EXPECT_EQ(states[0].type, tensor::DataType::kInt32);
+  EXPECT_EQ(*states[0].dims, (tensor::Shape{-1}));
+  EXPECT_FALSE(states[0].initial_dims);
+  EXPECT_EQ(states[1].initial_file, "two");
+  EXPECT_EQ(*states[2].initial_dims, (tensor::Shape{4, 3}));
+  EXPECT_EQ(states[2].initial_file, "");
+}
+
+TEST(ModelConfig, RefusesStatesThatMakeNoSense) {
+  const auto state = [](std::string_view inner) {
+    return refusal(fmt::format("sequence_batching {{ state {{ {} }} }}", inner));
+  };
+  constexpr std::string_view kGood = "input_name: 'A' output_name: 'B' data_type: TYPE_FP32 dims: [ 1 ]";
+  EXPECT_THAT(state("output_name: 'B' data_type: TYPE_FP32"), HasSubstr("input_name is missing"));
+  EXPECT_THAT(state("input_name: 'A' data_type: TYPE_FP32"), HasSubstr("output_name is missing"));
+  EXPECT_THAT(state("input_name: 'A' output_name: 'B'"), HasSubstr("data_type of state 'A' is missing"));
+  EXPECT_THAT(state(fmt::format("{} initial_state {{ dims: [ 1 ] }}", kGood)),
+              HasSubstr("zero_data is missing, and so is data_file"));
+  EXPECT_THAT(state(fmt::format("{} initial_state {{ dims: [ -1 ] zero_data: true }}", kGood)),
+              HasSubstr("hold -1"));
+  EXPECT_THAT(state(fmt::format("{} initial_state {{ data_type: TYPE_INT8 zero_data: true }}", kGood)),
+              HasSubstr("is INT8, but the state's is FP32"));
+  EXPECT_THAT(refusal(fmt::format("sequence_batching {{ state [ {{ {} }}, {{ {} }} ] }}", kGood, kGood)),
+              HasSubstr("is the state of another pair"));
 }
 
 TEST(ModelConfig, RefusesControlsThatMakeNoSense) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/cpu.h"
+#include "base/text.h"
 #include "protocol/v2/model_config.h"
 #include "protocol/v2/model_config_json.h"
 #include "protocol/v2/model_config_parts.h"
@@ -16,6 +17,7 @@ namespace {
 
 using Wire = inference::ModelConfig;
 
+constexpr std::string_view kEnsemble = "ensemble";
 constexpr std::string_view kMetadata = "metadata";
 
 // The batch that the answer names: above 0, shapes are written without their first dimension.
@@ -82,6 +84,23 @@ void complete_batching(Wire& wire, const content::ServedModel& model) {
   policy.set_max_queue_size(static_cast<std::uint32_t>(settings.max_queue_size));
 }
 
+// Sequences that the model's own settings make of it, without a configuration beside it.
+void complete_sequences(Wire& wire, const content::ModelSettings& settings) {
+  if (!settings.sequences || wire.has_sequence_batching()) return;
+  auto& out = *wire.mutable_sequence_batching();
+  const auto idle = std::chrono::duration_cast<std::chrono::microseconds>(settings.sequences->max_idle);
+  out.set_max_sequence_idle_microseconds(static_cast<std::uint64_t>(idle.count()));
+  out.mutable_oldest()->set_max_candidate_sequences(
+      static_cast<std::int32_t>(std::min<std::size_t>(settings.sequences->max_candidates, INT32_MAX)));
+  for (const content::SequenceState& state : settings.sequences->states) {
+    auto& pair = *out.add_state();
+    pair.set_input_name(state.input);
+    pair.set_output_name(state.output);
+    pair.set_data_type(wire_type_of(state.initial.type));
+    for (const std::int64_t dim : state.initial.shape) pair.add_dims(dim);
+  }
+}
+
 void complete_instances(Wire& wire, const content::ServedModel& model) {
   const std::size_t threads = static_cast<std::size_t>(std::max(model.settings.threads, 1));
   const std::size_t automatic = std::max<std::size_t>(cpu_budget() / threads, 1);
@@ -98,22 +117,40 @@ void complete_instances(Wire& wire, const content::ServedModel& model) {
   }
 }
 
+// What a file of another kind makes the same of.
+void complete_ensemble(Wire& wire, const content::Ensemble& ensemble) {
+  wire.set_platform(std::string(kEnsemble));
+  if (wire.has_ensemble_scheduling()) return;
+  auto& out = *wire.mutable_ensemble_scheduling();
+  out.set_max_inflight_requests(static_cast<std::uint32_t>(ensemble.max_inflight_requests));
+  for (const content::EnsembleStep& step : ensemble.steps) {
+    auto& made = *out.add_step();
+    made.set_model_name(step.model);
+    made.set_model_version(step.version.empty() ? -1 : text::parse_int(step.version).value_or(-1));
+    made.mutable_input_map()->insert(step.inputs.begin(), step.inputs.end());
+    made.mutable_output_map()->insert(step.outputs.begin(), step.outputs.end());
+  }
+}
+
 Wire completed(const content::ServedModel& model) {
   const content::ModelInfo& info = *model.info;
   Wire wire;
   if (info.config != nullptr) wire.ParseFromString(info.config->wire);
   wire.set_name(info.name);
   if (wire.platform().empty() && !info.format.empty()) wire.set_platform(platform_name(info));
-  if (wire.backend().empty()) wire.set_backend(info.backend);
-  if (wire.default_model_filename().empty()) wire.set_default_model_filename(info.file);
+  const bool ensemble = info.config != nullptr && info.config->ensemble;
+  if (ensemble) complete_ensemble(wire, *info.config->ensemble);
+  if (wire.backend().empty() && !ensemble) wire.set_backend(info.backend);
+  if (wire.default_model_filename().empty() && !ensemble) wire.set_default_model_filename(info.file);
   if (wire.version_policy().policy_choice_case() == inference::ModelVersionPolicy::POLICY_CHOICE_NOT_SET) {
     wire.mutable_version_policy()->mutable_latest()->set_num_versions(1);
   }
   const std::size_t batch = batch_of(model);
   wire.set_max_batch_size(static_cast<std::int32_t>(batch));
   complete_tensors(wire, info, batch > 0);
+  complete_sequences(wire, model.settings);
   complete_batching(wire, model);
-  complete_instances(wire, model);
+  if (!ensemble) complete_instances(wire, model);
   if (!info.metadata_literal.empty() && !wire.parameters().contains(std::string(kMetadata))) {
     (*wire.mutable_parameters())[std::string(kMetadata)].set_string_value(info.metadata_literal);
   }
