@@ -51,7 +51,8 @@ Result<void> decode_bare(std::span<const std::byte> bytes, std::vector<unsigned 
     return invalid_argument("The picture is no JPEG.");
   }
   out.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
-  if (tjDecompress2(handle.get(), data, bytes.size(), out.data(), width, 0, height, TJPF_RGB, TJFLAG_ACCURATEDCT) != 0) {
+  if (tjDecompress2(handle.get(), data, bytes.size(), out.data(), width, 0, height, TJPF_RGB,
+                    TJFLAG_ACCURATEDCT) != 0) {
     return invalid_argument("The picture cannot be decoded.");
   }
   return {};
@@ -60,7 +61,9 @@ Result<void> decode_bare(std::span<const std::byte> bytes, std::vector<unsigned 
 // The steps take turns, so that a drift of the machine meets all alike.
 class Clocked {
  public:
-  void add(std::string name, std::function<Result<void>()> step) { steps_.push_back({std::move(name), std::move(step), {}}); }
+  void add(std::string name, std::function<Result<void>()> step) {
+    steps_.push_back({std::move(name), std::move(step), {}});
+  }
 
   Result<std::string> run(int rounds) {
     for (int round = -1; round < rounds; ++round) {  // one that does not count
@@ -90,14 +93,16 @@ class Clocked {
 };
 
 Result<std::string> measure(const Flags& flags) {
-  BASCULE_ASSIGN(const auto executable, backend::make_onnxruntime_backend()->load(flags.model, {.threads = 1}));
+  BASCULE_ASSIGN(const auto executable,
+                 backend::make_onnxruntime_backend()->load(flags.model, {.threads = 1}));
   const tasks::Understanding exact = tasks::understand(executable->spec(), {});
   const tasks::Understanding fast =
-      tasks::understand(executable->spec(), {.decode = content::PictureDecoding::kFast});
+      tasks::understand(executable->spec(), {.decode = content::DecodeMode::kFast});
   if (exact.task == nullptr) return invalid_argument("The model is no detector.");
   BASCULE_ASSIGN(const std::vector<std::byte> bytes, read_file(flags.picture, 100'000'000));
   const content::EncodedPicture picture{.bytes = bytes, .owner = nullptr, .name = flags.picture};
-  const content::PredictOptions options{.size = content::PictureSize{.height = flags.size, .width = flags.size}};
+  const content::PredictOptions options{.size =
+                                            content::PictureSize{.height = flags.size, .width = flags.size}};
   BASCULE_ASSIGN(const tasks::Plan plan, exact.task->plan(picture, options));
   BASCULE_ASSIGN(tensor::MutableTensor slot, tensor::make_tensor(plan.input_type, plan.input_shape));
   tasks::Scratch scratch;

@@ -25,7 +25,8 @@ import time
 import page
 from common import ROOT, Bench, Part, Row, Skip
 
-PARTS = ("footprint", "latency", "peers", "peers_grpc", "batching", "throughput", "pipeline", "overload", "reloads")
+PARTS = ("footprint", "latency", "peers", "peers_grpc", "batching", "throughput", "pipeline", "pictures", "overload",
+         "reloads")
 
 PRIORITY = -15  # of --priority
 
