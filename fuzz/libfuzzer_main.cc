@@ -1,22 +1,16 @@
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
+#include <filesystem>
 
 #include "targets.h"
 
-// One program for all: BASCULE_FUZZ_TARGET names the target. scripts/fuzz.sh runs it.
+// One program for all: it is started under the name of its target. scripts/fuzz.sh makes the links.
 namespace {
 const bascule::fuzz::Target* target = nullptr;
 }
 
-extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** /*argv*/) {
-  const char* const name = std::getenv("BASCULE_FUZZ_TARGET");
-  target = bascule::fuzz::find_target(name == nullptr ? "" : name);
-  if (target == nullptr) {
-    (void)std::fprintf(stderr,
-                       "fuzz: BASCULE_FUZZ_TARGET must name a target; scripts/fuzz.sh --list has them.\n");
-    std::exit(2);  // NOLINT(concurrency-mt-unsafe): nothing runs yet
-  }
+extern "C" int LLVMFuzzerInitialize(int* /*argc*/, char*** argv) {
+  target = bascule::fuzz::find_target(std::filesystem::path((*argv)[0]).filename().string());
+  BASCULE_CHECK(target != nullptr);
   return 0;
 }
 

@@ -76,7 +76,7 @@ def messages() -> list[bytes]:
     trace.settings["trace_level"].value.append("OFF")
     made = [infer, pb.ModelReadyRequest(name="m", version="1"), pb.RepositoryIndexRequest(ready=True),
             pb.RepositoryModelUnloadRequest(model_name="m"), load, region, pb.SystemSharedMemoryStatusRequest(name="r"), log, trace]
-    return [bytes([i]) + message.SerializeToString() for i, message in enumerate(made)] + [b"\0" + raw.SerializeToString()]
+    return [bytes([i]) + message.SerializeToString(deterministic=True) for i, message in enumerate(made)] + [b"\0" + raw.SerializeToString(deterministic=True)]
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -86,7 +86,7 @@ def seeds() -> dict[str, list[bytes]]:
     config = json.dumps({"max_batch_size": 4, "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [1]}],
                          "instance_group": [{"count": 1}]}).encode()
     load = {"parameters": {"config": '{"max_batch_size":2}', "file:1/model.onnx": "YWJj"}}
-    picture = b"\xff\xd8\xff\xe0picture"
+    picture = b"\xff\xd8\xff\xe0\0\x10picture"
     fields = form(("file", "a.png", picture), ("conf", "", b"0.5"), ("imgsz", "", b"480,640"), ("classes", "", b"[0, 2]"))
     metadata = "{'names': {0: 'a', 1: \"b's\"}, 'imgsz': [640, 640], 'stride': 32, 'task': 'detect', 'end2end': False, 'x': None}"
     text = json.dumps(INFER[1]).encode()

@@ -1,27 +1,18 @@
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <string_view>
 #include <vector>
 
+#include "base/log.h"
 #include "targets.h"
 
-// fuzz_replay TARGET FILE|FOLDER…: gives each file to a target; --list: their names, one a line. Ends with 0
-// where it came through all of them, 2 where there was none.
+// fuzz_replay TARGET FILE|FOLDER…: gives each file to a target. Ends with 0 where it came through all of
+// them, 2 where there was none.
 namespace {
 
 namespace fs = std::filesystem;
+namespace log = bascule::log;
 using bascule::fuzz::Target;
-
-int list() {
-  for (const auto targets :
-       {bascule::fuzz::picture_targets(), bascule::fuzz::protocol_targets(), bascule::fuzz::text_targets()}) {
-    for (const Target& target : targets)
-      std::printf("%.*s\n", static_cast<int>(target.name.size()), target.name.data());
-  }
-  return 0;
-}
 
 void replay(const Target& target, const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -33,10 +24,9 @@ void replay(const Target& target, const fs::path& path) {
 
 int main(int argc, char** argv) {
   const std::span<char*> words(argv, static_cast<std::size_t>(argc));
-  if (words.size() == 2 && std::string_view(words[1]) == "--list") return list();
   const Target* target = words.size() > 2 ? bascule::fuzz::find_target(words[1]) : nullptr;
   if (target == nullptr) {
-    (void)std::fprintf(stderr, "usage: fuzz_replay TARGET FILE|FOLDER… or fuzz_replay --list\n");
+    log::error("usage: fuzz_replay TARGET FILE|FOLDER…");
     return 2;
   }
   int files = 0;
@@ -52,6 +42,6 @@ int main(int argc, char** argv) {
       ++files;
     }
   }
-  std::printf("%d files\n", files);
+  if (files == 0) log::error("None of the {} files and folders is there.", words.size() - 2);
   return files > 0 ? 0 : 2;
 }

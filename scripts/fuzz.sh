@@ -37,7 +37,7 @@ scripts/setup.sh --fuzz
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target bascule_fuzz
 export ASAN_SYMBOLIZER_PATH="${ASAN_SYMBOLIZER_PATH:-$(command -v llvm-symbolizer-19 || true)}"
-program="$PWD/build/fuzz/fuzz/bascule_fuzz"
+programs="$PWD/build/fuzz/fuzz"
 mkdir -p build/fuzz/{corpus,findings,logs}
 
 # run TARGET: one target for its seconds; its seeds are copied, so that a run writes nothing beside them.
@@ -47,7 +47,8 @@ run() {
   mkdir -p "$corpus"
   seeds="$(sed -n "s/^$target: //p" fuzz/seeds.txt)"
   for pattern in $seeds; do cp -n $pattern "$corpus/" 2>/dev/null || true; done  # patterns: not quoted
-  BASCULE_FUZZ_TARGET="$target" "$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+  ln -sf bascule_fuzz "$programs/$target"
+  "$programs/$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="build/fuzz/findings/$target-" "$corpus" >"$log" 2>&1 || echo found >>"$log"
 }
 

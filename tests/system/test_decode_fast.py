@@ -25,17 +25,21 @@ def answer(server, picture, **fields):
     return reply.json()["images"][0]
 
 
-def furthest(exact, fast):
-    """The largest distance of two sides of boxes; every certain object must be there in both."""
-    most = 0.0
+def distances(exact, fast):
+    """How far apart the sides of boxes are at most, of each certain object; all must be there in both."""
+    found = []
     for some, others in ((exact, fast), (fast, exact)):
         for row in some:
             if row["confidence"] < 0.5:
                 continue
             same = [other for other in others if other["class"] == row["class"]]
             assert same, f"{row['name']} was found in one way only"
-            most = max(most, min(max(abs(row["box"][k] - other["box"][k]) for k in row["box"]) for other in same))
-    return most
+            found.append(min(max(abs(row["box"][k] - other["box"][k]) for k in row["box"]) for other in same))
+    return sorted(found)
+
+
+def furthest(exact, fast):
+    return max(distances(exact, fast), default=0.0)
 
 
 @pytest.mark.parametrize("size", [640, 320])
@@ -80,21 +84,27 @@ def test_what_is_not_large_or_no_jpeg_is_the_same(servers):
     png = io.BytesIO()
     Image.open(TRAYS[0]).save(png, "PNG", compress_level=1)
     for picture in (small.getvalue(), png.getvalue()):
-        assert answer(fast_server, picture)["results"] == answer(exact_server, picture)["results"]
+        exact = answer(exact_server, picture, imgsz=640)
+        assert exact["results"]
+        assert answer(fast_server, picture, imgsz=640)["results"] == exact["results"]
 
 
-def test_other_photographs(figure):
-    photos = sorted((SHARED / "data/photos").glob("*.jpg"))
-    model = SHARED / "models/yolo/yolo11n.onnx"
-    if not photos or not model.exists():
-        pytest.skip("the shared photographs or models are not there")
-    worst = 0.0
-    with Server(model) as exact, Server(model, "--decode", "fast") as fast:
-        for path in photos:
-            answers = [server.predict("yolo11n", path.read_bytes(), conf=0.5, imgsz=256) for server in (exact, fast)]
-            rows = [reply.json()["images"][0]["results"] for reply in answers]
-            worst = max(worst, furthest(*rows))
-    figure(f"decode: fast, yolo11n at 256 on the photographs: boxes move by {worst:.2f} pixels at most")
+def test_more_photographs(servers, figure):
+    photos = sorted((SHARED / "data/trays/images").glob("*.jpg"))
+    if not photos:
+        pytest.skip("the shared photographs are not there")
+    moved = []
+    for path in photos:
+        exact, fast = (answer(server, path.read_bytes(), imgsz=640) for server in servers)
+        moved += distances(exact["results"], fast["results"])
+    moved.sort()
+    assert len(moved) > 50
+    # Where two boxes of one object are nearly as likely, a little more or less of a pixel decides which is kept.
+    near = [distance for distance in moved if distance < MOST]
+    assert len(near) >= 0.95 * len(moved)
+    assert moved[len(moved) // 2] < 0.5
+    figure(f"decode: fast, {len(photos)} pictures of 1280 x 960 at 640: of {len(moved)} boxes, {len(near)} move by "
+           f"{near[-1]:.2f} pixels at most, the furthest by {moved[-1]:.1f}")
 
 
 def test_the_model_s_own_file_says_it(tmp_path):
