@@ -53,10 +53,13 @@ Result<std::size_t> infer_frames(const FrameRun& run, const content::InferReques
   std::size_t answered = 0;
   for (bool more = true; more || !waiting.empty();) {
     if (more && waiting.size() < std::max<std::size_t>(run.ahead, 1)) {
-      auto frame = next();
+      Result<std::optional<content::EncodedPicture>> frame = next();
+      if (frame && frame->has_value()) {
+        waiting.push_back(ask(run, like, **std::move(frame)));
+        continue;
+      }
+      more = false;
       if (!frame) failed = std::move(frame).error();
-      more = !failed && frame->has_value();
-      if (more) waiting.push_back(ask(run, like, **std::move(frame)));
       continue;
     }
     Waiting first = std::move(waiting.front());
