@@ -21,4 +21,4 @@ baskets = {"till 1": [1.5, 2.0, 0.5], "till 2": [10.0, 20.0, 30.0]}
 for i in range(3):
     for till, prices in baskets.items():
         total = ask(sys.argv[1], till, prices[i], first=i == 0, last=i == 2)
-        print(f"{till}: {total}")
+        print(f"{till}: {total:.2f}")

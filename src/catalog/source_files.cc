@@ -39,7 +39,9 @@ class Folder {
       problem_ = not_found(fmt::format("It has no model file: its folder holds no VERSION/{}.", file_name()));
     }
     // One entry at least, so that it is listed with the reason, or served without a file.
-    if (found.empty()) found.push_back(source(last_version_folder(), path_ / kConfigFile));
+    if (found.empty()) {
+      found.push_back(source(engine_ == kEnsemble ? last_version_folder() : "1", path_ / kConfigFile));
+    }
     for (ModelSource& one : found) {
       one.config = config_;
       one.engine = engine_;

@@ -232,7 +232,7 @@ void Sequences::over(const Id& id, Flags flags, bool ran) {
     if (found == sequences_.end()) return;
     Sequence& sequence = found->second;
     sequence.busy = false;
-    if (flags.end && sabotage_ != SequenceSabotage::kKeepState) sequence.memory.reset();
+    if (flags.end && ran && sabotage_ != SequenceSabotage::kKeepState) sequence.memory.reset();
     if (!ran && sabotage_ != SequenceSabotage::kGoOnUnstarted) {
       sequence.began = !flags.start;
       prune(id, sequence, now, flags.start, refusals);

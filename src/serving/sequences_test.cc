@@ -367,5 +367,28 @@ TEST_F(SequencesTest, TheTimerIsAskedNowAndThenOnly) {
   EXPECT_EQ(timer_.calls.size(), 1U);
 }
 
+TEST_F(SequencesTest, KeepWhatTheModelLeftUntilTheirEndWasRun) {
+  limits_.keeps_state = true;
+  ask(1, 1, kStart);
+  const std::weak_ptr<SequenceMemory> memory = sent_.at("1.1")->memory;
+  ASSERT_FALSE(memory.expired());
+  answer("1.1");
+  ask(1, 2, kEnd);
+  EXPECT_EQ(sent_.at("1.2")->memory, memory.lock());
+  refuse("1.2");  // an END that was not run ends nothing
+  ask(1, 3, kMiddle);
+  EXPECT_EQ(sent_.at("1.3")->memory, memory.lock());
+  answer("1.3");
+  ask(1, 4, kEnd);
+  answer("1.4");
+  EXPECT_TRUE(memory.expired());
+  ask(1, 5, kStart);
+  const std::weak_ptr<SequenceMemory> anew = sent_.at("1.5")->memory;
+  ASSERT_FALSE(anew.expired());
+  answer("1.5");
+  pass(milliseconds(100));
+  EXPECT_TRUE(anew.expired()) << "it was idle for too long";
+}
+
 }  // namespace
 }  // namespace bascule::serving

@@ -49,7 +49,7 @@ def test_the_state_example():
             [sys.executable, ROOT / "examples/state/tills.py", running.url], capture_output=True, text=True, timeout=60,
             check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-2:] == ["till 1: 4.0", "till 2: 60.0"]
+    assert done.stdout.splitlines()[-2:] == ["till 1: 4.00", "till 2: 60.00"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -161,20 +161,19 @@ def test_a_state_may_grow(client):
 
 
 def test_steps_of_different_sequences_share_runs(state):
-    with http_client.InferenceServerClient(f"127.0.0.1:{state.port}", network_timeout=60.0, concurrency=8) as client:
-        client.module = http_client
+    def counts():
+        stats = state.get("/v2/models/oldest/stats").json()["model_stats"][0]
+        return int(stats["inference_count"]), int(stats["execution_count"])
 
-        def counts():
-            stats = client.get_inference_statistics("oldest")["model_stats"][0]
-            return stats["inference_count"], stats["execution_count"]
-
-        before = counts()
+    before = counts()
+    with grpc_client.InferenceServerClient(state.grpc_address()) as client:
+        client.module = grpc_client
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             for i in range(4):
-                got = pool.map(lambda n: step(client, "oldest", n, n, i == 0, i == 3)[0, 0], range(1, 9))  # noqa: B023
+                got = pool.map(lambda n, i=i: step(client, "oldest", n, n, i == 0, i == 3)[0, 0], range(1, 9))
                 assert list(got) == [100 + n * (i + 1) for n in range(1, 9)]
-        rows, runs = (a - b for a, b in zip(counts(), before))
-        assert rows == 32 and runs < 32
+    rows, runs = (a - b for a, b in zip(counts(), before))
+    assert rows == 32 and runs < 32
 
 
 def test_a_reload_keeps_the_sums(state):
