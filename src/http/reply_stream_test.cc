@@ -53,7 +53,7 @@ TEST(ReplyStream, ADroppedEndLetsNobodyWait) {
   {
     StreamEnd end(stream);
     StreamEnd moved = std::move(end);
-    EXPECT_FALSE(end);
+    EXPECT_FALSE(end);  // NOLINT(bugprone-use-after-move): that it is empty is promised
     EXPECT_TRUE(moved->push(std::string(ReplyStream::kMaxWaiting, 'x')));
     ASSERT_TRUE(pool.post([&] { told.set_value(stream->push("more")); }));
     moved->on_change([&] { woken = true; });

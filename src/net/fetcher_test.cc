@@ -1,6 +1,7 @@
 #include "net/fetcher.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -110,7 +111,7 @@ TEST(Fetcher, ConnectsToNoPrivateAddress) {
   // By address, by a name that resolves to one, and by every other way to write it.
   for (const std::string host : {"127.0.0.1", "localhost", "127.1", "0x7f000001", "0.0.0.0", "[::1]",
                                  "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"}) {
-    const Got got = fetch(options, {.url = "http://" + host + ":" + port + "/"});
+    const Got got = fetch(options, {.url = fmt::format("http://{}:{}/", host, port)});
     expect_failure(got, FetchOutcome::kRefused, Code::kInvalidArgument, "--allow-private-urls");
     EXPECT_THAT(got.text(), Not(HasSubstr("secret")));
   }

@@ -110,8 +110,8 @@ TEST_F(ReaderTest, GivesFramesInOrderAndEverySoManyth) {
 
 TEST_F(ReaderTest, RefusesWhatIsBeyondALimit) {
   const auto clip = make_clip("matroska", {"-c:v", "ffv1"});
-  EXPECT_FALSE(read_all(clip, {.max_pixels = 64 * 48, .max_frames = 10}).error);
-  const Frames large = read_all(clip, {.max_pixels = 64 * 48 - 1});
+  EXPECT_FALSE(read_all(clip, {.max_pixels = 64ULL * 48, .max_frames = 10}).error);
+  const Frames large = read_all(clip, {.max_pixels = 64ULL * 48 - 1});
   ASSERT_TRUE(large.error);
   EXPECT_EQ(large.error->code, Code::kPayloadTooLarge);
   EXPECT_THAT(large.error->message, HasSubstr("64 x 48 = 3072 pixels; the limit is 3071"));
