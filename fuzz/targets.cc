@@ -5,7 +5,7 @@
 namespace bascule::fuzz {
 
 const Target* find_target(std::string_view name) {
-  for (const auto targets : {picture_targets(), protocol_targets(), text_targets()}) {
+  for (const auto targets : {picture_targets(), protocol_targets(), table_targets(), text_targets()}) {
     for (const Target& target : targets) {
       if (target.name == name) return &target;
     }

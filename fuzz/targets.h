@@ -24,6 +24,7 @@ struct Target {
 
 std::span<const Target> picture_targets();
 std::span<const Target> protocol_targets();
+std::span<const Target> table_targets();
 std::span<const Target> text_targets();
 
 // Null where there is none of that name.
