@@ -36,7 +36,10 @@ Reply text_reply(std::string text, std::string_view content_type = kJson, unsign
 std::string example_call(const content::ModelInfo& model, const std::string& address) {
   if (!model.task.empty())
     return fmt::format("curl -F file=@picture.jpg {}/models/{}/predict", address, model.name);
-  if (model.rows == nullptr) return fmt::format("curl {}/v2/models/{}", address, model.name);
+  constexpr std::size_t kMostColumns = 64;  // of a line that one types
+  if (model.rows == nullptr || model.rows->columns.size() > kMostColumns) {
+    return fmt::format("curl {}/v2/models/{}", address, model.name);
+  }
   std::string body;
   for (const char c : rows::example_body(*model.rows)) {
     if (c == '\'') {

@@ -31,7 +31,8 @@ struct Operation {
 constexpr Operation kOperations[] = {
     {kInfer, "Run a model on tensors; with Inference-Header-Content-Length also as binary data.",
      "InferAnswer", "InferRequest", true, kBinary},
-    {kPredict, "Show a model a picture or a video; named boxes come back, of a video also as JSON lines.",
+    {kPredict,
+     "Show a model a picture, a video, rows or a sentence; named boxes come back, or an answer for each row.",
      "Prediction", "Picture", true, kLines},
     {kDeploymentHealth, "Whether a model would answer.", "DeploymentHealth"},
     {kLive, "Whether the server runs.", "Live"},
@@ -97,7 +98,14 @@ void append_request(std::string& out, const Route& route, const Operation& opera
   if (route.endpoint == kPredict) {
     append_content(out, "multipart/form-data", operation.request);
     out += ',';
-    append_content(out, kJson, "NamedPicture");
+    const bool rows = route.dialect == protocol::Dialect::kUltralytics;
+    append_content(out, kJson, rows ? "NamedPictureOrRows" : "NamedPicture");
+    if (rows) {
+      out += ',';
+      append_content(out, "text/csv", "Text");
+      out += ',';
+      append_content(out, "text/plain", "Text");
+    }
   } else {
     append_content(out, kJson, operation.request);
   }
@@ -105,7 +113,9 @@ void append_request(std::string& out, const Route& route, const Operation& opera
 }
 
 std::string_view answer_of(const Route& route, const Operation& operation) {
-  return route.dialect == protocol::Dialect::kHubFirst ? "FirstPrediction" : operation.answer;
+  if (route.dialect == protocol::Dialect::kHubFirst) return "FirstPrediction";
+  const bool rows = route.endpoint == kPredict && route.dialect == protocol::Dialect::kUltralytics;
+  return rows ? "PredictionOrRows" : operation.answer;
 }
 
 void append_operation(std::string& out, const Route& route) {

@@ -84,6 +84,14 @@ constexpr std::string_view kComponents = R"json({
   "imgsz":{"type":"integer","minimum":32,"maximum":1280},"normalize":{"type":"boolean"},
   "vid_stride":{"type":"integer","minimum":1,"maximum":1000000},
   "decimals":{"type":"integer","minimum":0,"maximum":10}}},
+ "Rows":{"type":"object","properties":{
+  "rows":{"type":"array","minItems":1,"items":{},"description":"Objects by column names, lists by place, or single values."},
+  "instances":{"type":"array","minItems":1,"items":{}},"signature_name":{"type":"string"},
+  "text":{"oneOf":[{"type":"string"},{"type":"array","minItems":1,"items":{"type":"string"}}]}}},
+ "NamedPictureOrRows":{"anyOf":[{"$ref":"#/components/schemas/NamedPicture"},{"$ref":"#/components/schemas/Rows"}]},
+ "RowAnswers":{"type":"object","properties":{"rows":{"type":"array","items":{"type":"object"}},
+  "predictions":{"type":"array","items":{}}}},
+ "PredictionOrRows":{"anyOf":[{"$ref":"#/components/schemas/Prediction"},{"$ref":"#/components/schemas/RowAnswers"}]},
  "Prediction":{"type":"object","required":["images","metadata"],"properties":{
   "images":{"type":"array","items":{"type":"object","required":["shape","speed","results"],"properties":{
    "shape":{"type":"array","items":{"type":"integer"},"minItems":2,"maxItems":2},

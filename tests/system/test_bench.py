@@ -14,7 +14,8 @@ import pytest
 from bascule import ROOT
 
 VENV = ROOT / ".venv/bin/python"
-PARTS = ["footprint", "latency", "peers", "peers_grpc", "batching", "throughput", "pipeline", "overload", "reloads"]
+PARTS = ["footprint", "latency", "peers", "peers_grpc", "batching", "throughput", "pipeline", "pictures", "overload",
+         "reloads"]
 
 
 def python_with(module: str) -> str:
