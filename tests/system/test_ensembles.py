@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -221,3 +222,14 @@ def test_tensors_are_not_for_it(colours):
     body = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}]})
     got = colours.call("POST", "/v2/models/fruit_colours/infer", body)
     assert got.status == 400 and "takes pictures, not tensors" in got.body.decode()
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
+def test_frames_of_a_video_are_cut_as_pictures_are(colours, tmp_path):
+    clip, frame = tmp_path / "tray.avi", tmp_path / "tray.png"
+    make = ["ffmpeg", "-nostdin", "-loglevel", "error", "-i"]
+    subprocess.run([*make, TRAY, "-c:v", "ffv1", "-pix_fmt", "bgr0", clip], check=True, timeout=60)
+    subprocess.run([*make, clip, frame], check=True, timeout=60)
+    moving = colours.predict("fruit_colours", clip.read_bytes()).json()["images"]
+    still = colours.predict("fruit_colours", frame.read_bytes()).json()["images"]
+    assert len(moving) == 1 and moving[0]["results"] == still[0]["results"] != []

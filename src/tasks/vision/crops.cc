@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "image/decode.h"
 #include "image/encode.h"
+#include "tasks/vision/picture_input.h"
 
 namespace bascule::tasks::vision {
 namespace {
@@ -54,8 +54,7 @@ Result<std::vector<content::EncodedPicture>> cut_out(const content::EncodedPictu
                                                      const content::Detections& found, double margin) {
   image::Bitmap bitmap;
   // Its size was checked when it was planned for the detector.
-  BASCULE_TRY(
-      image::decode(picture.bytes, {.max_pixels = std::numeric_limits<std::uint64_t>::max()}, bitmap));
+  BASCULE_TRY(read_pixels(picture, std::numeric_limits<std::uint64_t>::max(), bitmap));
   std::uint64_t bytes = 0;
   std::vector<Window> windows;
   for (const content::Detection& row : found.rows) {

@@ -109,16 +109,6 @@ Result<content::PictureSize> size_of(const content::EncodedPicture& picture, std
   return *picture.raw;
 }
 
-Result<void> read_pixels(const content::EncodedPicture& picture, std::uint64_t max_pixels,
-                         image::Bitmap& out) {
-  if (!picture.raw) return image::decode(picture.bytes, {.max_pixels = max_pixels}, out);
-  const auto* const first = reinterpret_cast<const std::uint8_t*>(picture.bytes.data());
-  out.height = picture.raw->height;
-  out.width = picture.raw->width;
-  out.pixels.assign(first, first + picture.bytes.size());
-  return {};
-}
-
 image::Letterbox fitted(PictureFit fit, content::PictureSize original, content::PictureSize target,
                         int stride) {
   switch (fit) {
@@ -132,6 +122,16 @@ image::Letterbox fitted(PictureFit fit, content::PictureSize original, content::
 }
 
 }  // namespace
+
+Result<void> read_pixels(const content::EncodedPicture& picture, std::uint64_t max_pixels,
+                         image::Bitmap& out) {
+  if (!picture.raw) return image::decode(picture.bytes, {.max_pixels = max_pixels}, out);
+  const auto* const first = reinterpret_cast<const std::uint8_t*>(picture.bytes.data());
+  out.height = picture.raw->height;
+  out.width = picture.raw->width;
+  out.pixels.assign(first, first + picture.bytes.size());
+  return {};
+}
 
 image::Letterbox plan_stretch(content::PictureSize original, content::PictureSize input) {
   return {.original = original,

@@ -80,6 +80,10 @@ class PictureTask : public Task {
   const PictureInputSpec input_;
 };
 
+// The pixels of a picture, or of a frame that is decoded already. Errors: of image::decode.
+Result<void> read_pixels(const content::EncodedPicture& picture, std::uint64_t max_pixels,
+                         image::Bitmap& out);
+
 // A plan's letterbox where the picture fills all of `input`.
 [[nodiscard]] image::Letterbox plan_stretch(content::PictureSize original, content::PictureSize input);
 
