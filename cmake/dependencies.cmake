@@ -49,6 +49,10 @@ add_library(bascule_loaded_codecs INTERFACE)
 target_include_directories(bascule_loaded_codecs SYSTEM INTERFACE ${avif_INCLUDE_DIRS} ${dav1d_INCLUDE_DIRS} ${heif_INCLUDE_DIRS} ${de265_INCLUDE_DIRS})
 # ONNX Runtime: the engine with the widest model coverage (MIT). scripts/setup.sh brings a pinned one.
 include(onnxruntime)
+# OpenVINO: the engine that is fastest on most processors, with bfloat16 and 8 bits (Apache-2.0). scripts/setup.sh brings a pinned one.
+include(openvino)
+# pugixml: what an OpenVINO .xml says of its model, which the engine's C interface does not tell (MIT).
+find_package(pugixml REQUIRED)
 # protobuf, grpc++: the gRPC front end and Triton's configuration text; the field's own wire (BSD-3-Clause, Apache-2.0).
 find_package(Protobuf REQUIRED)
 # Abseil: what grpc++ is built on; asked once, not to look for lock cycles (Apache-2.0). gRPC's package finds it.

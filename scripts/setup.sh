@@ -8,7 +8,7 @@
 #   scripts/setup.sh --fuzz      and what scripts/fuzz.sh needs
 #
 # Everything comes from where this machine already gets its software: apt's own source and pip's own index.
-# ONNX Runtime is unpacked into .deps/ and never installed. See docs/decisions/0003-where-onnxruntime-comes-from.md.
+# The engines are unpacked into .deps/ and never installed. See docs/decisions/0003-where-onnxruntime-comes-from.md and 0007.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -27,6 +27,7 @@ build_packages=(
   libturbojpeg0-dev libspng-dev libwebp-dev libtiff-dev libgif-dev
   libavif-dev libdav1d-dev libheif-dev libde265-dev  # headers; the libraries are loaded when the first such picture comes
   libcsv-dev            # tables
+  libpugixml-dev        # OpenVINO's model files
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler  # gRPC
   zlib1g-dev            # compressed requests
   libcurl4-openssl-dev  # picture URLs
@@ -55,13 +56,19 @@ fuzz_packages=(
 ort_version=1.32.0
 ort_headers_version=1.21.0+dfsg-1
 ort_headers_suite=trixie
+# OpenVINO: the libraries and the headers of its C interface, both out of the Python wheel.
+openvino_version=2026.4.1
 case "$(uname -m)" in
   x86_64)
+    openvino_platform=manylinux_2_28_x86_64
+    openvino_sha256=2d22b1da03f7caf74df30e9f6417d0ab2f637e4a38e08e1dcd294d2c37407aaf
     wheel_platform=manylinux_2_28_x86_64
     wheel_sha256=5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d
     headers_sha256=14f7d959d5deacbcf1504830d4189f91fc67382b399ed9ae9d3aa9c4050ced08
     ;;
   aarch64)
+    openvino_platform=manylinux_2_35_aarch64
+    openvino_sha256=bea1eb3733c34ef331adc945da0ccda5937865031139073663be84c517ffda22
     wheel_platform=manylinux_2_28_aarch64
     wheel_sha256=2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c
     headers_sha256=d4b1967893865756c0fa8536be165259a8eb0e9068e60d322ba707ef4527e44e
@@ -251,6 +258,54 @@ bring_onnxruntime() {
   say "ONNX Runtime $ort_version is in .deps/onnxruntime."
 }
 
+# The C library with what it loads on a CPU: the readers of each format, the processor's plugin, oneTBB.
+bring_openvino() {
+  local there="$deps/openvino" wanted="openvino $openvino_version $openvino_sha256 1" wheel
+  if [[ -e "$there/include/openvino/c/openvino.h" && "$(cat "$there/version" 2>/dev/null)" == "$wanted" ]]; then
+    say "OpenVINO $openvino_version is in .deps/."
+    return
+  fi
+  say "fetching OpenVINO $openvino_version (59 MB; Python wheel for $openvino_platform; unpacked, not installed)."
+  quietly "$venv/bin/python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+      --implementation cp --python-version 311 --abi cp311 --platform "$openvino_platform" \
+      --dest "$work/openvino_wheel" "openvino==$openvino_version" ||
+    fail "pip could not fetch openvino==$openvino_version; the lines above say why."
+  wheel="$(find "$work/openvino_wheel" -name 'openvino-*.whl')"
+  [[ -n "$wheel" ]] || fail "pip said that it fetched openvino, but no wheel is there."
+  check_sha256 "$wheel" "$openvino_sha256"
+  mkdir -p "$work/openvino"
+  quietly "$python" - "$wheel" "$work/openvino" <<'PYTHON' || fail "$(basename "$wheel") could not be unpacked."
+import fnmatch, pathlib, sys, zipfile
+
+wheel, out = map(pathlib.Path, sys.argv[1:])
+# What is not here: other devices, readers of formats that are not served, the Python side.
+libraries = ["libopenvino.so.*", "libopenvino_c.so.*", "libopenvino_*_cpu_plugin.so", "libopenvino_ir_frontend.so.*",
+             "libopenvino_onnx_frontend.so.*", "libopenvino_paddle_frontend.so.*",
+             "libopenvino_tensorflow_frontend.so.*", "libopenvino_tensorflow_lite_frontend.so.*", "libtbb*", "libhwloc*"]
+with zipfile.ZipFile(wheel) as archive:
+    for member in archive.namelist():
+        path = pathlib.PurePosixPath(member)
+        if member.startswith("openvino/libs/") and any(fnmatch.fnmatch(path.name, name) for name in libraries):
+            target = out / "lib" / path.name
+        elif member.startswith("openvino/include/openvino/c/") and path.suffix == ".h":
+            target = out / path.relative_to("openvino")
+        elif "/licenses/" in member and not member.endswith("/"):
+            target = out / "licenses" / member.split("/licenses/")[1]
+        else:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(archive.read(member))
+        if target.parent.name == "lib":
+            target.chmod(0o755)
+(out / "include/openvino/c/openvino.h").stat()
+next((out / "lib").glob("libopenvino_c.so.*"))
+PYTHON
+  rm -rf "$wheel" "$there"
+  echo "$wanted" >"$work/openvino/version"
+  mv "$work/openvino" "$there" || fail ".deps/openvino could not be written."
+  say "OpenVINO $openvino_version is in .deps/openvino."
+}
+
 bring_wire_definitions() {
   local there="$deps/wire" wanted wheel
   wanted="tritonclient $wire_version $wire_sha256"
@@ -347,6 +402,7 @@ work="$(mktemp -d "$deps/setup.XXXXXX")" || fail "a working folder in $deps coul
 install_packages "${packages[@]}"
 make_venv
 bring_onnxruntime
+bring_openvino
 bring_wire_definitions
 if [[ -n "$tests" ]]; then bring_perf_analyzer; fi
 for file in "${requirements[@]}"; do install_requirements "$file"; done

@@ -94,6 +94,8 @@ std::vector<config::Option> predict_options() {
            .max = 1'000'000},
           server_option("ffmpeg"),
           server_option("custom_op_libraries"),
+          server_option("openvino"),
+          server_option("state_dir"),
           server_option("max_pixels")};
 }
 
@@ -172,6 +174,8 @@ config::Command eval_command() {
                    .max = 256,
                    .choices = {"auto"}},
                   server_option("custom_op_libraries"),
+                  server_option("openvino"),
+                  server_option("state_dir"),
                   server_option("max_pixels")},
       .examples =
           "Examples:\n"
@@ -192,7 +196,9 @@ config::Command inspect_command() {
           .positional_needed = false,
           .options = {{.name = "json", .type = Type::kFlag, .text = "Print JSON."},
                       server_option("config"),
-                      server_option("custom_op_libraries")},
+                      server_option("custom_op_libraries"),
+                      server_option("openvino"),
+                      server_option("state_dir")},
           .model_options = tables().model,
           .examples =
               "Examples:\n"

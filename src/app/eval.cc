@@ -255,10 +255,9 @@ int eval(config::Parsed parsed) {
   run.options.max_detections = static_cast<int>(values.integer("max_det"));
   const std::size_t cores = cores_asked(values);
   const std::size_t width = std::min(run.data.pictures.size(), cores);
-  auto model = LocalModel::open(parsed.positionals[0], {.max_pixels = run.max_pixels,
-                                                        .cores = cores,
-                                                        .width = width,
-                                                        .custom_op_libraries = custom_op_libraries(values)});
+  auto model = LocalModel::open(
+      parsed.positionals[0],
+      {.max_pixels = run.max_pixels, .cores = cores, .width = width, .engines = engine_options(values)});
   if (!model) return fail(model.error(), kFailed);
   const auto whole = evaluate(**model, width, run);
   if (!whole) return fail(whole.error(), kFailed);

@@ -14,7 +14,6 @@
 #include "app/model_config.h"
 #include "app/model_settings.h"
 #include "app/options.h"
-#include "backend/onnxruntime/onnxruntime_backend.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "catalog/loader.h"
@@ -30,8 +29,8 @@ std::vector<content::Fact> facts_of(const content::ModelInfo& model) {
        .value = fmt::format("{}, {}", model.file, text::human_bytes(model.file_bytes)),
        .origin = "disk"},
       {.name = "engine",
-       .value = model.format.empty() ? model.backend
-                                     : fmt::format("{} {}", model.backend, backend::onnxruntime_version()),
+       .value =
+           model.format.empty() ? model.backend : fmt::format("{} {}", model.backend, model.backend_version),
        .origin = model.format.empty() ? model.config->origin : "file extension"},
   };
   facts.insert(facts.end(), model.facts.begin(), model.facts.end());
@@ -138,7 +137,7 @@ int inspect(config::Parsed parsed) {
   if (listed.empty() && parsed.positionals.empty()) {
     return fail(invalid_argument("No model was given. Try: bascule inspect MODEL.onnx"), kUsage);
   }
-  const Engines engines(custom_op_libraries(parsed.values));
+  const Engines engines(engine_options(parsed.values));
   const auto sources = sources_of(parsed.positionals, listed, engines.of_files());
   if (!sources) return fail(sources.error(), kFailed);
   const SettingsReader reader(parsed.values, std::move(said), folder);

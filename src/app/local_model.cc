@@ -15,13 +15,17 @@ namespace {
 
 // Of the model's own settings only that counts which changes its answers. The files are all there: none is
 // refused for the length of the queue.
-Result<content::ModelSettings> settings_here(const catalog::ModelSource& source, std::size_t threads) {
+Result<content::ModelSettings> settings_here(const catalog::ModelSource& source, std::size_t width,
+                                             std::size_t threads) {
   config::Values values;
   BASCULE_TRY(config::apply_defaults(tables().model, values));
   BASCULE_ASSIGN(const ReadSettings read, SettingsReader(std::move(values), {}, {}).read(source));
   return content::ModelSettings{.max_queue_size = 0,
                                 .queue_budget = {},
+                                .instances = width,
                                 .threads = static_cast<int>(threads),
+                                .engine = read.settings.engine,
+                                .precision = read.settings.precision,
                                 .letterbox = read.settings.letterbox,
                                 .decode = read.settings.decode,
                                 .description = read.settings.description};
@@ -36,7 +40,7 @@ std::size_t cores_asked(const config::Values& values) {
 
 Result<std::unique_ptr<LocalModel>> LocalModel::open(const std::filesystem::path& file,
                                                      const LocalModelOptions& options) {
-  auto engines = std::make_unique<Engines>(options.custom_op_libraries);
+  auto engines = std::make_unique<Engines>(options.engines);
   BASCULE_ASSIGN(const auto sources,
                  catalog::find_models({catalog::ModelPath{.path = file}}, engines->of_files(),
                                       {.read_config = config_reader(false)}));
@@ -45,7 +49,7 @@ Result<std::unique_ptr<LocalModel>> LocalModel::open(const std::filesystem::path
         fmt::format("'{}' holds {} models; give the file of one.", file.string(), sources.size()));
   }
   BASCULE_ASSIGN(const content::ModelSettings settings,
-                 settings_here(sources.front(), options.cores / options.width));
+                 settings_here(sources.front(), options.width, options.cores / options.width));
   const SteadyClock clock;
   BASCULE_ASSIGN(
       catalog::Handle model,

@@ -24,7 +24,7 @@ struct LocalModelOptions {
   std::uint64_t max_pixels = 0;  // of a picture
   std::size_t cores = 1;         // that compute
   std::size_t width = 1;         // runs at the same time; the cores are shared among them
-  std::vector<std::filesystem::path> custom_op_libraries = {};
+  EngineOptions engines = {};
 };
 
 // The cores that --threads allows, or all.

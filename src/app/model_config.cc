@@ -1,6 +1,8 @@
 #include "app/model_config.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,11 +12,14 @@
 #include <fmt/ranges.h>
 
 #include "app/model_settings.h"
+#include "backend/engine_choice.h"
 #include "backend/identity/identity_backend.h"
 #include "backend/onnxruntime/onnxruntime_backend.h"
+#include "backend/openvino/openvino_backend.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "config/ensemble_yaml.h"
+#include "config/flat_yaml.h"
 #include "protocol/v2/model_config.h"
 
 namespace bascule::app {
@@ -71,18 +76,37 @@ Result<content::ModelConfig> ensemble_config(const config::EnsembleYaml& yaml, c
   return out;
 }
 
+// What a metadata.yaml says, which exporters write beside models that cannot hold it.
+Result<std::map<std::string, std::string>> read_metadata(const std::filesystem::path& file) {
+  BASCULE_ASSIGN(const std::string yaml, read_yaml(file));
+  return config::read_flat_yaml(yaml, file.filename().string());
+}
+
+std::unique_ptr<backend::Backend> engines_of_files(EngineOptions options) {
+  std::vector<std::unique_ptr<backend::Backend>> engines;
+  engines.push_back(
+      backend::make_onnxruntime_backend({.custom_op_libraries = std::move(options.custom_op_libraries)}));
+  engines.push_back(backend::make_openvino_backend(
+      {.folder = std::move(options.openvino),
+       .cache = options.state_dir.empty() ? options.state_dir : options.state_dir / "compiled",
+       .read_metadata = read_metadata}));
+  return backend::choose_among(std::move(engines));
+}
+
 }  // namespace
 
-Engines::Engines(std::vector<std::filesystem::path> custom_op_libraries)
-    : files_(backend::make_onnxruntime_backend({.custom_op_libraries = std::move(custom_op_libraries)})),
-      identity_(backend::make_identity_backend()) {}
-
-std::vector<std::filesystem::path> custom_op_libraries(const config::Values& values) {
-  std::vector<std::filesystem::path> out;
-  for (const std::string& name : values.items("custom_op_libraries"))
-    out.push_back(std::filesystem::absolute(name));
+EngineOptions engine_options(const config::Values& values) {
+  EngineOptions out;
+  for (const std::string& name : values.items("custom_op_libraries")) {
+    out.custom_op_libraries.push_back(std::filesystem::absolute(name));
+  }
+  if (values.has("openvino")) out.openvino = std::filesystem::absolute(values.text("openvino"));
+  if (values.has("state_dir")) out.state_dir = std::filesystem::absolute(values.text("state_dir"));
   return out;
 }
+
+Engines::Engines(EngineOptions options)
+    : files_(engines_of_files(std::move(options))), identity_(backend::make_identity_backend()) {}
 
 const backend::Backend& Engines::of(const catalog::ModelSource& source) const {
   return source.engine == identity_->name() ? *identity_ : *files_;

@@ -11,12 +11,22 @@
 
 namespace bascule::app {
 
+// How the engines are set up.
+// Thread-safety: a value.
+struct EngineOptions {
+  std::vector<std::filesystem::path> custom_op_libraries = {};
+  std::filesystem::path openvino = {};   // the folder of its libraries; empty: where the program looks
+  std::filesystem::path state_dir = {};  // empty: nothing is kept
+};
+// Of a command that has the options.
+[[nodiscard]] EngineOptions engine_options(const config::Values& values);
+
 // The engines that are there.
 // Thread-safety: immutable, thread-safe.
 class Engines {
  public:
-  explicit Engines(std::vector<std::filesystem::path> custom_op_libraries = {});
-  // The one that runs model files.
+  explicit Engines(EngineOptions options = {});
+  // The one that runs model files: each by the engine that fits.
   [[nodiscard]] const backend::Backend& of_files() const { return *files_; }
   [[nodiscard]] const backend::Backend& of(const catalog::ModelSource& source) const;
 
@@ -24,9 +34,6 @@ class Engines {
   const std::unique_ptr<backend::Backend> files_;
   const std::unique_ptr<backend::Backend> identity_;
 };
-
-// Those that --custom-op-libraries names.
-[[nodiscard]] std::vector<std::filesystem::path> custom_op_libraries(const config::Values& values);
 
 // Reads the config.pbtxt of a model's folder. `strict`: one that asks for something that is not done is an
 // error.

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -21,6 +22,7 @@ using config::Type;
 constexpr double kMaxRows = 1024;
 constexpr double kHourInMicroseconds = 3.6e9;
 const std::string kAuto = "auto";
+const std::string kOpenVino = "openvino";  // the one that computes in other than f32
 
 const Option kMaxBatchSize = {.name = "max_batch_size",
                               .type = Type::kInteger,
@@ -105,6 +107,22 @@ const Option kThreads = {
     .min = 1,
     .max = 256,
     .choices = {kAuto}};
+const Option kEngine = {
+    .name = "engine",
+    .type = Type::kChoice,
+    .fallback = kAuto,
+    .text =
+        "What runs the model. auto: onnxruntime where it can load the file, else openvino; "
+        "openvino where a precision is asked for that only it has.",
+    .choices = {kAuto, "onnxruntime", "openvino"}};
+const Option kPrecision = {.name = "precision",
+                           .type = Type::kChoice,
+                           .fallback = "f32",
+                           .text =
+                               "In which numbers the model's floats are computed: f32 as the reference does; "
+                               "bf16 and f16 are faster where the processor has them, and less exact "
+                               "(`bascule tune` measures both).",
+                           .choices = {"f32", "bf16", "f16"}};
 const Option kLetterbox = {
     .name = "letterbox",
     .type = Type::kChoice,
@@ -190,6 +208,11 @@ std::size_t count_or_zero(const config::Values& values, std::string_view name) {
   return static_cast<std::size_t>(values.integer_or_word(name).value_or(0));
 }
 
+tensor::DataType precision_of(std::string_view word) {
+  if (word == "bf16") return tensor::DataType::kBf16;
+  return word == "f16" ? tensor::DataType::kFp16 : tensor::DataType::kFp32;
+}
+
 int threads_of(const config::Values& values, std::size_t instances) {
   if (const auto threads = values.integer_or_word("threads")) return static_cast<int>(*threads);
   return instances == 0 ? 1 : static_cast<int>(std::max<std::size_t>(cpu_budget() / instances, 1));
@@ -198,15 +221,11 @@ int threads_of(const config::Values& values, std::size_t instances) {
 }  // namespace
 
 std::vector<Option> model_options() {
-  std::vector<Option> out = {kMaxBatchSize,   kPreferredBatchSize,
-                             kMaxQueueDelay,  kPreserveOrdering,
-                             kMaxQueueSize,   kQueueBudget,
-                             kPriorityLevels, kDefaultPriorityLevel,
-                             kDefaultTimeout, kInstances,
-                             kThreads,        kLetterbox,
-                             kDecode,         kWarmUp,
-                             kState,          kInitialState,
-                             kMaxIdle,        kMaxCandidates,
+  std::vector<Option> out = {kMaxBatchSize,   kPreferredBatchSize, kMaxQueueDelay,  kPreserveOrdering,
+                             kMaxQueueSize,   kQueueBudget,        kPriorityLevels, kDefaultPriorityLevel,
+                             kDefaultTimeout, kInstances,          kThreads,        kEngine,
+                             kPrecision,      kLetterbox,          kDecode,         kWarmUp,
+                             kState,          kInitialState,       kMaxIdle,        kMaxCandidates,
                              kMaxState};
   std::ranges::move(description_options(), std::back_inserter(out));
   return out;
@@ -237,6 +256,12 @@ Result<content::ModelSettings> to_settings(const config::Values& values) {
   out.default_timeout = std::chrono::microseconds(values.integer("default_timeout_microseconds"));
   out.instances = count_or_zero(values, "instances");
   out.threads = threads_of(values, out.instances);
+  if (values.text("engine") != kAuto) out.engine = values.text("engine");
+  out.precision = precision_of(values.text("precision"));
+  if (out.precision != tensor::DataType::kFp32 && out.engine.empty()) out.engine = kOpenVino;
+  if (out.precision != tensor::DataType::kFp32 && out.engine != kOpenVino) {
+    return contradiction(values, "precision", values.text("precision"), "engine");
+  }
   out.letterbox = values.text("letterbox") == "square" ? content::LetterboxShape::kSquare
                                                        : content::LetterboxShape::kRect;
   out.decode = values.text("decode") == "fast" ? content::DecodeMode::kFast : content::DecodeMode::kExact;

@@ -80,6 +80,18 @@ const Option kCustomOpLibraries = {
     .type = Type::kText,
     .text = "Shared libraries with operators of one's own for ONNX Runtime. Their code runs in this process.",
     .max_items = 16};
+const Option kOpenVino = {
+    .name = "openvino",
+    .type = Type::kText,
+    .text =
+        "Folder with OpenVINO's libraries (libopenvino_c and what it loads); where not given, this program's "
+        "own, else the system's. They are loaded when the first model needs them."};
+const Option kStateDir = {
+    .name = "state_dir",
+    .type = Type::kText,
+    .text =
+        "Folder for what is kept between starts: compiled models, so that OpenVINO starts faster, and the "
+        "results of `bascule tune` for models whose folder cannot be written to. None where not given."};
 const Option kAllowPrivateUrls = {
     .name = "allow_private_urls",
     .type = Type::kFlag,
@@ -247,6 +259,8 @@ std::vector<Option> server_options() {
       kMaxVideoSeconds,
       kStrictConfig,
       kCustomOpLibraries,
+      kOpenVino,
+      kStateDir,
       {.name = "max_json_bytes",
        .type = Type::kInteger,
        .fallback = "16777216",

@@ -299,10 +299,9 @@ int predict(config::Parsed parsed) {
           .clock = clock,
           .width = width,
           .max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
-  auto opened = LocalModel::open(parsed.positionals[0], {.max_pixels = run.max_pixels,
-                                                         .cores = cores,
-                                                         .width = width,
-                                                         .custom_op_libraries = custom_op_libraries(values)});
+  auto opened = LocalModel::open(
+      parsed.positionals[0],
+      {.max_pixels = run.max_pixels, .cores = cores, .width = width, .engines = engine_options(values)});
   if (!opened) return fail(opened.error(), kFailed);
   LocalModel& model = **opened;
   if (!model.takes_pictures() && model.info().rows != nullptr) {

@@ -488,7 +488,7 @@ int serve(config::Parsed parsed) {
   keep_freed_memory();
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
-  const Engines engines(custom_op_libraries(parsed.values));
+  const Engines engines(engine_options(parsed.values));
   const auto wanted = wanted_of(parsed, *entries, engines);
   if (!wanted) return fail(wanted.error(), kUsage);
   return run(parsed.values, *wanted, engines);

@@ -17,7 +17,10 @@ namespace bascule::backend {
 // What a model file says of itself.
 // Thread-safety: immutable.
 struct ModelSpec {
-  std::string format;  // "onnx"
+  std::string format;                   // "onnx"
+  std::string engine;                   // that loaded it: its backend's name
+  std::string engine_version;           // "1.32.0"; may be empty
+  std::vector<std::string> notes = {};  // what whoever serves it should know of how: a sentence each
   // Inputs with a default in the file have `optional` set. An empty shape is a scalar, or an input whose file
   // names no shape at all: then the engine alone decides what fits.
   std::vector<tensor::TensorSpec> inputs;
@@ -31,10 +34,20 @@ struct ModelSpec {
   std::map<std::string, std::string> metadata;  // free key-value pairs of the file
   // What its classifier calls the classes, in the order of its scores; empty: it does not say.
   std::vector<std::string> class_labels;
+  // Its runs compute on threads of the engine while the calling one waits: what they cost does not show in
+  // that thread's time.
+  bool computes_elsewhere = false;
 };
 
+// "f32", "bf16", "f16": in which numbers a model of floats is computed.
+[[nodiscard]] std::string_view precision_name(tensor::DataType precision);
+
 struct LoadOptions {
-  int threads = 1;  // threads that compute one run; 1: the calling thread alone, no pool
+  int threads = 1;    // threads that compute one run; 1: the calling thread alone, no pool
+  int instances = 1;  // runs at the same time that are to be expected
+  // FP32, BF16 or FP16: in which a model of FP32 is computed. Its inputs and outputs keep their datatypes.
+  tensor::DataType precision = tensor::DataType::kFp32;
+  std::string engine = {};  // the name of the one that has to load it; empty: any
   // What a model takes and gives that has no file but is declared, for an engine of such; else null.
   const ModelSpec* declared = nullptr;
 };
@@ -67,7 +80,10 @@ class Backend {
   [[nodiscard]] virtual std::string_view name() const = 0;
   // True for file names this engine is meant for (by extension; nothing is read).
   [[nodiscard]] virtual bool accepts(const std::filesystem::path& file) const = 0;
-  // Errors: kInvalidArgument with one sentence that names the file and the cause; kNotFound.
+  // The names that a configuration may call it by, its own among them.
+  [[nodiscard]] virtual std::vector<std::string_view> names() const { return {name()}; }
+  // Errors: kInvalidArgument with one sentence that names the file and the cause; kNotFound; kUnavailable
+  // where the engine itself is missing.
   virtual Result<std::unique_ptr<Executable>> load(const std::filesystem::path& file,
                                                    const LoadOptions& options) const = 0;
 };

@@ -173,7 +173,14 @@ class Configurer {
       : file_(file), config_(config), batch_(config.max_batch_size.value_or(0) > 0) {}
 
   Result<ConfiguredExecutable::Parts> compare() {
-    out_.spec = {.format = file_.format, .inputs = {}, .outputs = {}, .metadata = file_.metadata};
+    out_.spec = {.format = file_.format,
+                 .engine = file_.engine,
+                 .engine_version = file_.engine_version,
+                 .notes = file_.notes,
+                 .inputs = {},
+                 .outputs = {},
+                 .metadata = file_.metadata,
+                 .computes_elsewhere = file_.computes_elsewhere};
     out_.batch = batch_;
     for (const ConfiguredTensor& input : config_.inputs) {
       BASCULE_TRY(add("input", input, file_.inputs, out_.spec.inputs, out_.inputs));

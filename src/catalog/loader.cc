@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/cpu.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "catalog/batch_trial.h"
@@ -140,18 +141,35 @@ content::ModelConfig declared_config(const ModelSource& source, const content::M
   return config;
 }
 
+// The engine that the settings name, else the one that the configuration does, which may be called otherwise
+// where it names no engine of files.
+backend::LoadOptions load_options(const ModelSource& source, const content::ModelSettings& settings,
+                                  const backend::Backend& backend) {
+  backend::LoadOptions out{
+      .threads = settings.threads,
+      .instances = static_cast<int>(settings.instances == 0 ? cpu_budget() : settings.instances),
+      .precision = settings.precision,
+      .engine = settings.engine};
+  if (!source.engine.empty()) out.engine.clear();
+  if (out.engine.empty() && source.config != nullptr && source.engine.empty()) {
+    const std::vector<std::string_view> names = backend.names();
+    if (std::ranges::find(names, source.config->backend) != names.end()) out.engine = source.config->backend;
+  }
+  return out;
+}
+
 Result<std::unique_ptr<backend::Executable>> load_executable(const ModelSource& source,
                                                              const backend::Backend& backend,
                                                              content::ModelSettings& settings) {
-  const int threads = settings.threads;
-  if (source.config == nullptr && !settings.sequences) return backend.load(source.file, {.threads = threads});
+  backend::LoadOptions how = load_options(source, settings, backend);
+  if (source.config == nullptr && !settings.sequences) return backend.load(source.file, how);
   const content::ModelConfig config = declared_config(source, settings);
   backend::ModelSpec declared;
   if (!source.engine.empty()) {
     BASCULE_ASSIGN(declared, declared_spec(config));
   }
-  BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable,
-                 backend.load(source.file, {.threads = threads, .declared = &declared}));
+  how.declared = &declared;
+  BASCULE_ASSIGN(std::unique_ptr<backend::Executable> executable, backend.load(source.file, how));
   BASCULE_ASSIGN(executable, configure(std::move(executable), config));
   if (settings.sequences) {
     std::error_code code;
@@ -202,12 +220,14 @@ Result<void> apply_config(const ModelSource& source, content::ModelInfo& info) {
 }  // namespace
 
 Result<Handle> load_model(const ModelSource& source, const backend::Backend& backend,
-                          const LoaderOptions& options, const Clock& clock) {
+                          const LoaderOptions& options, const Clock& given) {
   if (source.problem) return *source.problem;
   if (source.config != nullptr && source.config->ensemble) return load_ensemble(source, options.settings);
   content::ModelSettings settings = options.settings;
   BASCULE_ASSIGN(const std::shared_ptr<const backend::Executable> executable,
                  load_executable(source, backend, settings));
+  const SteadyClock wall;
+  const Clock& clock = executable->spec().computes_elsewhere ? static_cast<const Clock&>(wall) : given;
   tasks::TaskOptions task_options = options.task;
   task_options.letterbox = options.settings.letterbox;
   task_options.description = options.settings.description;
@@ -218,7 +238,12 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   if (options.settings.sequences) info.rows.reset();  // a step is more than a row
   info.name = source.name;
   info.version = source.version;
-  info.backend = backend.name();
+  const backend::ModelSpec& spec = executable->spec();
+  info.backend = spec.engine.empty() ? std::string(backend.name()) : spec.engine;
+  info.backend_version = spec.engine_version;
+  for (const std::string& note : spec.notes) {
+    info.facts.push_back({.name = "note", .value = note, .origin = info.backend});
+  }
   if (source.config != nullptr) {
     BASCULE_TRY(apply_config(source, info));
   }

@@ -22,7 +22,8 @@ inline constexpr std::size_t kAutoBatch = 16;
 
 // Loads one file, understands it, and runs it once or more on zeros of its smallest shapes, or on the samples
 // that its settings name (warm-up), so that a model that cannot run is found now. Where requests may share a
-// run, a trial shows whether the model's answers allow it.
+// run, a trial shows whether the model's answers allow it. `clock` measures those runs, except where they
+// compute on other threads than this.
 Result<Handle> load_model(const ModelSource& source, const backend::Backend& backend,
                           const LoaderOptions& options, const Clock& clock);
 

@@ -26,7 +26,7 @@ struct Foreign {
   std::string_view what;
   std::string_view remedy;
 };
-constexpr std::array<Foreign, 9> kForeign = {{
+constexpr std::array<Foreign, 8> kForeign = {{
     {".pt", "a PyTorch checkpoint, which holds code and cannot be served safely",
      "Export it first: yolo export model={} format=onnx dynamic=True"},
     {".pth", "a PyTorch checkpoint, which holds code and cannot be served safely",
@@ -44,8 +44,6 @@ constexpr std::array<Foreign, 9> kForeign = {{
     {".keras", "a Keras model", "Convert it first: python -m tf2onnx.convert --keras {} --output model.onnx"},
     {".pkl", "a pickle, which holds code and cannot be served safely",
      "Convert the estimator first, in Python: skl2onnx.to_onnx(estimator, example)"},
-    {".tflite", "a TensorFlow Lite model",
-     "Convert it first: python -m tf2onnx.convert --tflite {} --output model.onnx"},
 }};
 
 std::optional<Error> foreign_file(const fs::path& file) {
@@ -67,7 +65,15 @@ Result<void> check_name(const std::string& name) {
       text::shortened(name)));
 }
 
-ModelSource plain_source(std::string name, const fs::path& file) {
+// A file's own name; that of its folder for TensorFlow's models, whose files are all called alike.
+std::string name_of(const fs::path& file) {
+  if (file.filename() != "saved_model.pb") return file.stem().string();
+  std::error_code code;
+  return fs::absolute(file, code).parent_path().filename().string();
+}
+
+ModelSource plain_source(const fs::path& file) {
+  std::string name = name_of(file);
   fs::path settings = file;
   settings.replace_extension(".yaml");
   return {.name = std::move(name),
@@ -120,7 +126,7 @@ Result<void> find_in_folder(const fs::path& given, const Look& look, const backe
     if (fs::is_directory(child, code)) {
       append(out, sources_in(child, look, backend));
     } else if (backend.accepts(child)) {
-      out.push_back(plain_source(child.stem().string(), child));
+      out.push_back(plain_source(child));
     } else if (is_yaml(child)) {
       if (auto ensemble = ensemble_source(child, look)) out.push_back(*std::move(ensemble));
     }
@@ -150,9 +156,11 @@ Result<void> find_at(const fs::path& path, const Look& look, const backend::Back
   }
   if (!backend.accepts(path)) {
     return invalid_argument(fmt::format(
-        "'{}' is not a kind of model file that is known here; known are .onnx files.", path.string()));
+        "'{}' is not a kind of model file that is known here; known are .onnx, .xml with its .bin, .tflite, "
+        "saved_model.pb and .pdmodel.",
+        path.string()));
   }
-  out.push_back(plain_source(path.stem().string(), path));
+  out.push_back(plain_source(path));
   return {};
 }
 

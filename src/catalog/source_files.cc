@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -19,6 +20,9 @@ namespace fs = std::filesystem;
 constexpr std::string_view kConfigFile = "config.pbtxt";
 constexpr std::string_view kIdentity = "identity";
 constexpr std::string_view kEnsemble = "ensemble";
+// A model of TensorFlow is a folder with this file; Triton has that folder under this name.
+constexpr std::string_view kSavedModel = "saved_model.pb";
+constexpr std::string_view kSavedModelFolder = "model.savedmodel";
 
 std::uint64_t number_of(const ModelSource& source) {
   return static_cast<std::uint64_t>(text::parse_int(source.version).value_or(0));
@@ -127,6 +131,10 @@ class Folder {
     }
     for (const fs::path& file : sorted_children(child)) {
       if (file.stem() == "model" && backend_.accepts(file)) return file;
+      if (file.filename() == kSavedModel && backend_.accepts(file)) return file;
+      if (file.filename() == kSavedModelFolder && backend_.accepts(file / kSavedModel)) {
+        if (fs::exists(file / kSavedModel, code)) return file / kSavedModel;
+      }
     }
     return std::nullopt;
   }
@@ -147,15 +155,19 @@ class Folder {
       }
       return;
     }
-    const std::string file_engine(backend_.name());
-    const bool known_backend = config_->backend.empty() || config_->backend == file_engine;
-    const bool known_platform = config_->platform.empty() || config_->platform == file_engine ||
-                                config_->platform == file_engine + "_onnx";
-    if (known_backend && known_platform) return;
+    const std::vector<std::string_view> engines = backend_.names();
+    const auto known = [&](std::string_view wanted) {
+      return wanted.empty() || std::ranges::any_of(engines, [&](std::string_view engine) {
+               return wanted == engine || wanted == fmt::format("{}_onnx", engine);
+             });
+    };
+    const bool known_backend = known(config_->backend);
+    if (known_backend && known(config_->platform)) return;
     const std::string& unknown = known_backend ? config_->platform : config_->backend;
     refuse(fmt::format("the {} is '{}', which is not served here; known are {}, {} and {}.",
                        known_backend ? "platform" : "backend",
-                       text::shortened(text::escape_controls(unknown)), file_engine, kIdentity, kEnsemble));
+                       text::shortened(text::escape_controls(unknown)), fmt::join(engines, ", "), kIdentity,
+                       kEnsemble));
   }
 
   // Whether nothing but an identity could be meant by what is there.

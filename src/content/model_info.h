@@ -28,9 +28,10 @@ struct Fact {
 // Thread-safety: immutable.
 struct ModelInfo {
   std::string name;
-  std::string version;  // a decimal number
-  std::string backend;  // "onnxruntime"
-  std::string format;   // "onnx"
+  std::string version;          // a decimal number
+  std::string backend;          // "onnxruntime"
+  std::string backend_version;  // "1.32.0"; may be empty
+  std::string format;           // "onnx"
   std::vector<tensor::TensorSpec> inputs;
   std::vector<tensor::TensorSpec> outputs;
   bool batchable = false;  // every input and output starts with a dynamic dimension

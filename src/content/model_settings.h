@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "content/description.h"
 #include "content/sequence.h"
+#include "tensor/dtype.h"
 
 namespace bascule::content {
 
@@ -42,6 +44,8 @@ struct ModelSettings {
   // Who runs it.
   std::size_t instances = 0;  // runs at the same time; 0: as many as the cores allow
   int threads = 1;            // that compute one run
+  std::string engine;         // its name; empty: the first that can load the file
+  tensor::DataType precision = tensor::DataType::kFp32;  // or BF16, FP16: in which its floats are computed
   // Pictures.
   LetterboxShape letterbox = LetterboxShape::kRect;
   DecodeMode decode = DecodeMode::kExact;

@@ -7,16 +7,17 @@
 #include <memory>
 #include <utility>
 
+#include "image/codec_library.h"
 #include "image/decoders.h"
-#include "image/shared_library.h"
 
 // libavif leaves dav1d's log as it is: a line on stderr for each unknown unit of two bytes, as many as a
 // hostile file likes. It takes its settings from this function, whose name it finds here first (see
 // CMakeLists.txt), and there is no other way in. The settings are dav1d's own, without the log.
 extern "C" __attribute__((visibility("default"))) void dav1d_default_settings(Dav1dSettings* settings) {
-  using bascule::image::SharedLibrary;
+  using bascule::SharedLibrary;
+  using bascule::image::open_codec;
   static const auto real = []() -> bascule::Result<decltype(dav1d_default_settings)*> {
-    BASCULE_ASSIGN(const SharedLibrary library, SharedLibrary::open("libdav1d.so.6", "libdav1d6"));
+    BASCULE_ASSIGN(const SharedLibrary library, open_codec("libdav1d.so.6", "libdav1d6"));
     decltype(dav1d_default_settings)* found = nullptr;
     BASCULE_TRY(library.find("dav1d_default_settings", found));
     return found;
@@ -43,7 +44,7 @@ struct Avif {
 };
 
 Result<Avif> load() {
-  BASCULE_ASSIGN(const SharedLibrary library, SharedLibrary::open("libavif.so.15", "libavif15"));
+  BASCULE_ASSIGN(const SharedLibrary library, open_codec("libavif.so.15", "libavif15"));
   Avif avif;
   BASCULE_TRY(library.find("avifDecoderCreate", avif.create));
   BASCULE_TRY(library.find("avifDecoderDestroy", avif.destroy));

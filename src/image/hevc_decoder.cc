@@ -38,7 +38,7 @@ struct De265 {
 };
 
 Result<De265> load_de265() {
-  BASCULE_ASSIGN(const SharedLibrary library, SharedLibrary::open("libde265.so.0", "libde265-0"));
+  BASCULE_ASSIGN(const SharedLibrary library, open_codec("libde265.so.0", "libde265-0"));
   De265 de265;
   BASCULE_TRY(library.find("de265_new_decoder", de265.create));
   BASCULE_TRY(library.find("de265_free_decoder", de265.destroy));
@@ -250,7 +250,7 @@ constexpr heif_decoder_plugin kPlugin = {3,           name,         do_nothing, 
 Result<Heif> load_heif() {
   const Result<De265>& de265 = de265_library();
   if (!de265) return de265.error();
-  BASCULE_ASSIGN(const SharedLibrary library, SharedLibrary::open("libheif.so.1", "libheif1"));
+  BASCULE_ASSIGN(const SharedLibrary library, open_codec("libheif.so.1", "libheif1"));
   Heif heif;
   BASCULE_TRY(library.find("heif_register_decoder_plugin", heif.register_decoder));
   BASCULE_TRY(library.find("heif_context_alloc", heif.new_context));

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/result.h"
-#include "image/shared_library.h"
+#include "image/codec_library.h"
 
 // Private to this room: the HEVC pictures within a HEIC file, by libde265. libheif has such a decoder of its
 // own; this one starts no thread and holds limits: libde265 takes memory for whatever size a stream names.

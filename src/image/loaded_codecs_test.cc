@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "image/codec_library.h"
 #include "image/decoders.h"
 #include "image/hevc_decoder.h"
-#include "image/shared_library.h"
 #include "image/test_support.h"
 
 namespace bascule::image {
@@ -13,8 +13,8 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(SharedLibrary, SaysWhichPackageIsMissing) {
-  const auto none = SharedLibrary::open("libnothing_of_that_name.so.9", "libnothing9");
+TEST(CodecLibrary, SaysWhichPackageIsMissing) {
+  const auto none = open_codec("libnothing_of_that_name.so.9", "libnothing9");
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, Code::kUnavailable);
   EXPECT_EQ(none.error().reason, Reason::kBadPicture);
@@ -22,8 +22,8 @@ TEST(SharedLibrary, SaysWhichPackageIsMissing) {
   EXPECT_THAT(none.error().message, HasSubstr("Install the package libnothing9"));
 }
 
-TEST(SharedLibrary, SaysWhichFunctionIsMissing) {
-  const auto math = SharedLibrary::open("libm.so.6", "libc6");
+TEST(CodecLibrary, SaysWhichFunctionIsMissing) {
+  const auto math = open_codec("libm.so.6", "libc6");
   ASSERT_TRUE(math) << math.error().message;
   double (*cosine)(double) = nullptr;
   EXPECT_TRUE(math->find("cos", cosine));

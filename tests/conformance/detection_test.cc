@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "backend/onnxruntime/onnxruntime_backend.h"
+#include "backend/openvino/openvino_backend.h"
 #include "base/file.h"
 #include "expected.h"
 #include "tasks/task.h"
@@ -27,13 +28,21 @@ struct Case {
   fs::path expected;
   fs::path models;
   fs::path pictures;
+  std::string engine;
 };
+
+// To the process's end: the libraries' own objects may go before others of static life.
+const backend::Backend& engine_of(const std::string& name) {
+  static const auto* const onnxruntime = backend::make_onnxruntime_backend().release();
+  static const auto* const openvino = backend::make_openvino_backend().release();
+  return name == "openvino" ? *openvino : *onnxruntime;
+}
 
 // A model with the task that was understood from it.
 class Detector {
  public:
-  explicit Detector(const fs::path& file) {
-    auto loaded = backend::make_onnxruntime_backend()->load(file, {.threads = 1});
+  Detector(const fs::path& file, const std::string& engine) {
+    auto loaded = engine_of(engine).load(file, {.threads = 1});
     if (!loaded) {
       ADD_FAILURE() << loaded.error().message;
       return;
@@ -71,7 +80,7 @@ TEST_P(Reference, GivesTheSameBoxes) {
   const Case& one = GetParam();
   if (!fs::exists(one.expected)) GTEST_SKIP() << "There is no " << one.expected.lexically_normal();
   const ExpectedSet set = read_expected(one.expected);
-  Detector detector(one.models / set.model);
+  Detector detector(one.models / set.model, one.engine);
   ASSERT_TRUE(detector.serves_pictures());
   EXPECT_EQ(detector.info().task, "detect");
   Deviation deviation;
@@ -100,18 +109,32 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   for (const std::string name : {"yolo26n", "yolo26n-end2end", "yolo26n-nms", "yolov8n"}) {
     const fs::path data = kRoot / "tests" / "data";
-    all.push_back({name, data / "expected" / "yolo" / (name + ".json"), data / "yolo", data / "pictures"});
+    all.push_back(
+        {name, data / "expected" / "yolo" / (name + ".json"), data / "yolo", data / "pictures", {}});
   }
   for (const std::string name : {"yolo26n", "yolo26n-end2end", "yolo26n-nms", "yolo11n", "yolov8n"}) {
-    all.push_back({"photos-" + name, kShared / "expected" / "yolo" / (name + ".json"),
-                   kShared / "models" / "yolo", kShared / "data" / "photos"});
+    all.push_back({"photos-" + name,
+                   kShared / "expected" / "yolo" / (name + ".json"),
+                   kShared / "models" / "yolo",
+                   kShared / "data" / "photos",
+                   {}});
   }
   for (const auto& [name, pictures] : {std::pair<std::string, std::string>{"fruit--photos", "fruit"},
                                        {"fruit--trays", "trays"},
                                        {"fruit-end2end--trays", "trays"},
                                        {"steel--steel", "steel"}}) {
-    all.push_back({"trained-" + name, kShared / "expected" / "trained" / (name + ".json"),
-                   kShared / "models" / "trained", kShared / "data" / pictures / "images"});
+    all.push_back({"trained-" + name,
+                   kShared / "expected" / "trained" / (name + ".json"),
+                   kShared / "models" / "trained",
+                   kShared / "data" / pictures / "images",
+                   {}});
+  }
+  const std::vector<Case> first = all;
+  for (Case& one : all) one.engine = "onnxruntime";
+  for (Case one : first) {
+    one.name = "openvino-" + one.name;
+    one.engine = "openvino";
+    all.push_back(std::move(one));
   }
   return all;
 }

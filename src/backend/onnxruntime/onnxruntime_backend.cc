@@ -4,7 +4,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -12,7 +11,8 @@
 #include <onnxruntime_cxx_api.h>
 #include <onnxruntime_session_options_config_keys.h>
 
-#include "backend/onnxruntime/class_labels.h"
+#include "backend/model_file.h"
+#include "backend/onnx_facts.h"
 #include "backend/onnxruntime/ort_error.h"
 #include "backend/onnxruntime/ort_spec.h"
 #include "backend/onnxruntime/ort_threads.h"
@@ -162,29 +162,6 @@ class OnnxExecutable final : public Executable {
   Ort::RunOptions run_options_;
 };
 
-// Refuses what need not be opened to be known as no model.
-Result<void> check_file(const std::filesystem::path& file) {
-  const std::string name = text::shortened(text::escape_controls(file.filename().string()), 120);
-  std::error_code error;
-  const auto status = std::filesystem::status(file, error);
-  if (status.type() == std::filesystem::file_type::not_found) {
-    return not_found(fmt::format("Model file '{}' does not exist.", name));
-  }
-  if (error)
-    return invalid_argument(fmt::format("Model file '{}' cannot be read: {}.", name, error.message()));
-  if (std::filesystem::is_directory(status)) {
-    return invalid_argument(fmt::format("'{}' is a folder, not a model file.", name));
-  }
-  if (!std::filesystem::is_regular_file(status)) {
-    return invalid_argument(fmt::format("'{}' is no regular file.", name));
-  }
-  const auto size = std::filesystem::file_size(file, error);
-  if (error)
-    return invalid_argument(fmt::format("Model file '{}' cannot be read: {}.", name, error.message()));
-  if (size == 0) return invalid_argument(fmt::format("Model file '{}' is empty (0 bytes).", name));
-  return {};
-}
-
 // Lets a session know the operators of a library.
 Result<void> add_operators(const std::filesystem::path& library, Ort::SessionOptions& session) {
   return ort::guarded(
@@ -213,7 +190,13 @@ class OnnxBackend final : public Backend {
 
   Result<std::unique_ptr<Executable>> load(const std::filesystem::path& file,
                                            const LoadOptions& options) const override {
-    BASCULE_TRY(check_file(file));
+    BASCULE_TRY(check_model_file(file));
+    if (options.precision != tensor::DataType::kFp32) {
+      return invalid_argument(
+          fmt::format("ONNX Runtime computes in f32 on this machine; {} is done by openvino. Set engine: "
+                      "openvino, or precision: f32.",
+                      precision_name(options.precision)));
+    }
     using Out = Result<std::unique_ptr<Executable>>;
     return ort::guarded([&]() -> Out { return load_unguarded(file, options); },
                         [&](OrtErrorCode code, std::string_view message) -> Out {
@@ -237,7 +220,9 @@ class OnnxBackend final : public Backend {
       return invalid_argument(fmt::format(
           "Model file '{}' {}.", text::shortened(file.filename().string(), 120), plan.error().message));
     }
-    plan->spec.class_labels = ort::read_class_labels(file);
+    plan->spec.engine = name();
+    plan->spec.engine_version = Ort::GetVersionString();
+    plan->spec.class_labels = read_onnx_facts(file).class_labels;
     return std::make_unique<OnnxExecutable>(std::move(loaded), *std::move(plan));
   }
 

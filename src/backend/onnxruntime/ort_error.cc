@@ -1,17 +1,16 @@
 #include "backend/onnxruntime/ort_error.h"
 
-#include <array>
 #include <cctype>
-#include <fstream>
 
 #include <fmt/format.h>
 
+#include "backend/model_file.h"
+#include "backend/words.h"
 #include "base/text.h"
 
 namespace bascule::backend::ort {
 namespace {
 
-constexpr std::size_t kMaxWords = 300;
 // Nothing longer is worth reading.
 constexpr std::size_t kMaxRead = 4096;
 
@@ -25,11 +24,6 @@ std::string_view between(std::string_view text, std::string_view before, std::st
   return rest.substr(0, rest.find(after));
 }
 
-void erase_all(std::string& text, std::string_view part) {
-  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at))
-    text.erase(at, part.size());
-}
-
 // Removes "FROM … TO" wherever it stands.
 void erase_spans(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, at)) {
@@ -37,17 +31,6 @@ void erase_spans(std::string& text, std::string_view from, std::string_view to) 
     if (end == text.npos) return;
     text.erase(at, end + to.size() - at);
   }
-}
-
-std::string one_line(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool space = std::isspace(static_cast<unsigned char>(c)) != 0;
-    if (space && (out.empty() || out.back() == ' ')) continue;
-    out.push_back(space ? ' ' : c);
-  }
-  while (!out.empty() && (out.back() == ' ' || out.back() == '.')) out.pop_back();
-  return out;
 }
 
 // The position behind the bracket that closes the one at `open`, or npos.
@@ -99,39 +82,6 @@ void erase_source_places(std::string& text) {
   }
 }
 
-// Removes the folders of absolute paths; names of files stay.
-void erase_folders(std::string& text) {
-  const auto part_of_path = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || contains("/._-+~", {&c, 1});
-  };
-  for (std::size_t at = text.find('/'); at != text.npos; at = text.find('/', at)) {
-    const bool absolute = at == 0 || !part_of_path(text[at - 1]);
-    std::size_t end = at;
-    while (end < text.size() && part_of_path(text[end])) ++end;
-    const std::size_t last = text.rfind('/', end - 1);
-    if (absolute && last > at)
-      text.erase(at, last + 1 - at);
-    else
-      at = end;
-  }
-}
-
-// What a file that is no protobuf of a model is, as far as its first bytes tell.
-std::string describe_unreadable(const std::filesystem::path& file) {
-  std::array<char, 64> head{};
-  std::ifstream in(file, std::ios::binary);
-  in.read(head.data(), head.size());
-  const std::string_view start(head.data(), static_cast<std::size_t>(in.gcount()));
-  if (start.starts_with("version https://git-lfs")) {
-    return "is a Git LFS pointer, not the model; fetch it with 'git lfs pull'";
-  }
-  // Every exporter writes field 1, the IR version, first: tag 8 and a small number.
-  if (start.size() > 2 && start[0] == '\x08' && start[1] > 0 && start[1] < 32) {
-    return "begins like an ONNX model but cannot be read to its end; it is damaged or was cut short";
-  }
-  return "is not an ONNX model; it may be damaged or another kind of file";
-}
-
 // A file's name inside a message, without its folder.
 std::string file_name(std::string_view path) {
   return text::shortened(path.substr(path.find_last_of('/') + 1));
@@ -139,7 +89,7 @@ std::string file_name(std::string_view path) {
 
 std::string load_cause(const std::filesystem::path& file, OrtErrorCode code, std::string_view message) {
   if (code == ORT_INVALID_PROTOBUF || contains(message, "Protobuf parsing failed")) {
-    return describe_unreadable(file);
+    return describe_unreadable(file, "an ONNX model");
   }
   if (contains(message, "No graph was found")) return "is not an ONNX model: it holds no graph";
   if (const auto version = between(message, "Unsupported model IR version: ", ","); !version.empty()) {
@@ -204,13 +154,11 @@ std::string plain_words(std::string_view message) {
     text.erase(from, at + 12 - from);
   }
   erase_all(text, status);
-  text = text::shortened(text::escape_controls(one_line(text)), kMaxWords);
-  if (text.empty()) return "no reason was given.";
-  return text.ends_with("…") ? text : text + ".";
+  return as_sentence(text);
 }
 
 Error load_error(const std::filesystem::path& file, OrtErrorCode code, std::string_view message) {
-  const std::string name = text::shortened(text::escape_controls(file.filename().string()), 120);
+  const std::string name = shown_name(file);
   const std::string cause = load_cause(file, code, one_line(message.substr(0, kMaxRead)));
   return invalid_argument(fmt::format("Model file '{}' {}.", name, cause));
 }
