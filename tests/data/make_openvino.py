@@ -21,7 +21,7 @@ def openvino_files():
     folder.mkdir(exist_ok=True)
     # As openvino.convert_model leaves it: what the ONNX file said of itself is in rt_info/framework.
     detector = openvino.convert_model(DATA / "yolo" / "yolo26n.onnx")
-    openvino.save_model(detector, folder / "yolo26n.xml")
+    openvino.save_model(detector, folder / "yolo26n.xml", compress_to_fp16=False)
     # As the ultralytics package exports: a folder with metadata.yaml beside the files.
     exported = folder / "yolo26n-cls_openvino_model"
     exported.mkdir(exist_ok=True)

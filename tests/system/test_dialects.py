@@ -5,7 +5,9 @@ and all answers of a case are equal: tensors to the bit, boxes to the digit that
 """
 
 import json
+import pathlib
 import re
+import shutil
 
 import grpc
 import numpy as np
@@ -34,8 +36,9 @@ PREDICTS = {
 class Ways:
     """One server, and every way of asking it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, models: pathlib.Path) -> None:
         server.metrics_url()
+        self.models = models
         self.server = server
         self.grpc = next(f"127.0.0.1:{m.group(1)}" for line in server.lines if (m := re.match(r"gRPC on \S+:(\d+)", line)))
 
@@ -142,7 +145,7 @@ class Ways:
 
     def command_line(self, fields):
         options = [word for k, v in fields.items() for word in (f"--{k}", v)]
-        done = run_cli("predict", DATA / "yolo/yolo26n.onnx", PICTURE, "--json", *options)
+        done = run_cli("predict", self.models / "yolo26n.onnx", PICTURE, "--json", *options)
         assert done.returncode == 0, done.stderr
         answer = json.loads(done.stdout)
         return answer["images"][0]["results"] if "images" in answer else answer["results"]
@@ -159,10 +162,15 @@ def test_every_way_is_asked():
     assert ways - {"form"} == set(TENSOR_WAYS) | set(PICTURE_WAYS)
 
 
-@pytest.fixture(scope="module")
-def ways():
-    with Server(DATA / "general/add_one.onnx", DATA / "yolo/yolo26n.onnx", "--grpc-port", 0) as server:
-        yield Ways(server)
+@pytest.fixture(scope="module", params=["onnxruntime", "openvino"])
+def ways(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    for model in ("general/add_one", "yolo/yolo26n"):
+        shutil.copy(DATA / f"{model}.onnx", folder)
+        (folder / f"{model.split('/')[1]}.yaml").write_text(f"engine: {request.param}\n")
+    with Server(folder / "add_one.onnx", folder / "yolo26n.onnx", "--grpc-port", 0) as server:
+        assert server.get("/v2/models/add_one").json()["platform"] == f"{request.param}_onnx"
+        yield Ways(server, folder)
 
 
 @pytest.mark.parametrize("way", TENSOR_WAYS)

@@ -235,6 +235,18 @@ Result<void> check_weight_files(const fs::path& file, const OnnxFacts& facts) {
   return {};
 }
 
+// What lies there is run: nobody else may put it there.
+Result<void> make_private_folder(const fs::path& folder) {
+  std::error_code code;
+  const bool made = fs::create_directories(folder, code);
+  if (!code && made) fs::permissions(folder, fs::perms::owner_all, code);
+  if (!code) return {};
+  return invalid_argument(
+      fmt::format("The folder '{}' for compiled models cannot be made: {}. Name another with "
+                  "--state-dir.",
+                  folder.string(), code.message()));
+}
+
 void merge(std::map<std::string, std::string> from, ModelSpec& spec) {
   for (auto& [key, value] : from) spec.metadata.insert_or_assign(key, std::move(value));
 }
@@ -356,7 +368,10 @@ class OpenVinoBackend final : public Backend {
         // Two models that each hold on to the first core would share it while another is idle.
         {"ENABLE_CPU_PINNING", "NO"},
     };
-    if (!options_.cache.empty()) properties.push_back({"CACHE_DIR", options_.cache.c_str()});
+    if (!options_.cache.empty()) {
+      BASCULE_TRY(make_private_folder(options_.cache));
+      properties.push_back({"CACHE_DIR", options_.cache.c_str()});
+    }
     const fs::path path = file.filename() == kSavedModel ? file.parent_path() : file;
     const ov::Library& library = *compiled.engine->library;
     if (library.core_compile_model_from_file_props(compiled.engine->core, path.c_str(), kDevice,
