@@ -188,6 +188,61 @@ config::Command eval_command() {
           "Exit codes: 0 every picture counted; 1 the model, a label or a picture failed; 2 wrong usage."};
 }
 
+config::Command tune_command() {
+  return {
+      .name = "tune",
+      .text = "Find the fastest engine and settings for a model on this machine, and keep them for serve.",
+      .positional = "MODEL",
+      .positional_text = "The model file",
+      .options =
+          {{.name = "samples",
+            .type = Type::kText,
+            .text = "Folder of pictures or v2 requests (.json) to measure and compare with; where not given, "
+                    "inputs are made up."},
+           {.name = "labels",
+            .type = Type::kFlag,
+            .text = "The samples are a data set with labels, as for `bascule eval`: answers are judged by "
+                    "their mean "
+                    "average precision."},
+           {.name = "latency",
+            .type = Type::kFlag,
+            .text = "Look for the shortest time of a lone request alone."},
+           {.name = "throughput", .type = Type::kFlag, .text = "Look for the most requests a second alone."},
+           {.name = "max_drop",
+            .type = Type::kNumber,
+            .fallback = "0.01",
+            .text = "How far answers may be from those of f32: the part of boxes that differ, of confidence, "
+                    "of mean "
+                    "average precision, or the relative distance of tensors.",
+            .min = 0,
+            .max = 1},
+           {.name = "seconds",
+            .type = Type::kInteger,
+            .fallback = "30",
+            .text = "How long to measure in all; loading the model comes on top.",
+            .unit = "s",
+            .min = 1,
+            .max = 3600},
+           {.name = "svg", .type = Type::kText, .text = "Write the result as a picture to this file."},
+           {.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table."},
+           {.name = "dry_run", .type = Type::kFlag, .text = "Keep nothing."},
+           server_option("custom_op_libraries"),
+           server_option("openvino"),
+           server_option("state_dir"),
+           server_option("max_pixels")},
+      .examples =
+          "Examples:\n"
+          "  bascule tune yolo26n.onnx --samples pictures/\n"
+          "  bascule tune yolo26n.onnx --samples coco8.yaml --labels --max-drop 0.005\n"
+          "  bascule tune wine.onnx --throughput --seconds 10\n"
+          "\n"
+          "The result lies beside the model (yolo26n.tune.yaml), for this file on this machine; serve, "
+          "predict and "
+          "inspect\n"
+          "use it from then on. What cannot win is not measured, and the table says why. More: "
+          "docs/tuning.md"};
+}
+
 config::Command inspect_command() {
   return {.name = "inspect",
           .text = "Print what is understood of a model file, how it would be served, and why.",
@@ -295,9 +350,9 @@ Result<void> configure_log(const config::Values& values) {
 }  // namespace
 
 const std::vector<config::Command>& commands() {
-  static const std::vector<config::Command> table = {serve_command(),   predict_command(), eval_command(),
-                                                     inspect_command(), import_command(),  key_command(),
-                                                     config_command()};
+  static const std::vector<config::Command> table = {serve_command(), predict_command(), eval_command(),
+                                                     tune_command(),  inspect_command(), import_command(),
+                                                     key_command(),   config_command()};
   return table;
 }
 

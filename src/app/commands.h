@@ -31,6 +31,7 @@ int fail(const Error& error, int exit_code);
 int serve(config::Parsed parsed);
 int predict(config::Parsed parsed);
 int eval(config::Parsed parsed);
+int tune(config::Parsed parsed);
 int inspect(config::Parsed parsed);
 int key(config::Parsed parsed);
 int import_model(config::Parsed parsed);

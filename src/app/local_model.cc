@@ -40,7 +40,7 @@ std::size_t cores_asked(const config::Values& values) {
 
 Result<std::unique_ptr<LocalModel>> LocalModel::open(const std::filesystem::path& file,
                                                      const LocalModelOptions& options) {
-  auto engines = std::make_unique<Engines>(options.engines);
+  auto engines = std::make_shared<const Engines>(options.engines);
   BASCULE_ASSIGN(const auto sources,
                  catalog::find_models({catalog::ModelPath{.path = file}}, engines->of_files(),
                                       {.read_config = config_reader(false)}));
@@ -58,7 +58,7 @@ Result<std::unique_ptr<LocalModel>> LocalModel::open(const std::filesystem::path
   return std::make_unique<LocalModel>(std::move(engines), std::move(model), options.cores);
 }
 
-LocalModel::LocalModel(std::unique_ptr<Engines> engines, catalog::Handle model, std::size_t cores)
+LocalModel::LocalModel(std::shared_ptr<const Engines> engines, catalog::Handle model, std::size_t cores)
     : engines_(std::move(engines)),
       model_(std::move(model)),
       catalog_(model_->info->name),

@@ -37,7 +37,7 @@ class LocalModel {
   // Errors: of find_models and load_model; kInvalidArgument where the path holds more than one model.
   static Result<std::unique_ptr<LocalModel>> open(const std::filesystem::path& file,
                                                   const LocalModelOptions& options);
-  LocalModel(std::unique_ptr<Engines> engines, catalog::Handle model, std::size_t cores);
+  LocalModel(std::shared_ptr<const Engines> engines, catalog::Handle model, std::size_t cores);
   ~LocalModel() { executor_.drain(); }
   LocalModel(const LocalModel&) = delete;
   LocalModel& operator=(const LocalModel&) = delete;
@@ -45,10 +45,12 @@ class LocalModel {
   [[nodiscard]] serving::InferenceService& service() { return service_; }
   [[nodiscard]] const content::ModelInfo& info() const { return *model_->info; }
   [[nodiscard]] bool takes_pictures() const { return model_->task != nullptr; }
+  [[nodiscard]] const tasks::Task* task() const { return model_->task.get(); }  // null: tensors only
+  [[nodiscard]] const backend::Executable& executable() const { return *model_->executable; }
 
  private:
   const SteadyClock clock_;
-  const std::unique_ptr<Engines> engines_;
+  const std::shared_ptr<const Engines> engines_;
   const catalog::Handle model_;
   catalog::Catalog catalog_;
   ThreadPool executor_;

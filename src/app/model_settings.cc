@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "app/options.h"
+#include "app/tune_file.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -126,6 +127,9 @@ Result<ReadSettings> SettingsReader::read(const catalog::ModelSource& source) co
   ReadSettings out{.values = all_, .settings = {}};
   if (source.config != nullptr) BASCULE_TRY(apply_config(source, out.values));
   BASCULE_TRY(read_own_file(source.settings, out.values));
+  if (source.engine.empty()) {
+    BASCULE_TRY(apply_tuned(source, all_.has("state_dir") ? all_.text("state_dir") : "", out.values));
+  }
   if (source.given < entries_.size()) out.values.merge(entries_[source.given]);
   BASCULE_ASSIGN(out.settings, to_settings(out.values));
   if (source.config != nullptr) out.settings.sequences = source.config->sequences;

@@ -92,6 +92,14 @@ const Option kStateDir = {
     .text =
         "Folder for what is kept between starts: compiled models, so that OpenVINO starts faster, and the "
         "results of `bascule tune` for models whose folder cannot be written to. None where not given."};
+const Option kTune = {
+    .name = "tune",
+    .type = Type::kChoice,
+    .fallback = "off",
+    .text =
+        "quick: before it is served, a model that `bascule tune` has not been run for here is tuned in about "
+        "ten seconds, on made-up inputs.",
+    .choices = {"off", "quick"}};
 const Option kAllowPrivateUrls = {
     .name = "allow_private_urls",
     .type = Type::kFlag,
@@ -261,6 +269,7 @@ std::vector<Option> server_options() {
       kCustomOpLibraries,
       kOpenVino,
       kStateDir,
+      kTune,
       {.name = "max_json_bytes",
        .type = Type::kInteger,
        .fallback = "16777216",

@@ -26,6 +26,7 @@
 #include "app/model_settings.h"
 #include "app/refresh.h"
 #include "app/sources.h"
+#include "app/tune.h"
 #include "app/watch.h"
 #include "base/background.h"
 #include "base/clock.h"
@@ -47,6 +48,7 @@
 namespace bascule::app {
 namespace {
 
+constexpr Duration kQuickTune = std::chrono::seconds(8);
 constexpr Duration kRefreshEvery = std::chrono::milliseconds(500);
 constexpr Duration kGrace = std::chrono::seconds(30);
 constexpr std::string_view kNoModel = "none";  // of --load-model
@@ -488,10 +490,16 @@ int serve(config::Parsed parsed) {
   keep_freed_memory();
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
-  const Engines engines(engine_options(parsed.values));
-  const auto wanted = wanted_of(parsed, *entries, engines);
+  const auto engines = std::make_shared<const Engines>(engine_options(parsed.values));
+  const auto wanted = wanted_of(parsed, *entries, *engines);
   if (!wanted) return fail(wanted.error(), kUsage);
-  return run(parsed.values, *wanted, engines);
+  if (parsed.values.text("tune") == "quick") {
+    tune_quickly(engines, wanted->found.sources, wanted->settings,
+                 {.max_pixels = static_cast<std::uint64_t>(parsed.values.integer("max_pixels")),
+                  .cores = cpu_budget()},
+                 {.time = kQuickTune, .state_dir = engine_options(parsed.values).state_dir});
+  }
+  return run(parsed.values, *wanted, *engines);
 }
 
 }  // namespace bascule::app

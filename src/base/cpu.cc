@@ -6,9 +6,12 @@
 #include <chrono>
 #include <ctime>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <sstream>
 #include <string>
+
+#include <fmt/format.h>
 
 #include "base/text.h"
 
@@ -125,6 +128,37 @@ double spare_share(const CpuReading& before, const CpuReading& after) {
   const double budget = took.count() * static_cast<double>(cpu_budget());
   const double of_quota = budget > 0 ? 1.0 - own.count() / budget : 1.0;
   return std::min(of_quota, idle_share(before.stat, after.stat, own_cores()));
+}
+
+std::string machine_text(std::string_view cpuinfo, std::size_t cores) {
+  // What a line "NAME : VALUE" says of the first core; arm64 names its parts by number, and its flags
+  // Features.
+  const auto said = [&](std::string_view name) {
+    for (std::size_t at = cpuinfo.find(name); at != cpuinfo.npos; at = cpuinfo.find(name, at + 1)) {
+      if (at != 0 && cpuinfo[at - 1] != '\n') continue;
+      std::string_view line = cpuinfo.substr(at, cpuinfo.find('\n', at) - at);
+      const std::size_t colon = line.find(':');
+      return colon == line.npos ? std::string_view{} : text::trimmed(line.substr(colon + 1));
+    }
+    return std::string_view{};
+  };
+  std::string out(said("model name"));
+  if (out.empty()) out = fmt::format("CPU part {}", said("CPU part"));
+  out += fmt::format(", {} core{}", cores, cores == 1 ? "" : "s");
+  const std::string flags = fmt::format(" {} {} ", said("flags"), said("Features"));
+  std::string has;
+  for (const std::string_view flag :
+       {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8",
+        "asimddp", "i8mm", "bf16", "sve"}) {
+    if (flags.find(fmt::format(" {} ", flag)) != flags.npos) has += fmt::format(" {}", flag);
+  }
+  return has.empty() ? out : out + "," + has;
+}
+
+std::string this_machine() {
+  std::ifstream in("/proc/cpuinfo");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return machine_text(text, cpu_budget());
 }
 
 }  // namespace bascule

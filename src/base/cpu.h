@@ -15,6 +15,12 @@ namespace bascule {
 // Cores granted by the text of a cgroup v2 `cpu.max` file ("150000 100000" = 2, "max 100000" = 0: no limit).
 [[nodiscard]] std::size_t cores_from_cpu_max(std::string_view text);
 
+// "AMD EPYC, 2 cores, avx2 avx512f avx512_bf16": what decides how fast a model runs here, as far as the text
+// of /proc/cpuinfo tells it, with the cores that this process may use.
+[[nodiscard]] std::string machine_text(std::string_view cpuinfo, std::size_t cores);
+// Of this machine.
+[[nodiscard]] std::string this_machine();
+
 // Share, 0 to 1, of the time between two readings of /proc/stat in which `cores`, by their
 // numbers, had nothing to do; 1 where the readings tell nothing of them.
 [[nodiscard]] double idle_share(std::string_view before, std::string_view after, const std::set<int>& cores);

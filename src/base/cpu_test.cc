@@ -70,5 +70,14 @@ TEST(SpareShare, IsTheLessOfMachineAndQuota) {
   EXPECT_LE(spare_share(read_cpu(), read_cpu()), 1.0);
 }
 
+TEST(Machine, IsNamedByWhatDecidesSpeed) {
+  EXPECT_EQ(machine_text(
+                "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx2 avx512f avx512_bf16 sse\n", 2),
+            "AMD EPYC, 2 cores, avx2 avx512f avx512_bf16");
+  EXPECT_EQ(machine_text("Features\t: fp asimddp bf16\nCPU part\t: 0xd0c\n", 1),
+            "CPU part 0xd0c, 1 core, asimddp bf16");
+  EXPECT_EQ(machine_text("", 4), "CPU part , 4 cores");
+}
+
 }  // namespace
 }  // namespace bascule

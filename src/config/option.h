@@ -35,6 +35,7 @@ struct Option {
 enum class Origin {
   kDefault,
   kFile,         // the top level of --config: of a model's setting, the default for all models
+  kTuneFile,     // what `bascule tune` found for this model on this machine
   kModelConfig,  // config.pbtxt, beside the model
   kModelFile,    // model.yaml, beside the model
   kModelEntry,   // the model's entry in the `models:` list of --config

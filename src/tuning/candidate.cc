@@ -1,0 +1,30 @@
+#include "tuning/candidate.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "backend/backend.h"
+
+namespace bascule::tuning {
+
+std::string describe(const Candidate& candidate) {
+  std::string out =
+      fmt::format("{} {}, {} x {} thread{}", candidate.engine, backend::precision_name(candidate.precision),
+                  candidate.instances, candidate.threads, candidate.threads == 1 ? "" : "s");
+  if (candidate.max_batch_size > 0) out += fmt::format(", batch {}", candidate.max_batch_size);
+  if (candidate.letterbox == content::LetterboxShape::kSquare) out += ", square";
+  return out;
+}
+
+content::ModelSettings with(content::ModelSettings settings, const Candidate& candidate) {
+  settings.engine = candidate.engine;
+  settings.precision = candidate.precision;
+  settings.instances = candidate.instances;
+  settings.threads = candidate.threads;
+  settings.max_batch_size = candidate.max_batch_size;
+  settings.letterbox = candidate.letterbox;
+  return settings;
+}
+
+}  // namespace bascule::tuning
