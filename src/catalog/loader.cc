@@ -243,6 +243,7 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   info.backend_version = spec.engine_version;
   for (const std::string& note : spec.notes) {
     info.facts.push_back({.name = "note", .value = note, .origin = info.backend});
+    log::info("{}: {}: {}", source.name, info.backend, note);
   }
   if (source.config != nullptr) {
     BASCULE_TRY(apply_config(source, info));

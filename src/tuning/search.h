@@ -31,6 +31,7 @@ struct Speed {
 };
 
 // What can be measured. Two implementations: models on this machine, and one of numbers for tests.
+// Thread-safety: external (one thread).
 class Measuring {
  public:
   virtual ~Measuring() = default;

@@ -8,9 +8,8 @@
 
 #include <gtest/gtest.h>
 
-#include "backend/onnxruntime/onnxruntime_backend.h"
-#include "backend/openvino/openvino_backend.h"
 #include "base/file.h"
+#include "engines.h"
 #include "expected.h"
 #include "tasks/task.h"
 
@@ -30,13 +29,6 @@ struct Case {
   fs::path pictures;
   std::string engine;
 };
-
-// To the process's end: the libraries' own objects may go before others of static life.
-const backend::Backend& engine_of(const std::string& name) {
-  static const auto* const onnxruntime = backend::make_onnxruntime_backend().release();
-  static const auto* const openvino = backend::make_openvino_backend().release();
-  return name == "openvino" ? *openvino : *onnxruntime;
-}
 
 // A model with the task that was understood from it.
 class Detector {

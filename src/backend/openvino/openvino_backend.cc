@@ -348,7 +348,7 @@ class OpenVinoBackend final : public Backend {
     std::string has;
     if (engine.library->core_get_property(engine.core, kDevice, "OPTIMIZATION_CAPABILITIES", &raw) == OK) {
       has = raw;
-      engine.library->free(raw);
+      engine.library->string_free(raw);
     }
     if (has.contains(precision == DataType::kBf16 ? "BF16" : "FP16")) return {};
     return invalid_argument(

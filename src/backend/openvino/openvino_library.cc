@@ -27,7 +27,8 @@ Result<void> find_all(const SharedLibrary& from, Library& to) {
   BASCULE_OPENVINO_FUNCTION(get_openvino_version);
   BASCULE_OPENVINO_FUNCTION(version_free);
   BASCULE_OPENVINO_FUNCTION(get_last_err_msg);
-  BASCULE_OPENVINO_FUNCTION(free);
+
+  BASCULE_TRY(from.find("ov_free", to.string_free));
   BASCULE_OPENVINO_FUNCTION(util_set_log_callback);
   BASCULE_OPENVINO_FUNCTION(core_create);
   BASCULE_OPENVINO_FUNCTION(core_free);
@@ -94,7 +95,7 @@ std::string Library::last_error() const {
   const char* message = get_last_err_msg();
   if (message == nullptr) return {};
   std::string out(message);
-  free(message);
+  string_free(message);
   return out;
 }
 

@@ -12,12 +12,13 @@
 
 namespace bascule::backend::openvino {
 
-// What is used of it. Functions have the library's names without their first word.
+// What is used of it. Functions have the library's names without their first word, but for
+// ov_free.
 struct Library {
   decltype(ov_get_openvino_version)* get_openvino_version = nullptr;
   decltype(ov_version_free)* version_free = nullptr;
   decltype(ov_get_last_err_msg)* get_last_err_msg = nullptr;
-  decltype(ov_free)* free = nullptr;
+  decltype(ov_free)* string_free = nullptr;
   decltype(ov_util_set_log_callback)* util_set_log_callback = nullptr;
   decltype(ov_core_create)* core_create = nullptr;
   decltype(ov_core_free)* core_free = nullptr;

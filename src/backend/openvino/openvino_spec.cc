@@ -43,7 +43,7 @@ std::string name_of(const Library& library, const ov_output_const_port_t* port, 
   char* name = nullptr;
   if (library.port_get_any_name(port, &name) != OK || name == nullptr) return fallback;
   std::string out(name);
-  library.free(name);
+  library.string_free(name);
   return out;
 }
 

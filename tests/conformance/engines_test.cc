@@ -1,0 +1,97 @@
+// What both engines can load they answer alike, tensor by tensor.
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engines.h"
+
+namespace bascule::conformance {
+namespace {
+
+namespace fs = std::filesystem;
+using tensor::DataType;
+using tensor::NamedTensor;
+using tensor::Shape;
+
+const fs::path kData = fs::path(BASCULE_SOURCE_DIR) / "tests" / "data";
+
+std::vector<float> values_of(const tensor::Tensor& tensor) {
+  const auto all = tensor.elements<float>();
+  return {all.begin(), all.end()};
+}
+
+// Length of the difference by the length of what it should be.
+double relative_difference(const std::vector<float>& got, const std::vector<float>& wanted) {
+  double difference = 0;
+  double size = 0;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    difference += std::pow(got[i] - wanted[i], 2);
+    size += std::pow(wanted[i], 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+// What both can load answers alike: names, datatypes, shapes, values; of detectors those are mostly pixels.
+struct BothCase {
+  const char* file;
+  Shape input;
+  double difference = 1e-4;
+};
+
+class BothEngines : public testing::TestWithParam<BothCase> {};
+
+TEST_P(BothEngines, AnswerAlike) {
+  const fs::path file = kData / GetParam().file;
+  const auto reference = engine_of("onnxruntime").load(file, {});
+  ASSERT_TRUE(reference) << reference.error().message;
+  const auto model = engine_of("openvino").load(file, {});
+  ASSERT_TRUE(model) << model.error().message;
+  const backend::ModelSpec& spec = (*model)->spec();
+  ASSERT_EQ(spec.inputs.size(), (*reference)->spec().inputs.size());
+  EXPECT_EQ(spec.inputs[0].name, (*reference)->spec().inputs[0].name);
+  EXPECT_EQ(spec.inputs[0].type, (*reference)->spec().inputs[0].type);
+  EXPECT_EQ(spec.inputs[0].shape, (*reference)->spec().inputs[0].shape);
+  EXPECT_EQ(spec.metadata, (*reference)->spec().metadata);
+  auto input = tensor::make_tensor(spec.inputs[0].type, GetParam().input).value();
+  std::uint32_t state = 7;
+  for (float& value : input.elements<float>()) {
+    state = state * 1664525U + 1013904223U;
+    value = static_cast<float>(state >> 8U) / static_cast<float>(1U << 24U);
+  }
+  const std::vector<NamedTensor> inputs = {{spec.inputs[0].name, input.tensor}};
+  const auto wanted = (*reference)->run(inputs, {});
+  const auto got = (*model)->run(inputs, {});
+  ASSERT_TRUE(wanted && got) << got.error().message;
+  ASSERT_EQ(got->size(), wanted->size());
+  for (std::size_t i = 0; i < got->size(); ++i) {
+    const auto& [name, tensor] = (*got)[i];
+    EXPECT_EQ(name, (*wanted)[i].name);
+    EXPECT_EQ(tensor.type, (*wanted)[i].tensor.type);
+    ASSERT_EQ(tensor.shape, (*wanted)[i].tensor.shape);
+    if (tensor.type != DataType::kFp32) continue;
+    const std::vector<float> ours = values_of(tensor);
+    const std::vector<float> theirs = values_of((*wanted)[i].tensor);
+    // Untrained weights make single pixels of a box jump; as a whole the answers are one.
+    EXPECT_LT(relative_difference(ours, theirs), GetParam().difference) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, BothEngines,
+                         testing::Values(BothCase{"yolo/yolo26n.onnx", {1, 3, 320, 224}},
+                                         BothCase{"yolo/yolo26n.onnx", {2, 3, 64, 64}},
+                                         BothCase{"yolo/yolov8n.onnx", {1, 3, 320, 320}},
+                                         BothCase{"yolo/yolo26n-cls.onnx", {1, 3, 224, 224}},
+                                         // Its boxes may turn from one side to the other.
+                                         BothCase{"yolo/yolo26n-obb.onnx", {1, 3, 320, 320}, 0.02},
+                                         BothCase{"yolo/yolo26n-sem.onnx", {1, 3, 320, 320}},
+                                         BothCase{"engine/external_beside.onnx", {1, 4}}));
+
+}  // namespace
+}  // namespace bascule::conformance
