@@ -14,6 +14,7 @@
 #include "catalog/batch_trial.h"
 #include "catalog/loader.h"
 #include "catalog/warm_up.h"
+#include "image/decode.h"
 #include "image/encode.h"
 #include "tuning/agreement.h"
 
@@ -244,6 +245,20 @@ bool ModelTrial::many_shapes(const LocalModel& model) const {
   return shapes.size() > 1;
 }
 
+// Whether most pictures are JPEGs of at least twice the input's sides.
+bool ModelTrial::fast_decode(const LocalModel& model) const {
+  std::size_t large = 0;
+  for (const content::InferRequest& one : timed_) {
+    if (!one.picture || model.task() == nullptr) return false;
+    const auto header = image::read_header(one.picture->bytes, {.max_pixels = inputs_.max_pixels});
+    const auto plan = model.task()->plan(*one.picture, one.options);
+    if (!header || !plan || plan->input_shape.size() != 4 || header->format != image::Format::kJpeg) continue;
+    const auto longest = std::max(plan->input_shape[2], plan->input_shape[3]);
+    if (std::max(header->height, header->width) >= 2 * longest) ++large;
+  }
+  return 2 * large > timed_.size();
+}
+
 Result<tuning::Probe> ModelTrial::probe(const tuning::Candidate& candidate) {
   BASCULE_ASSIGN(const std::shared_ptr<LocalModel> model, load(candidate));
   if (inputs_.samples.empty()) BASCULE_TRY(make_up_samples(*model));
@@ -259,6 +274,8 @@ Result<tuning::Probe> ModelTrial::probe(const tuning::Candidate& candidate) {
   }
   out.run_ms = median(runs);
   out.many_shapes = many_shapes(*model);
+  // Made-up pictures show nothing whose boxes could be compared.
+  out.fast_decode = !made_up_ && fast_decode(*model);
   if (model->info().batchable && out.run_ms >= kLongRunMs) {
     const SteadyClock clock;
     const auto shape = [&](const tensor::TensorSpec& spec) {

@@ -44,6 +44,7 @@ class ModelTrial final : public tuning::Measuring {
   Result<double> precision(LocalModel& model);
   Result<double> drop(LocalModel& model);
   [[nodiscard]] bool many_shapes(const LocalModel& model) const;
+  [[nodiscard]] bool fast_decode(const LocalModel& model) const;
 
   const std::shared_ptr<const Engines> engines_;
   const catalog::ModelSource source_;

@@ -126,9 +126,10 @@ std::string json_row(const tuning::Row& row, bool chosen) {
   const tuning::Candidate& one = row.candidate;
   std::string out = fmt::format(
       R"({{"chosen":{},"engine":"{}","precision":"{}","instances":{},"threads":{},"max_batch_size":{},)"
-      R"("letterbox":"{}")",
+      R"("letterbox":"{}","decode":"{}")",
       chosen, one.engine, backend::precision_name(one.precision), one.instances, one.threads,
-      one.max_batch_size, one.letterbox == content::LetterboxShape::kSquare ? "square" : "rect");
+      one.max_batch_size, one.letterbox == content::LetterboxShape::kSquare ? "square" : "rect",
+      one.decode == content::DecodeMode::kFast ? "fast" : "exact");
   if (row.speed) {
     out += fmt::format(R"(,"latency_ms":{:.4f},"per_second":{:.3f},"score":{:.4f})", row.speed->latency_ms,
                        row.speed->rate, row.score);

@@ -26,8 +26,8 @@ using config::Option;
 
 constexpr std::string_view kKey = "tuned";
 constexpr std::size_t kMaxEntries = 64;
-constexpr std::array<std::string_view, 6> kSettings = {"engine",  "precision",      "instances",
-                                                       "threads", "max_batch_size", "letterbox"};
+constexpr std::array<std::string_view, 7> kSettings = {"engine",         "precision", "instances", "threads",
+                                                       "max_batch_size", "letterbox", "decode"};
 
 // An entry's keys: what it is for, and the settings of the model's table.
 const std::vector<Option>& entry_options() {
@@ -83,7 +83,8 @@ Result<config::Values> values_of(const Tuned& tuned) {
       {"instances", std::to_string(chosen.instances)},
       {"threads", std::to_string(chosen.threads)},
       {"max_batch_size", std::to_string(chosen.max_batch_size)},
-      {"letterbox", chosen.letterbox == content::LetterboxShape::kSquare ? "square" : "rect"}};
+      {"letterbox", chosen.letterbox == content::LetterboxShape::kSquare ? "square" : "rect"},
+      {"decode", chosen.decode == content::DecodeMode::kFast ? "fast" : "exact"}};
   config::Values out;
   for (const auto& [name, value] : all) {
     const auto option = std::ranges::find(entry_options(), name, &Option::name);

@@ -14,6 +14,7 @@ std::string describe(const Candidate& candidate) {
                   candidate.instances, candidate.threads, candidate.threads == 1 ? "" : "s");
   if (candidate.max_batch_size > 0) out += fmt::format(", batch {}", candidate.max_batch_size);
   if (candidate.letterbox == content::LetterboxShape::kSquare) out += ", square";
+  if (candidate.decode == content::DecodeMode::kFast) out += ", decode fast";
   return out;
 }
 
@@ -24,6 +25,7 @@ content::ModelSettings with(content::ModelSettings settings, const Candidate& ca
   settings.threads = candidate.threads;
   settings.max_batch_size = candidate.max_batch_size;
   settings.letterbox = candidate.letterbox;
+  settings.decode = candidate.decode;
   return settings;
 }
 

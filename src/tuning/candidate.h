@@ -17,6 +17,7 @@ struct Candidate {
   int threads = 1;                 // of each
   std::size_t max_batch_size = 0;  // rows of a run that requests share; 0: a trial at load decides
   content::LetterboxShape letterbox = content::LetterboxShape::kRect;
+  content::DecodeMode decode = content::DecodeMode::kExact;
   bool operator==(const Candidate&) const = default;
 };
 

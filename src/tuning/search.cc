@@ -48,6 +48,7 @@ class Search {
     BASCULE_TRY(probe_all());
     list();
     measure_all();
+    try_fast_decode();
     finals();
     choose();
     tell(1, "done");
@@ -93,9 +94,7 @@ class Search {
     for (const Kind& kind : kinds_) {
       const bool standard = in.empty();
       if (!standard && !exact(kind)) {
-        leave_out(kind.candidate, kind.probe.drop,
-                  fmt::format("answers differ by {:.3g}, and {:.3g} is allowed", kind.probe.drop,
-                              options_.max_drop));
+        leave_out(kind.candidate, kind.probe.drop, too_far(kind.probe.drop));
       } else if (!standard && kind.probe.run_ms > kHopeless * shortest) {
         leave_out(kind.candidate, kind.probe.drop,
                   fmt::format("not measured: one run takes {:.1f} times the shortest",
@@ -143,10 +142,10 @@ class Search {
   }
 
   void measure_all() {
-    const std::size_t count = out_.rows.size();
+    const std::size_t count = out_.rows.size() + 2;  // those decoded fast
     const std::size_t finals = kRounds * std::min(count, kFinalists + 1);
     slice_ = options_.time / static_cast<long>(count + finals);
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < out_.rows.size(); ++i) {
       Row& row = out_.rows[i];
       tell(0.3 + 0.35 * static_cast<double>(i) / static_cast<double>(count), describe(row.candidate));
       const Result<Speed> speed = measuring_.measure(row.candidate, slice_);
@@ -158,6 +157,48 @@ class Search {
       // Without the default there is nothing to compare with; the probe ran it.
       if (row.speed && out_.rows.front().speed) row.score = score(*row.speed, *out_.rows.front().speed);
     }
+  }
+
+  // Of the best two so far, which may be close. The answers are others, so they are compared on their own.
+  void try_fast_decode() {
+    std::vector<Candidate> best;
+    for (const std::size_t i : by_score()) {
+      if (best.size() < 2 && out_.rows[i].score > 0) best.push_back(out_.rows[i].candidate);
+    }
+    for (const Candidate& candidate : best) try_fast_decode(candidate);
+  }
+
+  void try_fast_decode(Candidate candidate) {
+    const auto kind = std::ranges::find_if(kinds_, [&](const Kind& one) {
+      return one.candidate.engine == candidate.engine && one.candidate.precision == candidate.precision;
+    });
+    if (kind == kinds_.end() || !kind->probe.fast_decode) return;
+    candidate.decode = content::DecodeMode::kFast;
+    tell(0.65, describe(candidate));
+    const Result<Probe> probe = measuring_.probe(candidate);
+    if (!probe) return leave_out(candidate, std::nullopt, probe.error().message);
+    if (probe->drop > options_.max_drop) return leave_out(candidate, probe->drop, too_far(probe->drop));
+    Row row{.candidate = candidate, .drop = probe->drop};
+    const Result<Speed> speed = measuring_.measure(candidate, slice_);
+    if (!speed) return leave_out(candidate, probe->drop, speed.error().message);
+    row.speed = *speed;
+    row.score = score(*speed, *out_.rows.front().speed);
+    out_.rows.push_back(std::move(row));
+  }
+
+  // What was measured, the best first.
+  [[nodiscard]] std::vector<std::size_t> by_score() const {
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < out_.rows.size(); ++i) {
+      if (out_.rows[i].speed) order.push_back(i);
+    }
+    std::ranges::stable_sort(order, std::ranges::greater{},
+                             [&](std::size_t i) { return out_.rows[i].score; });
+    return order;
+  }
+
+  [[nodiscard]] std::string too_far(double drop) const {
+    return fmt::format("answers differ by {:.3g}, and {:.3g} is allowed", drop, options_.max_drop);
   }
 
   [[nodiscard]] double score(const Speed& speed, const Speed& standard) const {
@@ -172,11 +213,8 @@ class Search {
 
   // The best again, in turns with the default: what the machine does meanwhile, it does to all.
   void finals() {
-    std::vector<std::size_t> order;
-    for (std::size_t i = 1; i < out_.rows.size(); ++i) {
-      if (out_.rows[i].speed) order.push_back(i);
-    }
-    std::ranges::sort(order, std::ranges::greater{}, [&](std::size_t i) { return out_.rows[i].score; });
+    std::vector<std::size_t> order = by_score();
+    std::erase(order, 0U);
     if (order.size() > kFinalists) order.resize(kFinalists);
     order.insert(order.begin(), 0);
     std::vector<std::vector<double>> latencies(order.size());

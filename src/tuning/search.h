@@ -21,6 +21,7 @@ struct Probe {
   double drop = 0;           // how far its answers are from the reference's: 0 alike, 1 nothing in common
   double row_gain = 1;       // time of a row alone by its part of a run of four; 1 where runs are not shared
   bool many_shapes = false;  // samples would go to runs of different shapes
+  bool fast_decode = false;  // samples are so large that they can be decoded at a part of their size
 };
 
 // How fast a way of serving is.
@@ -72,7 +73,8 @@ struct Outcome {
 
 // The default is the first of the kinds that loads, with an instance of one thread for each core. Of the
 // kinds whose answers are near enough those win a place whose one run takes at most 1.3 times the shortest;
-// each is measured with every sharing of the cores, and with shared runs where a row gains by them. The best
+// each is measured with every sharing of the cores, and with shared runs where a row gains by them; the best
+// of them also with pictures decoded at a part of their size, where that can be and is near enough. The best
 // three and the default are then measured again in turns. The winner has the best score: the default's
 // latency by its own, its rate by the default's, or the geometric mean of the two, and then neither may be
 // more than 5 % worse than the default's. Of those within 3 % of the best the first counts: the nearest to

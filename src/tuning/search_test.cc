@@ -25,6 +25,7 @@ class Numbers final : public Measuring {
     double drop = 0;
     double row_gain = 1;
     std::string error = {};
+    double fast_drop = -1;  // of pictures decoded fast; negative: they cannot be
   };
   explicit Numbers(std::map<std::string, Kind> kinds, unsigned seed = 1, double noise = 0)
       : kinds_(std::move(kinds)), random_(seed), noise_(noise) {}
@@ -32,7 +33,11 @@ class Numbers final : public Measuring {
   Result<Probe> probe(const Candidate& candidate) override {
     const Kind& kind = of(candidate);
     if (!kind.error.empty()) return invalid_argument(kind.error);
-    return Probe{.run_ms = kind.run_ms * off(), .drop = kind.drop, .row_gain = kind.row_gain};
+    const bool fast = candidate.decode == content::DecodeMode::kFast;
+    return Probe{.run_ms = kind.run_ms * off(),
+                 .drop = fast ? kind.fast_drop : kind.drop,
+                 .row_gain = kind.row_gain,
+                 .fast_decode = kind.fast_drop >= 0};
   }
 
   Result<Speed> measure(const Candidate& candidate, Duration) override {
@@ -41,8 +46,9 @@ class Numbers final : public Measuring {
     const double threads = 1 + 0.85 * (candidate.threads - 1);
     double run = kind.run_ms / threads;
     if (candidate.max_batch_size > 1) run /= kind.row_gain;
-    return Speed{.latency_ms = (run + 4) * off(),
-                 .rate = static_cast<double>(candidate.instances) * 1000 / (run + 1) * off()};
+    const double decoding = candidate.decode == content::DecodeMode::kFast ? 2 : 4;
+    return Speed{.latency_ms = (run + decoding) * off(),
+                 .rate = static_cast<double>(candidate.instances) * 1000 / (run + decoding / 4) * off()};
   }
 
   std::vector<std::string> measured;
@@ -121,6 +127,22 @@ TEST(Search, TriesSharedRunsWhereARowGains) {
   ASSERT_TRUE(outcome);
   EXPECT_EQ(describe(outcome->chosen().candidate), "onnxruntime f32, 2 x 1 thread, batch 4");
   EXPECT_THAT(table(*outcome, Goal::kThroughput), HasSubstr("does not compute in bf16"));
+}
+
+TEST(Search, DecodesFastWhereThatIsNearEnough) {
+  Numbers machine({{"onnxruntime", {.run_ms = 6, .fast_drop = 0.002}},
+                   {"openvino", {.run_ms = 60}},
+                   {"openvino bf16", {.run_ms = 60}}});
+  const auto outcome = search(machine, options());
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(describe(outcome->chosen().candidate), "onnxruntime f32, 2 x 1 thread, decode fast");
+  Numbers far({{"onnxruntime", {.run_ms = 6, .fast_drop = 0.02}},
+               {"openvino", {.run_ms = 60}},
+               {"openvino bf16", {.run_ms = 60}}});
+  const auto other = search(far, options());
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->winner, 0U);
+  EXPECT_THAT(table(*other, Goal::kBoth), HasSubstr("answers differ by 0.02, and 0.01 is allowed"));
 }
 
 TEST(Search, KeepsTheDefaultWhereNothingIsFaster) {
