@@ -26,7 +26,7 @@ import page
 from common import ROOT, Bench, Part, Row, Skip
 
 PARTS = ("footprint", "latency", "peers", "peers_grpc", "batching", "throughput", "pipeline", "pictures", "overload",
-         "reloads", "mixed")
+         "reloads", "reference", "mixed", "many")
 
 PRIORITY = -15  # of --priority
 

@@ -15,7 +15,7 @@ from bascule import ROOT
 
 VENV = ROOT / ".venv/bin/python"
 PARTS = ["footprint", "latency", "peers", "peers_grpc", "batching", "throughput", "pipeline", "pictures", "overload",
-         "reloads", "mixed"]
+         "reloads", "reference", "mixed", "many"]
 
 
 def python_with(module: str) -> str:
