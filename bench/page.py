@@ -9,9 +9,11 @@ import re
 import plots
 from common import ROOT, fail
 
-PLOT_OF = {"overload": "overload", "reloads": "reloads", "peers": "peers", "pipeline": "ratios"}
+PLOT_OF = {"overload": "overload", "reloads": "reloads", "peers": "peers", "pipeline": "ratios",
+           "reference": "reference", "mixed": "mixed"}
 ALT = {"overload": "Latency and goodput against the offered load", "reloads": "Latency while the model is reloaded",
-       "peers": "Bascule beside Triton", "ratios": "Shares of the bare loops"}
+       "peers": "Bascule beside Triton", "ratios": "Shares of the bare loops",
+       "reference": "Pictures a second beside the reference package", "mixed": "The slowest hundredth of the small models' answers"}
 BEGIN, END = "<!-- begin: written by bench/run.sh --write-docs -->", "<!-- end: written by bench/run.sh -->"
 MOST_PICTURE_BYTES = 100_000
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}

@@ -102,12 +102,39 @@ def peers(plt, parts: dict) -> dict[str, str]:
     return {"peers": as_svg(plt, figure)}
 
 
+def reference(plt, parts: dict) -> dict[str, str]:
+    """Pictures a second, each row's two sides one below the other."""
+    rows = [row for row in parts.get("reference", {}).get("rows", []) if row["figures"].get("unit") == "pictures/s"]
+    return two_sides(plt, "reference", rows, ("bascule", "reference"), ("Bascule", "the reference package"), "pictures a second")
+
+
+def mixed(plt, parts: dict) -> dict[str, str]:
+    rows = [row for row in parts.get("mixed", {}).get("rows", []) if "alone_p99_us" in row["figures"]]
+    return two_sides(plt, "mixed", rows, ("p99_us", "alone_p99_us"), ("beside the others", "alone"),
+                     "slowest hundredth, microseconds")
+
+
+def two_sides(plt, name: str, rows: list[dict], keys: tuple, labels: tuple, unit: str) -> dict[str, str]:
+    if not rows:
+        return {}
+    rows = rows[::-1]
+    figure, axes = plt.subplots(figsize=(9, 1 + 0.4 * len(rows)))
+    for key, label, colour, offset in zip(keys, labels, (BLUE, GREY), (0.2, -0.2)):
+        axes.barh([y + offset for y in range(len(rows))], [row["figures"][key] for row in rows], color=colour, height=0.36,
+                  label=label)
+    axes.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    axes.set_xlabel(unit)
+    axes.grid(axis="y", visible=False)
+    axes.legend()
+    return {name: as_svg(plt, figure)}
+
+
 def draw(report: dict) -> dict[str, str]:
     plt = matplotlib_pyplot()
     if plt is None:
         return {}
     parts = report["parts"]
-    found = {**ratios(plt, parts), **peers(plt, parts)}
+    found = {**ratios(plt, parts), **peers(plt, parts), **reference(plt, parts), **mixed(plt, parts)}
     found |= overload(plt, parts.get("overload", {}).get("plots", {}))
     found |= reloads(plt, parts.get("reloads", {}).get("plots", {}))
     return found

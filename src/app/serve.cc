@@ -259,7 +259,7 @@ struct Parts {
       : loader("loader", kMaxLoads),
         catalog(values.has("default_model") ? values.text("default_model") : ""),
         manager(manager_options(values, wanted, engines), clock, catalog, loader),
-        executor({.name = "worker", .threads = cpu_budget()}),
+        executor({.name = "worker", .threads = cpu_budget(), .brief = true}),
         timer(clock),
         inference(
             catalog,

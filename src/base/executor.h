@@ -1,12 +1,16 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
 
@@ -24,19 +28,26 @@ class Executor {
   // for each core that it keeps busy; at most `width()` of them are taken. Errors: kResourceExhausted when
   // the queue is at its bound, kUnavailable once stopping; `work` is then destroyed unrun.
   virtual Result<void> post(Work work, std::size_t cost = 1) = 0;
+  // As `post` with one token, for work that is known to take no longer than `kBrief`: it may begin while all
+  // tokens are taken, so that it does not wait for work that takes long. Its order is kept among its like.
+  virtual Result<void> post_brief(Work work) { return post(std::move(work)); }
   // How many tokens there are: so many pieces of work of one token run at the same time.
   [[nodiscard]] virtual std::size_t width() const = 0;
 };
+
+// The longest that brief work takes: about what a thread is kept waiting for a core that others use.
+inline constexpr Duration kBrief = std::chrono::milliseconds(5);
 
 struct ThreadPoolOptions {
   std::string name = "worker";   // threads are called NAME-0, NAME-1, … (15 characters are kept)
   std::size_t threads = 1;       // at least 1
   std::size_t max_queue = 4096;  // work waiting beyond this is refused
+  bool brief = false;            // one more thread, NAME-brief, for brief work that finds no token free
 };
 
-// A fixed set of threads, as many tokens, and one bounded queue. Strictly first come, first served: work of
-// many tokens is waited for, and nothing that came later overtakes it. The destructor drains.
-// Thread-safety: thread-safe.
+// A fixed set of threads, as many tokens, and one bounded queue. First come, first served: work of many
+// tokens is waited for, and nothing that came later overtakes it, but brief work where there is a thread for
+// it: one piece at a time, beyond the tokens. The destructor drains. Thread-safety: thread-safe.
 class ThreadPool final : public Executor {
  public:
   explicit ThreadPool(ThreadPoolOptions options);
@@ -45,6 +56,7 @@ class ThreadPool final : public Executor {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   Result<void> post(Work work, std::size_t cost = 1) override;
+  Result<void> post_brief(Work work) override;
   [[nodiscard]] std::size_t width() const override { return width_; }
   // Finishes what was accepted, refuses what comes later, and joins. Called by one thread, not one of the
   // pool's.
@@ -52,20 +64,31 @@ class ThreadPool final : public Executor {
 
  private:
   struct Entry {
-    Work work;
-    std::size_t cost;
+    Work work = nullptr;
+    std::size_t cost = 0;
+    std::uint64_t number = 0;  // in the order of posting
   };
 
+  Result<void> add(Work work, std::size_t cost, std::deque<Entry>& queue) BASCULE_REQUIRES(mutex_);
   void run(std::size_t index);
-  [[nodiscard]] bool can_begin() const BASCULE_REQUIRES(mutex_) {
-    return !queue_.empty() && queue_.front().cost <= free_;
+  void run_brief();
+  [[nodiscard]] bool empty() const BASCULE_REQUIRES(mutex_) { return queue_.empty() && brief_.empty(); }
+  // The queue whose first came before the other's.
+  [[nodiscard]] std::deque<Entry>& first() BASCULE_REQUIRES(mutex_);
+  [[nodiscard]] bool can_begin() BASCULE_REQUIRES(mutex_) {
+    return !empty() && first().front().cost <= free_;
   }
+  // Whether the thread for brief work has to take what no token is free for.
+  [[nodiscard]] bool brief_waits() BASCULE_REQUIRES(mutex_) { return !brief_.empty() && !can_begin(); }
 
   const ThreadPoolOptions options_;
   const std::size_t width_;
   Mutex mutex_;
   ConditionVariable wake_;
+  ConditionVariable wake_brief_;
   std::deque<Entry> queue_ BASCULE_GUARDED_BY(mutex_);
+  std::deque<Entry> brief_ BASCULE_GUARDED_BY(mutex_);  // where there is a thread for it
+  std::uint64_t posted_ BASCULE_GUARDED_BY(mutex_) = 0;
   std::size_t free_ BASCULE_GUARDED_BY(mutex_);        // tokens
   std::size_t untold_ BASCULE_GUARDED_BY(mutex_) = 0;  // posts that woke no thread, since none could begin
   bool stopping_ BASCULE_GUARDED_BY(mutex_) = false;

@@ -2,14 +2,19 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <future>
 #include <latch>
 #include <memory>
 #include <optional>
+#include <semaphore>
+#include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -175,6 +180,168 @@ TEST(ThreadPool, AllOfItIsUsedAgainAfterWideWork) {
     release.count_down();
     all.wait();  // not the destructor's doing
   }
+}
+
+// All tokens of a pool, until `give_back`.
+class Taken {
+ public:
+  explicit Taken(ThreadPool& pool) {
+    for (std::size_t i = 0; i < pool.width(); ++i) {
+      EXPECT_TRUE(pool.post([state = state_] {
+        state->started.release();
+        state->release.wait();
+      }));
+    }
+    for (std::size_t i = 0; i < pool.width(); ++i) state_->started.acquire();
+  }
+  void give_back() { state_->release.count_down(); }
+
+ private:
+  struct State {
+    std::counting_semaphore<> started{0};
+    std::latch release{1};
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();  // the workers', too, who may be the last
+};
+
+TEST(ThreadPool, BriefWorkBeginsWhileAllTokensAreTaken) {
+  ThreadPool pool({.threads = 2, .brief = true});
+  Taken taken(pool);
+  std::atomic<int> long_ran = 0;
+  ASSERT_TRUE(pool.post([&] { ++long_ran; }));
+  for (int i = 0; i < 100; ++i) {
+    std::promise<void> done;
+    ASSERT_TRUE(pool.post_brief([&] { done.set_value(); }));
+    done.get_future().wait();  // passes only because it does not wait for those that hold the tokens
+  }
+  EXPECT_EQ(long_ran, 0);
+  taken.give_back();
+  pool.drain();
+  EXPECT_EQ(long_ran, 1);
+}
+
+TEST(ThreadPool, BriefWorkRunsInItsOrderOneAtATimeBeyondTheTokens) {
+  ThreadPool pool({.threads = 1, .brief = true});
+  Taken taken(pool);
+  Guarded<std::vector<int>> order;
+  InUse in_use;
+  std::promise<void> done;
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_TRUE(pool.post_brief([&, i] {
+      in_use.begin(1);
+      order.with([&](auto& all) { all.push_back(i); });
+      std::this_thread::yield();
+      in_use.end(1);
+      if (i == 199) done.set_value();
+    }));
+  }
+  done.get_future().wait();
+  EXPECT_EQ(in_use.most, 1U);
+  EXPECT_TRUE(std::ranges::is_sorted(order.with([](auto& all) { return all; })));
+  taken.give_back();
+}
+
+TEST(ThreadPool, BriefWorkThatAWorkerPostsLastIsItsOwnNext) {
+  ThreadPool pool({.threads = 1, .brief = true});
+  {
+    Taken taken(pool);
+    std::promise<void> begun;  // the thread for brief work has begun, and from here on sleeps
+    ASSERT_TRUE(pool.post_brief([&] { begun.set_value(); }));
+    begun.get_future().wait();
+    taken.give_back();
+  }
+  std::set<std::thread::id> threads;
+  int left = 100;
+  std::promise<void> done;
+  std::function<void()> next = [&] {
+    threads.insert(std::this_thread::get_id());
+    if (--left == 0) return done.set_value();
+    EXPECT_TRUE(pool.post_brief(next));
+  };
+  ASSERT_TRUE(pool.post(next));
+  done.get_future().wait();
+  EXPECT_EQ(threads.size(), 1U);
+}
+
+TEST(ThreadPool, BriefWorkDoesNotWaitBehindWideWork) {
+  ThreadPool pool({.threads = 2, .brief = true});
+  std::latch started(1);
+  std::latch release(1);
+  std::atomic<bool> wide = false;
+  ASSERT_TRUE(pool.post([&] {
+    started.count_down();
+    release.wait();
+  }));
+  started.wait();
+  ASSERT_TRUE(pool.post([&] { wide = true; }, 2));
+  std::promise<void> done;
+  ASSERT_TRUE(pool.post_brief([&] { done.set_value(); }));
+  done.get_future().wait();
+  EXPECT_FALSE(wide);
+  release.count_down();
+}
+
+TEST(ThreadPool, WithoutAThreadForItBriefWorkWaitsLikeAnyOther) {
+  ThreadPool pool({.threads = 1});
+  Guarded<std::vector<int>> order;
+  const auto note = [&](int number) {
+    return [&order, number] { order.with([&](auto& all) { all.push_back(number); }); };
+  };
+  {
+    Taken taken(pool);
+    ASSERT_TRUE(pool.post(note(1)));
+    ASSERT_TRUE(pool.post_brief(note(2)));
+    ASSERT_TRUE(pool.post(note(3)));
+    EXPECT_TRUE(order.with([](auto& all) { return all.empty(); }));
+    taken.give_back();
+    pool.drain();
+  }
+  EXPECT_EQ(order.with([](auto& all) { return all; }), (std::vector<int>{1, 2, 3}));
+}
+
+TEST(ThreadPool, BriefWorkCountsForTheBoundOfTheQueue) {
+  ThreadPool pool({.threads = 1, .max_queue = 2, .brief = true});
+  Taken taken(pool);
+  std::latch begun(1);
+  std::latch go_on(1);
+  ASSERT_TRUE(pool.post_brief([&] {
+    begun.count_down();
+    go_on.wait();
+  }));
+  begun.wait();
+  ASSERT_TRUE(pool.post_brief([] {}));
+  ASSERT_TRUE(pool.post([] {}));
+  EXPECT_EQ(pool.post_brief([] {}).error().reason, Reason::kQueueFull);
+  EXPECT_EQ(pool.post([] {}).error().reason, Reason::kQueueFull);
+  go_on.count_down();
+  taken.give_back();
+}
+
+// Of many threads posting both kinds: nothing is lost, and no more runs at once than the tokens and one.
+TEST(ThreadPool, AMixtureOfBothIsRunWithinTheTokensAndOne) {
+  InUse in_use;
+  std::atomic<int> ran = 0;
+  {
+    ThreadPool pool({.threads = 3, .max_queue = 100'000, .brief = true});
+    std::vector<std::jthread> posting;
+    for (std::size_t thread = 0; thread < 4; ++thread) {
+      posting.emplace_back([&, thread] {
+        for (std::size_t i = 0; i < 2000; ++i) {
+          const bool brief = (i + thread) % 3 != 0;
+          const std::size_t cost = brief ? 1 : 1 + i % 3;
+          Executor::Work work = [&, cost] {
+            in_use.begin(cost);
+            std::this_thread::yield();
+            in_use.end(cost);
+            ++ran;
+          };
+          EXPECT_TRUE(brief ? pool.post_brief(std::move(work)) : pool.post(std::move(work), cost));
+        }
+      });
+    }
+  }
+  EXPECT_EQ(ran, 8000);
+  EXPECT_LE(in_use.most, 4U);
 }
 
 TEST(ThreadPool, HasAtLeastOneThread) {

@@ -28,6 +28,10 @@ class StepExecutor final : public Executor {
     queue.push_back(std::move(work));
     return {};
   }
+  Result<void> post_brief(Work work) override {
+    ++brief;
+    return post(std::move(work), 1);
+  }
   [[nodiscard]] std::size_t width() const override { return 1; }
   // All that was posted, and what that posts.
   void run() {
@@ -39,6 +43,7 @@ class StepExecutor final : public Executor {
   }
   std::vector<Work> queue;
   std::size_t most = 100;
+  std::size_t brief = 0;  // of all that was posted
   bool stopped = false;
 };
 

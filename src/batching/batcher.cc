@@ -17,6 +17,10 @@ constexpr Duration kCleanEvery = std::chrono::milliseconds(5);
 constexpr int kSmoothing =
     32;  // the measured rate follows the last this many runs, roughly; each dip lets one more in
 
+void follow(Duration& average, Duration measured) {
+  average += average == Duration{} ? measured : (measured - average) / kSmoothing;
+}
+
 bool cancelled(const Item& item) {
   return item.cancelled != nullptr && item.cancelled->load(std::memory_order_relaxed);
 }
@@ -40,6 +44,7 @@ Batcher::Batcher(BatcherOptions options, Driver driver, Run run)
     : options_(std::move(options)), driver_(driver), run_(std::move(run)) {
   MutexLock lock(mutex_);
   per_request_ = options_.expected_run;
+  each_run_ = options_.expected_run;
 }
 
 Batcher::~Batcher() {
@@ -211,10 +216,18 @@ void Batcher::advance() {
   }
 }
 
+// Whether a run is known to be so short that it need not wait for a token.
+bool Batcher::brief() const {
+  if (options_.cost > 1) return false;
+  MutexLock lock(mutex_);
+  return each_run_ > Duration{} && each_run_ < options_.brief_run;
+}
+
 Result<void> Batcher::post_pull() {
-  return driver_.executor.post(
-      [self = shared_from_this(), posted = driver_.clock.now()] { self->pull(posted); },
-      options_.sabotage == Sabotage::kIgnoreCost ? 1 : options_.cost);
+  Executor::Work work = [self = shared_from_this(), posted = driver_.clock.now()] { self->pull(posted); };
+  if (brief()) return driver_.executor.post_brief(std::move(work));
+  return driver_.executor.post(std::move(work),
+                               options_.sabotage == Sabotage::kIgnoreCost ? 1 : options_.cost);
 }
 
 // One turn of an instance. What is left goes to the end of the executor's queue, so that other models get
@@ -251,6 +264,7 @@ bool Batcher::run_one(TimePoint posted) {
     advance();  // for what is left, if another instance is idle
 
   const auto count = static_cast<Duration::rep>(batch.size());
+  const TimePoint began = driver_.clock.now();
   run_(std::move(batch));
 
   wake.reset();
@@ -258,8 +272,8 @@ bool Batcher::run_one(TimePoint posted) {
   {
     MutexLock lock(mutex_);
     const TimePoint now = driver_.clock.now();
-    const Duration each = (now - posted) / count;
-    per_request_ += per_request_ == Duration{} ? each : (each - per_request_) / kSmoothing;
+    follow(per_request_, (now - posted) / count);
+    follow(each_run_, now - began);
     // What another instance is about to take needs no second one.
     const Action action = posted_ < batches_waiting() ? next(now) : Action{};
     more = action.kind == Action::Kind::kRun && options_.sabotage != Sabotage::kLoseWakeUpAfterRun;

@@ -50,6 +50,8 @@ struct BatcherOptions {
   BatchPolicy policy;
   AdmissionLimits limits;
   Duration expected_run{};  // what one request is taken to cost until one was measured; 0: nothing is known
+  // Runs that take less than this by the average go to the executor as brief work; 0: none does.
+  Duration brief_run{};
   Sabotage sabotage = Sabotage::kNone;
 };
 
@@ -100,6 +102,7 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
 
   void advance();
   Result<void> post_pull();
+  [[nodiscard]] bool brief() const;
   void pull(TimePoint posted);
   bool run_one(TimePoint posted);
   void wake_at(TimePoint when);
@@ -133,6 +136,7 @@ class Batcher : public std::enable_shared_from_this<Batcher> {
   std::size_t claims_ BASCULE_GUARDED_BY(mutex_) = 0;                   // instances at work, or about to be
   std::size_t posted_ BASCULE_GUARDED_BY(mutex_) = 0;                   // of them, those that have not begun
   Duration per_request_ BASCULE_GUARDED_BY(mutex_){};
+  Duration each_run_ BASCULE_GUARDED_BY(mutex_){};  // without the wait for the executor
   TimePoint first_deadline_ BASCULE_GUARDED_BY(mutex_) = TimePoint::max();  // or earlier
   TimePoint armed_ BASCULE_GUARDED_BY(mutex_) = TimePoint::max();
   TimePoint next_clean_ BASCULE_GUARDED_BY(mutex_){};  // when a full queue is looked through again

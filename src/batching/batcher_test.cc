@@ -34,9 +34,11 @@ class Queue : public testing::Test {
                                                         .instances = instances,
                                                         .policy = {},
                                                         .limits = limits,
-                                                        .expected_run = expected_run},
+                                                        .expected_run = expected_run,
+                                                        .brief_run = std::chrono::milliseconds(5)},
                                          Driver{.executor = executor_, .timer = timer_, .clock = clock_},
                                          [this](const Batch& batch) {
+                                           clock_.time += takes_;
                                            for (const auto& item : batch)
                                              ran_.push_back(static_cast<const Noted&>(*item).number_given);
                                          });
@@ -48,6 +50,7 @@ class Queue : public testing::Test {
   StepExecutor executor_;
   HeldTimer timer_;
   HeldClock clock_;
+  Duration takes_{};  // a run
   std::vector<int> ran_;
   std::vector<int> refused_;
   std::shared_ptr<Batcher> batcher_;
@@ -87,6 +90,37 @@ TEST_F(Queue, WouldRefuseWhomItRefuses) {
   executor_.run();
   EXPECT_FALSE(batcher_->would_refuse());
   EXPECT_THAT(refused_, IsEmpty());
+}
+
+TEST_F(Queue, RunsAreBriefWorkAsLongAsTheyAreKnownToBeBrief) {
+  make(1, {}, std::chrono::microseconds(100));
+  const auto brief_of = [this](int runs) {
+    const std::size_t before = executor_.brief;
+    for (int i = 0; i < runs; ++i) {
+      submit(1, 1);
+      clock_.time += std::chrono::seconds(1);  // the wait for the executor says nothing of the run
+      executor_.run();
+    }
+    return executor_.brief - before;
+  };
+  takes_ = std::chrono::microseconds(300);
+  EXPECT_EQ(brief_of(10), 10U);
+  takes_ = std::chrono::milliseconds(60);
+  EXPECT_LE(brief_of(10), 3U);
+  EXPECT_EQ(brief_of(10), 0U);
+  takes_ = std::chrono::microseconds(300);
+  EXPECT_GT(brief_of(200), 50U);
+}
+
+TEST_F(Queue, WhatWasNotMeasuredYetIsNotBrief) {
+  make(1, {});
+  takes_ = std::chrono::microseconds(300);
+  submit(1, 1);
+  EXPECT_EQ(executor_.brief, 0U);
+  executor_.run();
+  submit(2, 2);
+  EXPECT_EQ(executor_.brief, 1U);
+  executor_.run();
 }
 
 }  // namespace

@@ -394,6 +394,7 @@ std::shared_ptr<batching::Batcher> InferenceService::make_queue(const catalog::L
                                .limits = {.max_queue_size = model.settings.max_queue_size,
                                           .queue_budget = model.settings.queue_budget},
                                .expected_run = measured ? model.measured_run : Duration{},
+                               .brief_run = options_.brief_run,
                                .sabotage = options_.sabotage},
       batching::Driver{.executor = runtime_.executor, .timer = runtime_.timer, .clock = runtime_.clock},
       [this](batching::Batch batch) { run(std::move(batch)); });

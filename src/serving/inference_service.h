@@ -33,6 +33,8 @@ namespace bascule::serving {
 struct InferenceOptions {
   // A tensor request whose run is expected to stay below this runs on the calling thread; 0: none does.
   Duration inline_run = std::chrono::microseconds(200);
+  // Runs below this do not wait for longer ones of other models (Executor::post_brief); 0: all do.
+  Duration brief_run = kBrief;
   // Requests that may wait for one model to be loaded; 0: no limit.
   std::size_t max_parked = 1000;
   batching::Sabotage sabotage = batching::Sabotage::kNone;

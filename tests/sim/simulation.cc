@@ -28,7 +28,8 @@ Simulation::Simulation(std::uint64_t seed, Sabotage sabotage)
       catalog_,
       serving::Runtime{
           .executor = world_.executor, .timer = world_.timer, .clock = world_.clock, .metrics = metrics_},
-      serving::InferenceOptions{.sabotage = sabotage_});
+      serving::InferenceOptions{.brief_run = microseconds(world_.chance(50) ? 400 : 0),
+                                .sabotage = sabotage_});
 }
 
 std::string Simulation::run() {
@@ -118,7 +119,9 @@ Result<Simulation::Outputs> Simulation::engine(const std::string& name, std::spa
   const std::size_t cost = here ? 0 : model.cost;
   ++model.running;
   tokens_ += cost;
-  if (tokens_ > world_.executor.width()) wrong(fmt::format("runs of {} tokens at once", tokens_));
+  // Brief work has a thread beside the tokens.
+  if (tokens_ > world_.executor.width() + (world_.executor.runs_brief() ? 1 : 0))
+    wrong(fmt::format("runs of {} tokens at once", tokens_));
   if (model.settings.instances > 0 && model.running > model.instances) {
     wrong(fmt::format("{} runs of {} at once, more than {}", model.running, name, model.instances));
   }

@@ -55,15 +55,24 @@ class World {
    public:
     Workers(World& world, std::size_t width) : world_(world), width_(width) {}
     Result<void> post(Work work, std::size_t cost) override {
-      if (queue_.size() >= max_waiting) {
+      if (waiting() >= max_waiting) {
         return Error{.code = Code::kResourceExhausted, .message = "The executor is full."};
       }
       queue_.emplace_back(std::move(work), std::clamp<std::size_t>(cost, 1, width_));
       begin_soon();
       return {};
     }
+    Result<void> post_brief(Work work) override {
+      if (waiting() >= max_waiting) {
+        return Error{.code = Code::kResourceExhausted, .message = "The executor is full."};
+      }
+      brief_.push_back(std::move(work));
+      begin_brief_soon();
+      return {};
+    }
     [[nodiscard]] std::size_t width() const override { return width_; }
-    [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
+    [[nodiscard]] std::size_t waiting() const { return queue_.size() + brief_.size(); }
+    [[nodiscard]] bool runs_brief() const { return runs_brief_; }
     [[nodiscard]] std::size_t running() const { return running_; }
     [[nodiscard]] std::size_t free_tokens() const { return width_ - tokens_; }
     std::size_t max_waiting = 1000;
@@ -82,9 +91,24 @@ class World {
         --running_;
       });
     }
+    // The one thread beside the others, of which it takes no token.
+    void begin_brief_soon() {
+      world_.at(world_.clock.time + std::chrono::microseconds(world_.upto(20)), [this] {
+        if (runs_brief_) return begin_brief_soon();
+        Work work = std::move(brief_.front());
+        brief_.pop_front();
+        ++running_;
+        runs_brief_ = true;
+        work();
+        runs_brief_ = false;
+        --running_;
+      });
+    }
     World& world_;
     const std::size_t width_;
     std::deque<std::pair<Work, std::size_t>> queue_;
+    std::deque<Work> brief_;
+    bool runs_brief_ = false;
     std::size_t running_ = 0;
     std::size_t tokens_ = 0;
   };
