@@ -40,7 +40,7 @@ def fastapi_python() -> str:
 class PythonServer:
     """bench/peers/APP.py under uvicorn on the given cores, with as many engine threads, until the block ends."""
 
-    def __init__(self, bench: Bench, cores: list[int], app: str, model: pathlib.Path, python: str) -> None:
+    def __init__(self, bench: Bench, cores: list[int], app: str, model: pathlib.Path, python: str, **more: str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = bench.folder / f"{app}.log"
@@ -49,7 +49,7 @@ class PythonServer:
                 bench.pinned(cores, python, "-m", "uvicorn", f"{app}:app", "--host", "127.0.0.1", "--port", port,
                              "--log-level", "warning", "--no-access-log"),
                 cwd=PEERS, stdout=log, stderr=subprocess.STDOUT,
-                env={**os.environ, "BENCH_MODEL": str(model), "BENCH_THREADS": str(len(cores)), "PYTHONDONTWRITEBYTECODE": "1"})
+                env={**os.environ, "BENCH_MODEL": str(model), "BENCH_THREADS": str(len(cores)), "PYTHONDONTWRITEBYTECODE": "1", **more})
         self.pid = self.process.pid
         limit = time.monotonic() + 60
         while not self.ready():

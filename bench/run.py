@@ -25,8 +25,8 @@ import time
 import page
 from common import ROOT, Bench, Part, Row, Skip
 
-PARTS = ("footprint", "latency", "peers", "peers_grpc", "batching", "throughput", "pipeline", "pictures", "overload",
-         "reloads", "reference", "mixed", "many")
+PARTS = ("footprint", "latency", "peers", "peers_grpc", "peers_fastapi", "reference", "batching", "throughput", "pipeline",
+         "pictures", "mixed", "many", "overload", "reloads")
 
 PRIORITY = -15  # of --priority
 

@@ -24,6 +24,11 @@ if [[ "${1:-}" == --ultralytics ]]; then
     fastapi==0.165.0 uvicorn==0.54.0 httptools==0.9.0 uvloop==0.23.0
   echo "peers: the reference package is in build/peers/ultralytics."
 fi
+by_hand="$root/build/peers/fastapi"
+[[ -x "$by_hand/bin/python" ]] || "$python" -m venv "$by_hand"
+"$by_hand/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: onnxruntime==1.32.0 numpy==2.4.6 \
+  opencv-python-headless==5.0.0.93 fastapi==0.165.0 uvicorn==0.54.0 httptools==0.9.0 uvloop==0.23.0
+echo "peers: FastAPI with ONNX Runtime is in build/peers/fastapi."
 # Without dependencies: of pytriton itself, only the server binary beside it is used.
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: --no-deps \
   nvidia-pytriton==0.7.0 numpy==1.26.4 onnxruntime==1.32.0 flatbuffers==25.12.19 packaging==26.3 protobuf==7.36.2
