@@ -42,7 +42,7 @@ test_packages=(
   ffmpeg                # videos: run as a program, not linked
   clang-format-19       # Debian's default 14 formats C++23 differently
 )
-bench_packages=(wrk)
+bench_packages=(wrk nghttp2-client)  # wrk for HTTP/1.1, h2load for gRPC
 tidy_packages=(
   clang-tidy-19         # Debian's default 14 cannot parse std::expected
 )

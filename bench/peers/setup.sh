@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings the real tritonserver, out of the Python wheel nvidia-pytriton, into build/peers/, for bench/peers.py, and
-# ghz, a load generator for gRPC, for bench/peers_grpc.py; that wants Go. About 300 MB; nothing is installed outside that folder. Safe to run again.
+# Brings the real tritonserver, out of the Python wheel nvidia-pytriton, into build/peers/, for bench/peers.py and
+# bench/peers_grpc.py. About 300 MB; nothing is installed outside that folder. Safe to run again.
 #
 #   bench/peers/setup.sh                 Triton and ghz
 #   bench/peers/setup.sh --ultralytics   also the reference package with FastAPI and uvicorn, for bench/reference.py
@@ -44,10 +44,3 @@ if ldd "$backend/triton_python_backend_stub" | grep -q 'libpython.*not found'; t
   exit 1
 fi
 echo "peers: tritonserver is in build/peers/."
-
-# Go checks what it fetches against the public log of checksums.
-if [[ -x "$root/build/peers/ghz" ]]; then exit 0; fi
-go="$(command -v go || echo /usr/local/go/bin/go)"
-[[ -x "$go" ]] || { echo "peers: without Go there is no ghz, and the part peers_grpc is skipped." >&2; exit 0; }
-GOBIN="$root/build/peers" GOFLAGS=-modcacherw "$go" install github.com/bojand/ghz/cmd/ghz@v0.121.0
-echo "peers: ghz is in build/peers/."

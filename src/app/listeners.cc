@@ -21,11 +21,14 @@ bool is_default(const config::Values& values, std::string_view name) {
   return values.source(name).origin == config::Origin::kDefault;
 }
 
+// Of HTTP, and as many of gRPC.
+std::size_t io_threads() { return std::max<std::size_t>(cpu_budget() / 4, 1); }
+
 http::ServerOptions http_options(const config::Values& values, const Guards& guards) {
   const bool triton = values.text("compat") == "triton";
   return {.host = values.text("host"),
           .port = static_cast<std::uint16_t>(values.integer("http_port")),
-          .io_threads = std::max<std::size_t>(cpu_budget() / 4, 1),
+          .io_threads = io_threads(),
           .max_json_bytes = static_cast<std::uint64_t>(values.integer("max_json_bytes")),
           .max_binary_bytes = static_cast<std::uint64_t>(values.integer("max_binary_bytes")),
           .max_connections = static_cast<std::size_t>(values.integer("max_connections")),
@@ -73,6 +76,7 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
   auto server = grpc_front::Server::listen(
       {.host = values.text("host"),
        .port = static_cast<std::uint16_t>(*port),
+       .io_threads = io_threads(),
        .max_message_bytes = static_cast<std::size_t>(values.integer("max_binary_bytes")),
        .max_typed_bytes = static_cast<std::size_t>(values.integer("max_json_bytes")),
        .dialect = triton ? protocol::Dialect::kTriton : protocol::Dialect::kV2,

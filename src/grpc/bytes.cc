@@ -32,6 +32,9 @@ Result<protocol::RequestBody> unpacked(const grpc::ByteBuffer& message, Compress
   return protocol::RequestBody{.bytes = *owner, .owner = owner};
 }
 
+// Below this, a copy costs less than the owners of the pieces.
+constexpr std::size_t kSmallReply = 4096;
+
 }  // namespace
 
 Result<protocol::RequestBody> body_of(const grpc::ByteBuffer& message, std::size_t limit) {
@@ -51,6 +54,12 @@ Result<protocol::RequestBody> body_of(const grpc::ByteBuffer& message, std::size
 }
 
 grpc::ByteBuffer buffer_of(protocol::ReplyBody reply) {
+  if (reply.size() <= kSmallReply) {
+    for (const auto& part : reply.parts) {
+      reply.head.append(reinterpret_cast<const char*>(part.data()), part.size());
+    }
+    return buffer_of(reply.head);
+  }
   // One owner for all the pieces, shared by their slices: each gives its share back when gRPC is done with
   // it.
   const auto shared = std::make_shared<const protocol::ReplyBody>(std::move(reply));
@@ -65,7 +74,6 @@ grpc::ByteBuffer buffer_of(protocol::ReplyBody reply) {
   };
   add(shared->head.data(), shared->head.size());
   for (const auto& part : shared->parts) add(part.data(), part.size());
-  if (slices.empty()) slices.emplace_back();  // gRPC takes no message of no slices
   return {slices.data(), slices.size()};
 }
 

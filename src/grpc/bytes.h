@@ -12,7 +12,8 @@ namespace bascule::grpc_front {
 // unpacked here, to at most `limit` bytes: gRPC itself looks at a message's size only when it has unpacked
 // all of it. Errors: as decompress, kPayloadTooLarge beyond `limit`.
 Result<protocol::RequestBody> body_of(const grpc::ByteBuffer& message, std::size_t limit);
-// The reply's pieces, handed to gRPC without a copy; their owners live as long as gRPC needs them.
+// The reply's pieces, handed to gRPC without a copy where they are large; their owners live as long as gRPC
+// needs them.
 grpc::ByteBuffer buffer_of(protocol::ReplyBody reply);
 grpc::ByteBuffer buffer_of(const std::string& message);
 grpc::Status status_of(const Error& error, protocol::Dialect dialect);

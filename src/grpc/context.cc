@@ -8,7 +8,7 @@ namespace bascule::grpc_front {
 namespace {
 
 // The first value that the caller sent under this name; empty where there is none.
-std::string_view sent(const grpc::CallbackServerContext& call, const char* name) {
+std::string_view sent(const grpc::ServerContextBase& call, const char* name) {
   const auto& all = call.client_metadata();
   const auto found = all.find(name);
   return found == all.end() ? std::string_view{}
@@ -17,7 +17,7 @@ std::string_view sent(const grpc::CallbackServerContext& call, const char* name)
 
 }  // namespace
 
-access::Decision Context::admit(access::RouteClass wanted, const grpc::CallbackServerContext& call,
+access::Decision Context::admit(access::RouteClass wanted, const grpc::ServerContextBase& call,
                                 bool charged) const {
   // Every call is a POST; a browser would say for which page.
   return gate->admit(

@@ -58,7 +58,7 @@ struct Context {
         gate(options.gate != nullptr ? options.gate : std::make_shared<access::Gate>(all.clock)) {}
 
   // Whether this call may be made, of a method of that class. `charged`: it counts as one request.
-  [[nodiscard]] access::Decision admit(access::RouteClass wanted, const grpc::CallbackServerContext& call,
+  [[nodiscard]] access::Decision admit(access::RouteClass wanted, const grpc::ServerContextBase& call,
                                        bool charged = true) const;
 
   const ServerOptions options;

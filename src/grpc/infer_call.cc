@@ -8,6 +8,7 @@
 
 #include "base/date.h"
 #include "grpc/bytes.h"
+#include "grpc/unary_call.h"
 #include "protocol/v2/messages.h"
 #include "protocol/v2/shared_memory.h"
 
@@ -17,24 +18,6 @@ namespace {
 namespace v2 = protocol::v2;
 
 constexpr Duration kLongest = std::chrono::hours(24);  // a deadline beyond this is none
-
-class InferCall final : public grpc::ServerUnaryReactor {
- public:
-  void start(Context& context, const grpc::CallbackServerContext& call, const grpc::ByteBuffer& request,
-             grpc::ByteBuffer& reply) {
-    infer(context, request, deadline_of(call, context.services.clock.now()), cancelled_,
-          [this, &reply, dialect = context.options.dialect](Answered answered) {
-            if (!answered.reply) return Finish(status_of(answered.reply.error(), dialect));
-            reply = buffer_of(*std::move(answered.reply));
-            Finish(grpc::Status::OK);
-          });
-  }
-  void OnCancel() override { *cancelled_ = true; }
-  void OnDone() override { const std::unique_ptr<InferCall> self(this); }
-
- private:
-  const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
-};
 
 Result<protocol::ReplyBody> reply_of(const serving::SharedMemory& memory,
                                      const content::InferResponse& answer, const v2::ReplyChoice& choice) {
@@ -46,7 +29,7 @@ Result<protocol::ReplyBody> reply_of(const serving::SharedMemory& memory,
 
 }  // namespace
 
-std::optional<TimePoint> deadline_of(const grpc::CallbackServerContext& call, TimePoint now) {
+std::optional<TimePoint> deadline_of(const grpc::ServerContextBase& call, TimePoint now) {
   const Duration left =
       std::chrono::duration_cast<Duration>(call.deadline().time_since_epoch()) - unix_time();
   if (left > kLongest) return std::nullopt;
@@ -101,12 +84,15 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
       });
 }
 
-grpc::ServerUnaryReactor* answer_infer(Context& context, const grpc::CallbackServerContext& call,
-                                       const grpc::ByteBuffer& request, grpc::ByteBuffer& reply) {
-  auto reactor = std::make_unique<InferCall>();
-  InferCall* const raw = reactor.release();  // OnDone takes it back
-  raw->start(context, call, request, reply);
-  return raw;
+void answer_infer(Context& context, UnaryCall& call) {
+  infer(context, call.request(), deadline_of(call.context(), context.services.clock.now()), call.cancelled(),
+        [&call, dialect = context.options.dialect](Answered answered) {
+          if (answered.reply) {
+            call.answer(buffer_of(*std::move(answered.reply)));
+          } else {
+            call.fail(status_of(answered.reply.error(), dialect));
+          }
+        });
 }
 
 }  // namespace bascule::grpc_front

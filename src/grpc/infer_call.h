@@ -8,7 +8,6 @@
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/server_callback.h>
 
 #include "access/gate.h"
 #include "base/clock.h"
@@ -18,14 +17,15 @@
 
 namespace bascule::grpc_front {
 
-// One ModelInfer call. Deletes itself when gRPC is done with it.
-grpc::ServerUnaryReactor* answer_infer(Context& context, const grpc::CallbackServerContext& call,
-                                       const grpc::ByteBuffer& request, grpc::ByteBuffer& reply);
+class StreamCall;
+class UnaryCall;
+
+// One ModelInfer call.
+void answer_infer(Context& context, UnaryCall& call);
 
 // One ModelStreamInfer call: many requests, each with one answer, in the order of the requests. `key`: whose;
 // each request is charged to it.
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* answer_infer_stream(
-    Context& context, const grpc::CallbackServerContext& call, access::KeyPtr key);
+void answer_infer_stream(Context& context, StreamCall& call, access::KeyPtr key);
 
 // The answer to one message, however it came, and the id it belongs to.
 struct Answered {
@@ -38,6 +38,6 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
            std::shared_ptr<const std::atomic<bool>> cancelled, std::move_only_function<void(Answered)> done);
 
 // When the call's deadline is over, on the requests' clock; nothing where it has none.
-std::optional<TimePoint> deadline_of(const grpc::CallbackServerContext& call, TimePoint now);
+std::optional<TimePoint> deadline_of(const grpc::ServerContextBase& call, TimePoint now);
 
 }  // namespace bascule::grpc_front

@@ -7,6 +7,7 @@
 #include "base/mutex.h"
 #include "grpc/bytes.h"
 #include "grpc/infer_call.h"
+#include "grpc/stream_call.h"
 #include "protocol/v2/messages.h"
 
 namespace bascule::grpc_front {
@@ -18,33 +19,34 @@ namespace v2 = protocol::v2;
 constexpr std::size_t kMostUnderWay = 64;
 
 // Reads requests while fewer than kMostUnderWay have no answer written, and writes the answers in the order
-// of the requests. gRPC calls it on its threads, one call of a kind at a time; answers come on any thread.
-class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>, public Stream {
+// of the requests. Answers come on any thread, all else on the queue's.
+class InferStream final : public StreamHandler, public Stream {
  public:
-  InferStream(Context& context, const grpc::CallbackServerContext& call, access::KeyPtr key)
+  InferStream(Context& context, StreamCall& call, access::KeyPtr key)
       : context_(context), call_(call), key_(std::move(key)) {
     context_.streams.add(*this);
-    StartRead(&incoming_);
   }
+  ~InferStream() override { context_.streams.remove(*this); }
 
-  void OnReadDone(bool ok) override {
-    if (ok) take(add_request());
+  void read_done(bool ok) override {
+    if (ok) {
+      if (const auto number = add_request()) take(*number);
+    }
     go_on([&]() BASCULE_REQUIRES(mutex_) {
       reading_ = false;
       ended_ = ended_ || !ok;
     });
   }
-  void OnWriteDone(bool ok) override {
+  void write_done(bool ok) override {
     go_on([&]() BASCULE_REQUIRES(mutex_) {
       writing_ = false;
       broken_ = broken_ || !ok;
       drop_first();
     });
   }
-  void OnCancel() override { *cancelled_ = true; }
-  void OnDone() override {
-    context_.streams.remove(*this);
-    const std::unique_ptr<InferStream> self(this);
+  void cancelled() override { *cancelled_ = true; }
+  void begin() {
+    go_on([] {});
   }
   void drain() override {
     go_on([&]() BASCULE_REQUIRES(mutex_) { draining_ = true; });
@@ -56,11 +58,13 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
       context_.accounts.refused("", "", kLabel, *beyond);
       return answer(number, {.reply = *std::move(beyond), .id = {}});
     }
-    infer(context_, incoming_, deadline_of(call_, context_.services.clock.now()), cancelled_,
+    infer(context_, incoming_, deadline_of(call_.context(), context_.services.clock.now()), cancelled_,
           [this, number](Answered answered) { answer(number, std::move(answered)); });
   }
-  std::uint64_t add_request() {
+  // Nothing: what was read as the stream ended is not answered.
+  std::optional<std::uint64_t> add_request() {
     MutexLock lock(mutex_);
+    if (finished_) return std::nullopt;
     answers_.emplace_back();
     return first_ + answers_.size() - 1;
   }
@@ -78,7 +82,7 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   }
 
   // After `change`, begins what can begin: the next write, the next read, or the end. Whoever calls this from
-  // outside gRPC's own calls does not touch this object afterwards: it may be gone.
+  // another thread than the queue's does not touch this object afterwards: it may be gone.
   template <class Change>
   void go_on(Change change) {
     const grpc::ByteBuffer* write = nullptr;
@@ -98,13 +102,13 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
       finish = over && !writing_ && answers_.empty() && (draining_ || broken_ || !reading_);
       finished_ = finish;
     }
-    if (write != nullptr) StartWrite(write);
-    if (read) StartRead(&incoming_);
-    if (finish) Finish(grpc::Status::OK);
+    if (write != nullptr) call_.write(*write);
+    if (read) call_.read(incoming_);
+    if (finish) call_.finish(grpc::Status::OK);
   }
 
   Context& context_;
-  const grpc::CallbackServerContext& call_;
+  StreamCall& call_;
   const access::KeyPtr key_;
   const std::shared_ptr<std::atomic<bool>> cancelled_ = std::make_shared<std::atomic<bool>>(false);
   grpc::ByteBuffer incoming_;
@@ -112,7 +116,7 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
   // From number first_ on; a deque, so that what is being written stays where it is.
   std::deque<std::optional<grpc::ByteBuffer>> answers_ BASCULE_GUARDED_BY(mutex_);
   std::uint64_t first_ BASCULE_GUARDED_BY(mutex_) = 0;
-  bool reading_ BASCULE_GUARDED_BY(mutex_) = true;
+  bool reading_ BASCULE_GUARDED_BY(mutex_) = false;
   bool writing_ BASCULE_GUARDED_BY(mutex_) = false;
   bool ended_ BASCULE_GUARDED_BY(mutex_) = false;  // the client sends no more
   bool broken_ BASCULE_GUARDED_BY(mutex_) = false;
@@ -122,9 +126,11 @@ class InferStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc:
 
 }  // namespace
 
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* answer_infer_stream(
-    Context& context, const grpc::CallbackServerContext& call, access::KeyPtr key) {
-  return std::make_unique<InferStream>(context, call, std::move(key)).release();  // OnDone takes it back
+void answer_infer_stream(Context& context, StreamCall& call, access::KeyPtr key) {
+  auto handler = std::make_unique<InferStream>(context, call, std::move(key));
+  InferStream& stream = *handler;
+  call.set_handler(std::move(handler));
+  stream.begin();
 }
 
 }  // namespace bascule::grpc_front

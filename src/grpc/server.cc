@@ -9,15 +9,18 @@
 #include <absl/synchronization/mutex.h>
 #include <fmt/format.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include "base/check.h"
 #include "base/date.h"
+#include "base/executor.h"
+#include "grpc/bytes_service.h"
 #include "grpc/context.h"
+#include "grpc/health.h"
 #include "grpc/service.h"
 
 namespace bascule::grpc_front {
@@ -54,7 +57,11 @@ std::shared_ptr<grpc::ServerCredentials> credentials_of(const std::optional<TlsF
 class GrpcServer final : public Server {
  public:
   GrpcServer(const ServerOptions& options, serving::Services services)
-      : context_(options, services, is_loopback(options.host)), service_(make_inference_service(context_)) {}
+      : context_(options, services, is_loopback(options.host)),
+        service_(make_inference_service(context_, calls_)),
+        health_(context_, inference_service_name()) {
+    health_.add_to(health_service_);
+  }
   ~GrpcServer() override { stop(Duration{}); }
 
   Result<void> listen() {
@@ -62,7 +69,7 @@ class GrpcServer final : public Server {
     // Debian's Abseil is built without NDEBUG, and looks for cycles in the order of gRPC's locks: 4 % of a
     // request.
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-    grpc::EnableDefaultHealthCheckService(true);
+    grpc::EnableDefaultHealthCheckService(false);  // health.h has why
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     int port = 0;
@@ -76,6 +83,10 @@ class GrpcServer final : public Server {
         static_cast<int>(std::min<std::size_t>(options.max_message_bytes, std::numeric_limits<int>::max())));
     builder.SetMaxSendMessageSize(std::numeric_limits<int>::max());
     builder.RegisterService(service_.get());
+    builder.RegisterService(&health_service_);
+    for (std::size_t i = 0; i < std::max<std::size_t>(options.io_threads, 1); ++i) {
+      queues_.push_back(builder.AddCompletionQueue());
+    }
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
       return Error{.code = Code::kUnavailable,
@@ -85,16 +96,13 @@ class GrpcServer final : public Server {
                        options.port, options.host)};
     }
     port_ = static_cast<std::uint16_t>(port);
-    server_->GetHealthCheckService()->SetServingStatus(inference_service_name(), false);
+    start();
     return {};
   }
 
   [[nodiscard]] std::uint16_t port() const override { return port_; }
 
-  void set_ready(bool ready) override {
-    // All services; whoever watches gets a message for each of these.
-    if (ready_.exchange(ready) != ready) server_->GetHealthCheckService()->SetServingStatus(ready);
-  }
+  void set_ready(bool ready) override { health_.set(ready); }
 
   void stop(Duration grace) override {
     if (stopped_.exchange(true) || server_ == nullptr) return;
@@ -102,14 +110,36 @@ class GrpcServer final : public Server {
     const auto end = std::chrono::system_clock::time_point(
         std::chrono::duration_cast<std::chrono::system_clock::duration>(unix_time() + grace));
     server_->Shutdown(end);
+    calls_.wait_for_none();
+    for (const auto& queue : queues_) queue->Shutdown();
+    pool_.reset();
   }
 
  private:
+  // One thread waits on each queue; what happened there it does at once, a run that is short among it.
+  void start() {
+    pool_.emplace(ThreadPoolOptions{.name = "grpc", .threads = queues_.size(), .max_queue = queues_.size()});
+    for (const auto& queue : queues_) {
+      service_->open(*queue);
+      health_service_.open(*queue);
+      const auto posted = pool_->post([&queue = *queue] {
+        void* tag = nullptr;
+        bool ok = false;
+        while (queue.Next(&tag, &ok)) static_cast<Event*>(tag)->happened(ok);
+      });
+      BASCULE_CHECK(posted.has_value());
+    }
+  }
+
   Context context_;
-  const std::unique_ptr<grpc::Service> service_;
+  CallCount calls_;
+  const std::unique_ptr<BytesService> service_;
+  Health health_;
+  BytesService health_service_{calls_};
+  std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> queues_;
   std::unique_ptr<grpc::Server> server_;
+  std::optional<ThreadPool> pool_;
   std::uint16_t port_ = 0;
-  std::atomic<bool> ready_ = false;
   std::atomic<bool> stopped_ = false;
 };
 

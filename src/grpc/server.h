@@ -24,6 +24,7 @@ struct TlsFiles {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8001;                           // 0: any free one
+  std::size_t io_threads = 1;                          // each reads requests and writes answers
   std::size_t max_message_bytes = 64ULL << 20U;        // of one message, after decompression
   std::size_t max_typed_bytes = 16ULL << 20U;          // of what is not raw in it
   protocol::Dialect dialect = protocol::Dialect::kV2;  // whose statuses

@@ -3,14 +3,13 @@
 #include <memory>
 #include <string>
 
-#include <grpcpp/impl/codegen/service_type.h>
-
+#include "grpc/bytes_service.h"
 #include "grpc/context.h"
 
 namespace bascule::grpc_front {
 
-// inference.GRPCInferenceService. `context` outlives it.
-std::unique_ptr<grpc::Service> make_inference_service(Context& context);
+// inference.GRPCInferenceService. What it is given outlives it.
+std::unique_ptr<BytesService> make_inference_service(Context& context, CallCount& calls);
 // "inference.GRPCInferenceService"
 [[nodiscard]] std::string inference_service_name();
 

@@ -47,6 +47,23 @@ def test_compressed_requests_are_read(server, algorithm):
         assert answer.as_numpy("y")[511, 15] == 512 * 16
 
 
+@pytest.mark.parametrize("algorithm", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_compressed_health_requests_are_read(server, algorithm):
+    name = b"inference.GRPCInferenceService"
+    with grpc.insecure_channel(server.grpc_address(), compression=algorithm) as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        assert check(b"\x0a" + bytes([len(name)]) + name, timeout=10) == b"\x08\x01"
+
+
+@pytest.mark.parametrize("junk", [b"\xff" * 64, b"\x0a\xff\xff\xff\xff\x0f"])
+def test_health_requests_that_are_none(server, junk):
+    with grpc.insecure_channel(server.grpc_address()) as channel:
+        for call in (channel.unary_unary("/grpc.health.v1.Health/Check"), channel.unary_stream("/grpc.health.v1.Health/Watch")):
+            with pytest.raises(grpc.RpcError) as refused:
+                list(call(junk, timeout=10))
+            assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_a_message_over_the_limit_is_refused(server):
     refused = ask_raw(server, bytes(LIMIT + 1))
     assert refused.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, refused

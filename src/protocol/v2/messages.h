@@ -36,7 +36,8 @@ struct NamedCall {
   std::string model;
   std::string version;
 };
-// ModelReadyRequest, ModelMetadataRequest, ModelConfigRequest, ModelStatisticsRequest: alike on the wire.
+// ModelReadyRequest, ModelMetadataRequest, ModelConfigRequest, ModelStatisticsRequest, and the
+// HealthCheckRequest of grpc.health.v1, whose service is `model`: alike on the wire.
 Result<NamedCall> parse_named_message(const RequestBody& message);
 // RepositoryIndexRequest: whether only models that are ready are asked for.
 Result<bool> parse_index_message(const RequestBody& message);
