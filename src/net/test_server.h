@@ -16,7 +16,7 @@ class TestServer {
  public:
   // Sends bytes; false where the other side has gone.
   using Send = std::function<bool(const std::string&)>;
-  // Given what came up to the end of the header; on the server's thread.
+  // Given what came, with the body that the header announces; on the server's thread.
   using Answer = std::function<void(const std::string& request, const Send& send)>;
 
   explicit TestServer(Answer answer);

@@ -2,27 +2,18 @@
 
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
 #include "net/address.h"
+#include "net/drive.h"
 
 namespace bascule::net {
 namespace {
 
 constexpr std::size_t kMaxHeader = 64ULL << 10U;
-constexpr int kLookEveryMs = 50;  // whether it is still wanted
-
-struct FreeEasy {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-};
-struct FreeMulti {
-  void operator()(CURLM* handle) const { curl_multi_cleanup(handle); }
-};
 
 // What curl's callbacks write to.
 // Thread-safety: external (one thread).
@@ -51,12 +42,6 @@ std::size_t take_header(char* /*data*/, std::size_t size, std::size_t count, voi
   in.header += size * count;
   in.long_header = in.header > kMaxHeader;
   return in.long_header ? 0 : size * count;
-}
-
-long milliseconds(Duration duration) {
-  return static_cast<long>(std::max<Duration>(std::chrono::ceil<std::chrono::milliseconds>(duration),
-                                              std::chrono::milliseconds(1)) /
-                           std::chrono::milliseconds(1));
 }
 
 bool configure(CURL* easy, const Url& url, const TransferLimits& limits, AddressGuard& guard, Incoming& in) {
@@ -138,20 +123,6 @@ Failure failure_of(CURLcode code, const Url& url, const TransferLimits& limits, 
   }
 }
 
-// Runs until curl is done, the time is over, or nobody wants it any more; nothing in the last two cases.
-std::optional<CURLcode> drive(CURLM* multi, const TransferLimits& limits, const Clock& clock) {
-  while (true) {
-    int running = 0;
-    if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_FAILED_INIT;
-    int left = 0;
-    if (const CURLMsg* const message = curl_multi_info_read(multi, &left)) return message->data.result;
-    const TimePoint now = clock.now();
-    if (limits.stop() || now >= limits.end) return std::nullopt;
-    const auto wait = std::min<long>(kLookEveryMs, milliseconds(limits.end - now));
-    curl_multi_poll(multi, nullptr, 0, static_cast<int>(wait), nullptr);
-  }
-}
-
 std::expected<Answer, Failure> answer_of(CURL* easy, const Url& url, Incoming& in) {
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
@@ -178,13 +149,13 @@ curl_socket_t open_guarded(void* guard, curlsocktype purpose, curl_sockaddr* add
 std::expected<Answer, Failure> transfer(const Url& url, const TransferLimits& limits, const Clock& clock) {
   AddressGuard guard{.allow_private = limits.allow_private};
   Incoming in{.max_bytes = limits.max_bytes, .body = {}};
-  const std::unique_ptr<CURLM, FreeMulti> multi(curl_multi_init());
-  const std::unique_ptr<CURL, FreeEasy> easy(curl_easy_init());
+  const Multi multi(curl_multi_init());
+  const Easy easy(curl_easy_init());
   if (multi == nullptr || easy == nullptr || !configure(easy.get(), url, limits, guard, in) ||
       curl_multi_add_handle(multi.get(), easy.get()) != CURLM_OK) {
     return std::unexpected(Failure{.error = internal_error("The library that asks URLs could not begin.")});
   }
-  const std::optional<CURLcode> code = drive(multi.get(), limits, clock);
+  const std::optional<CURLcode> code = drive(multi.get(), limits.end, limits.stop, clock);
   std::expected<Answer, Failure> answer = std::unexpected(too_slow(url, limits));
   if (code == CURLE_OK) {
     answer = answer_of(easy.get(), url, in);
