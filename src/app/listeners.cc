@@ -39,7 +39,8 @@ http::ServerOptions http_options(const config::Values& values, const Guards& gua
           .triton_statuses = triton,
           .server_version = std::string(kVersion),
           .tls = guards.tls,
-          .gate = guards.gate};
+          .gate = guards.gate,
+          .tracer = guards.tracer};
 }
 
 // Null: off, or the default port was taken.
@@ -55,6 +56,7 @@ Result<std::unique_ptr<http::Server>> listen_for_metrics(const config::Values& v
   options.max_connections = kMaxScrapers;
   options.metrics_only = true;
   options.access_log.clear();
+  options.tracer = nullptr;
   auto server = http::Server::listen(std::move(options), services);
   if (server || !is_default(values, "metrics_port")) return server;
   log::info("Metrics are served on the main port alone: {}", server.error().message);
@@ -83,6 +85,7 @@ Result<std::unique_ptr<grpc_front::Server>> listen_for_grpc(const config::Values
        .server_name = triton ? "triton" : "bascule",
        .server_version = std::string(kVersion),
        .tls = tls,
+       .tracer = guards.tracer,
        .gate = guards.gate},
       services);
   if (server || !is_default(values, "grpc_port")) return server;

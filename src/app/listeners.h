@@ -15,7 +15,8 @@ namespace bascule::app {
 // Thread-safety: a value.
 struct Guards {
   std::shared_ptr<access::Gate> gate;
-  std::shared_ptr<http::Tls> tls;  // null: in the clear
+  std::shared_ptr<http::Tls> tls;     // null: in the clear
+  tracing::Tracer* tracer = nullptr;  // null: requests are not traced
 };
 
 // Everything that answers: HTTP, gRPC, and /metrics by itself.

@@ -242,6 +242,38 @@ const Option kTlsClientCa = {
     .type = Type::kText,
     .text = "A PEM file of authorities: only clients with a certificate of theirs may connect."};
 
+const Option kOtlpEndpoint = {
+    .name = "otlp_endpoint",
+    .type = Type::kText,
+    .text =
+        "Send traces of requests there, as OTLP over HTTP with JSON bodies: http://localhost:4318, to which "
+        "/v1/traces is added where it does not end with that."};
+const Option kOtlpHeaders = {
+    .name = "otlp_headers",
+    .type = Type::kText,
+    .text =
+        "Header fields that are sent with traces: NAME=VALUE, with %2C for a comma. They may be secret: "
+        "better "
+        "in the variable or the file than on the command line, which other users can see.",
+    .max_items = 16};
+const Option kTraceSample = {
+    .name = "trace_sample",
+    .type = Type::kNumber,
+    .fallback = "1",
+    .text =
+        "The part of requests that are traced, of those whose caller does not say (in `traceparent`) whether "
+        "it traces them.",
+    .min = 0,
+    .max = 1};
+const Option kTraceQueue = {
+    .name = "trace_queue",
+    .type = Type::kInteger,
+    .fallback = "2048",
+    .text = "Traced requests that may wait to be sent; more are dropped, and counted.",
+    .unit = "requests",
+    .min = 1,
+    .max = 1e6};
+
 std::vector<Option> server_options() {
   return {
       kHost,
@@ -307,6 +339,10 @@ std::vector<Option> server_options() {
       kTlsKey,
       kTlsClientCa,
       kAccessLog,
+      kOtlpEndpoint,
+      kOtlpHeaders,
+      kTraceSample,
+      kTraceQueue,
       kLogLevel,
       kLogFormat,
       kConfig};

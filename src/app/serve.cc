@@ -26,6 +26,7 @@
 #include "app/model_settings.h"
 #include "app/refresh.h"
 #include "app/sources.h"
+#include "app/trace_export.h"
 #include "app/tune.h"
 #include "app/watch.h"
 #include "base/background.h"
@@ -51,8 +52,9 @@ namespace {
 constexpr Duration kQuickTune = std::chrono::seconds(8);
 constexpr Duration kRefreshEvery = std::chrono::milliseconds(500);
 constexpr Duration kGrace = std::chrono::seconds(30);
-constexpr std::string_view kNoModel = "none";  // of --load-model
-constexpr std::size_t kMaxLoads = 64;          // waiting for the loader
+constexpr Duration kFlush = std::chrono::seconds(3);  // of traces that were not sent yet
+constexpr std::string_view kNoModel = "none";         // of --load-model
+constexpr std::size_t kMaxLoads = 64;                 // waiting for the loader
 
 // Memory that the C library keeps at the end of each of its arenas for what comes next. Requests would pay a
 // page fault for each page that it gave back; but what models leave there would never go, and resident memory
@@ -421,8 +423,11 @@ std::vector<Refreshed> refreshed(const config::Values& values, const Guards& gua
 int run(const config::Values& values, const Wanted& wanted, const Engines& engines) {
   Parts parts(values, wanted, engines);
   parts.metrics.set_build_info(kVersion);
-  const auto guards = open_guards(values, parts.clock);
+  const auto traces = TraceExport::open(values, parts.metrics, parts.clock);
+  if (!traces) return fail(traces.error(), kUsage);
+  auto guards = open_guards(values, parts.clock);
   if (!guards) return fail(guards.error(), kUsage);
+  if (*traces != nullptr) guards->tracer = &(*traces)->tracer();
   auto fetching = fetcher_options(values);
   if (!fetching) return fail(fetching.error(), kUsage);
   Inlets inlets(*std::move(fetching), static_cast<std::size_t>(values.integer("max_videos")), parts.clock);
@@ -456,6 +461,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   parts.on_change.with([](auto& tell) { tell = nullptr; });
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
   stop(*listeners, inlets, parts, kGrace);
+  if (*traces != nullptr) (*traces)->stop(kFlush);
   log::info("Stopped");
   return kOk;
 }

@@ -56,6 +56,24 @@ struct Stages {
   // Where the run was shared: the rows of all its requests, and whether this is the first of them.
   std::uint64_t shared_rows = 0;
   bool first_of_run = true;
+  // When each of them began; TimePoint{}: there was none.
+  struct Begun {
+    TimePoint queue{};
+    TimePoint prepare{};
+    TimePoint run{};
+    TimePoint finish{};
+  };
+  Begun begun;
+};
+
+// One model's part in the answer of an ensemble.
+// Thread-safety: a value.
+struct StepTimes {
+  std::shared_ptr<const ModelInfo> model;
+  TimePoint asked;
+  TimePoint answered;
+  Stages stages;
+  std::vector<StepTimes> steps;  // of a step that is an ensemble itself
 };
 
 // One answer: the tensors asked for, or what the task made of them.
@@ -67,6 +85,7 @@ struct InferResponse {
   std::optional<Prediction> prediction;
   std::optional<RowAnswers> rows;
   Stages stages;
+  std::vector<StepTimes> steps;  // of an ensemble, in the order of their answers
 };
 
 }  // namespace bascule::content

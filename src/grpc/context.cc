@@ -30,4 +30,9 @@ access::Decision Context::admit(access::RouteClass wanted, const grpc::ServerCon
                .charged = charged});
 }
 
+std::optional<tracing::TraceContext> Context::sample(const grpc::ServerContextBase& call) const {
+  if (options.tracer == nullptr) return std::nullopt;
+  return options.tracer->sample(sent(call, "traceparent"), sent(call, "tracestate"));
+}
+
 }  // namespace bascule::grpc_front

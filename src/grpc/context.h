@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "base/mutex.h"
 #include "grpc/server.h"
 #include "serving/accounts.h"
+#include "tracing/trace_context.h"
 
 namespace bascule::grpc_front {
 
@@ -60,6 +62,9 @@ struct Context {
   // Whether this call may be made, of a method of that class. `charged`: it counts as one request.
   [[nodiscard]] access::Decision admit(access::RouteClass wanted, const grpc::ServerContextBase& call,
                                        bool charged = true) const;
+
+  // Whether a request of this call is recorded, and as what; each of a stream's by itself.
+  [[nodiscard]] std::optional<tracing::TraceContext> sample(const grpc::ServerContextBase& call) const;
 
   const ServerOptions options;
   const serving::Services services;

@@ -11,12 +11,14 @@
 #include "grpc/unary_call.h"
 #include "protocol/v2/messages.h"
 #include "protocol/v2/shared_memory.h"
+#include "tracing/traced_request.h"
 
 namespace bascule::grpc_front {
 namespace {
 
 namespace v2 = protocol::v2;
 
+constexpr std::string_view kModelInfer = "inference.GRPCInferenceService/ModelInfer";
 constexpr Duration kLongest = std::chrono::hours(24);  // a deadline beyond this is none
 
 Result<protocol::ReplyBody> reply_of(const serving::SharedMemory& memory,
@@ -25,6 +27,29 @@ Result<protocol::ReplyBody> reply_of(const serving::SharedMemory& memory,
     return memory.write(part, bytes);
   }));
   return v2::write_infer_message(answer, choice);
+}
+
+// Precondition: the caller's trace is recorded.
+std::unique_ptr<tracing::TracedRequest> begin_record(Caller& caller, TimePoint started, std::string model) {
+  return std::make_unique<tracing::TracedRequest>(tracing::TracedRequest{.context = *std::move(caller.trace),
+                                                                         .started = started,
+                                                                         .front = tracing::Front::kGrpc,
+                                                                         .method = caller.method,
+                                                                         .model = std::move(model)});
+}
+
+void add_answer(tracing::TracedRequest& request, content::InferResponse answer) {
+  request.answered_by = std::move(answer.model);
+  request.id = std::move(answer.id);
+  request.stages = answer.stages;
+  request.steps = std::move(answer.steps);
+}
+
+void record(const Context& context, std::unique_ptr<tracing::TracedRequest> request,
+            const std::optional<Error>& error) {
+  request->ended = context.services.clock.now();
+  if (error) request->status = static_cast<int>(protocol::grpc_status(*error, context.options.dialect));
+  context.options.tracer->add(std::move(*request));
 }
 
 }  // namespace
@@ -36,8 +61,8 @@ std::optional<TimePoint> deadline_of(const grpc::ServerContextBase& call, TimePo
   return now + left;
 }
 
-void infer(Context& context, const grpc::ByteBuffer& message, std::optional<TimePoint> deadline,
-           std::shared_ptr<const std::atomic<bool>> cancelled, std::move_only_function<void(Answered)> done) {
+void infer(Context& context, const grpc::ByteBuffer& message, Caller caller,
+           std::move_only_function<void(Answered)> done) {
   const TimePoint started = context.services.clock.now();
   const auto parse = [&]() -> Result<v2::InferCall> {
     BASCULE_ASSIGN(const protocol::RequestBody body, body_of(message, context.options.max_message_bytes));
@@ -51,6 +76,7 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
   Result<v2::InferCall> call = parse();
   if (!call) {
     context.accounts.refused("", "", kLabel, call.error());
+    if (caller.trace) record(context, begin_record(caller, started, {}), call.error());
     return done({.reply = std::move(call).error(), .id = {}});
   }
   content::InferRequest& request = call->request;
@@ -58,8 +84,8 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
   // Calls of one connection may overlap: those that do are as many callers.
   const std::uint64_t number = context.begun.fetch_add(1, std::memory_order_relaxed);
   request.caller = context.under_way.fetch_add(1, std::memory_order_relaxed) == 0 ? 0 : number;
-  request.cancelled = std::move(cancelled);
-  request.deadline = deadline;
+  request.cancelled = std::move(caller.cancelled);
+  request.deadline = caller.deadline;
   if (call->timeout) {
     const TimePoint own = started + *call->timeout;
     request.deadline = std::min(request.deadline.value_or(own), own);
@@ -67,10 +93,13 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
   std::string model = request.model;
   std::string version = request.version;
   std::string id = request.id;
+  std::unique_ptr<tracing::TracedRequest> traced;
+  if (caller.trace) traced = begin_record(caller, started, model);
   context.services.inference.infer(
-      std::move(request), [&context, started, choice = v2::ReplyChoice{.outputs = std::move(call->outputs)},
-                           model = std::move(model), version = std::move(version), id = std::move(id),
-                           done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
+      std::move(request),
+      [&context, started, choice = v2::ReplyChoice{.outputs = std::move(call->outputs)},
+       model = std::move(model), version = std::move(version), id = std::move(id), traced = std::move(traced),
+       done = std::move(done)](Result<content::InferResponse> answer, bool last) mutable {
         if (!last) return;
         context.under_way.fetch_sub(1, std::memory_order_relaxed);
         Result<protocol::ReplyBody> reply =
@@ -80,12 +109,20 @@ void infer(Context& context, const grpc::ByteBuffer& message, std::optional<Time
         } else {
           context.accounts.failed(model, version, kLabel, reply.error(), started);
         }
+        if (traced != nullptr) {
+          if (reply) add_answer(*traced, *std::move(answer));
+          record(context, std::move(traced), reply ? std::nullopt : std::optional(reply.error()));
+        }
         done({.reply = std::move(reply), .id = std::move(id)});
       });
 }
 
 void answer_infer(Context& context, UnaryCall& call) {
-  infer(context, call.request(), deadline_of(call.context(), context.services.clock.now()), call.cancelled(),
+  infer(context, call.request(),
+        {.deadline = deadline_of(call.context(), context.services.clock.now()),
+         .cancelled = call.cancelled(),
+         .method = kModelInfer,
+         .trace = context.sample(call.context())},
         [&call, dialect = context.options.dialect](Answered answered) {
           if (answered.reply) {
             call.answer(buffer_of(*std::move(answered.reply)));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
@@ -14,6 +15,7 @@
 #include "base/result.h"
 #include "grpc/context.h"
 #include "protocol/body.h"
+#include "tracing/trace_context.h"
 
 namespace bascule::grpc_front {
 
@@ -32,10 +34,16 @@ struct Answered {
   Result<protocol::ReplyBody> reply = Error{};
   std::string id;
 };
-// Reads and runs one ModelInferRequest; `done` is called once, on any thread. `deadline`: of the call.
-// `cancelled`: set once nobody waits.
-void infer(Context& context, const grpc::ByteBuffer& message, std::optional<TimePoint> deadline,
-           std::shared_ptr<const std::atomic<bool>> cancelled, std::move_only_function<void(Answered)> done);
+// What a message's call says of it.
+struct Caller {
+  std::optional<TimePoint> deadline;                   // of the call
+  std::shared_ptr<const std::atomic<bool>> cancelled;  // set once nobody waits
+  std::string_view method;                             // in full; outlives all calls
+  std::optional<tracing::TraceContext> trace;          // nothing: it is not recorded
+};
+// Reads and runs one ModelInferRequest; `done` is called once, on any thread.
+void infer(Context& context, const grpc::ByteBuffer& message, Caller caller,
+           std::move_only_function<void(Answered)> done);
 
 // When the call's deadline is over, on the requests' clock; nothing where it has none.
 std::optional<TimePoint> deadline_of(const grpc::ServerContextBase& call, TimePoint now);

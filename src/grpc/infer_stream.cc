@@ -2,6 +2,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/mutex.h"
@@ -15,6 +16,7 @@ namespace {
 
 namespace v2 = protocol::v2;
 
+constexpr std::string_view kModelStreamInfer = "inference.GRPCInferenceService/ModelStreamInfer";
 // Requests of one stream that may be under way: a client that reads no answers is not read from either.
 constexpr std::size_t kMostUnderWay = 64;
 
@@ -58,7 +60,11 @@ class InferStream final : public StreamHandler, public Stream {
       context_.accounts.refused("", "", kLabel, *beyond);
       return answer(number, {.reply = *std::move(beyond), .id = {}});
     }
-    infer(context_, incoming_, deadline_of(call_.context(), context_.services.clock.now()), cancelled_,
+    infer(context_, incoming_,
+          {.deadline = deadline_of(call_.context(), context_.services.clock.now()),
+           .cancelled = cancelled_,
+           .method = kModelStreamInfer,
+           .trace = context_.sample(call_.context())},
           [this, number](Answered answered) { answer(number, std::move(answered)); });
   }
   // Nothing: what was read as the stream ended is not answered.

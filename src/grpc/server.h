@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "protocol/body.h"
 #include "serving/services.h"
+#include "tracing/tracer.h"
 
 namespace bascule::grpc_front {
 
@@ -31,6 +32,7 @@ struct ServerOptions {
   std::string server_name = "bascule";
   std::string server_version;
   std::optional<TlsFiles> tls;               // nothing: in the clear
+  tracing::Tracer* tracer = nullptr;         // outlives the server; null: requests are not traced
   std::shared_ptr<const access::Gate> gate;  // who may call what; null: one without keys
 };
 

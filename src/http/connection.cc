@@ -346,6 +346,7 @@ Task<void> Connection::send_stream() {
 // After the last byte. False: the connection is over.
 bool Connection::end_send() {
   if (shared_.options.access_log != nullptr) log_access();
+  if (shared_.options.tracer != nullptr) trace();
   out_.body = {};
   out_.stream.reset();
   return out_keeps_alive_ && !broken_;
@@ -361,6 +362,33 @@ void Connection::log_access() const {
                                      .bytes_in = body_bytes_,
                                      .bytes_out = out_.body.size() + out_streamed_,
                                      .took = now() - started_});
+}
+
+// Records the request where it asked a model and its trace is recorded. One of a caller who may not ask is
+// not: strangers would fill the queue.
+void Connection::trace() {
+  if (out_.status == 401 || out_.status == 403) return;
+  const TimePoint ended = now();
+  auto context = shared_.options.tracer->sample(head_.traceparent, head_.tracestate);
+  if (!context) return;
+  auto match = match_route(head_);
+  if (!match || match->route->who != access::RouteClass::kInfer) return;
+  tracing::TracedRequest request{.context = *std::move(context),
+                                 .started = started_,
+                                 .ended = ended,
+                                 .method = "POST",  // all of that class are
+                                 .route = match->route->pattern,
+                                 .path = std::string(head_.path),
+                                 .encrypted = tls_ != nullptr,
+                                 .status = static_cast<int>(out_.status),
+                                 .model = std::move(match->model)};
+  if (out_.answered != nullptr && out_.stages) {
+    request.answered_by = out_.answered->model;
+    request.id = out_.answered->id;
+    request.stages = *out_.stages;
+    request.steps = out_.answered->steps;
+  }
+  shared_.options.tracer->add(std::move(request));
 }
 
 // Writes what the socket takes at once. True: nothing is left to do, all is written or the client is gone.

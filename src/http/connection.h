@@ -100,6 +100,7 @@ class Connection {
   std::optional<Refusal> understand_head();
   std::optional<Refusal> understand_fields();
   void log_access() const;
+  void trace();
   void watch_for_leaving();
   void prepare_body(const BodyBuffer::Layout& layout);
   Result<void> take_buffered(std::size_t length);

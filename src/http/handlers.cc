@@ -271,6 +271,9 @@ Reply Handlers::finish(const Match& match, Result<protocol::ReplyBody>&& body,
   if (!body) return fail(match, body.error(), started);
   accounts_.answered(answer, match.route->label, started);
   Reply reply{.body = *std::move(body), .stages = answer.stages};
+  if (options_.tracer != nullptr) {
+    reply.answered = std::make_unique<Answered>(answer.model, answer.id, answer.steps);
+  }
   if (reply.body.binary) reply.content_type = kBinary;
   return reply;
 }

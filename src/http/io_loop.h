@@ -8,6 +8,7 @@
 #include "http/connection_count.h"
 #include "http/handlers.h"
 #include "http/tls.h"
+#include "tracing/tracer.h"
 
 namespace boost::asio {
 class io_context;  // NOLINT(readability-identifier-naming): its name is its own
@@ -18,9 +19,10 @@ namespace bascule::http {
 struct IoLoopOptions {
   Duration idle_timeout{};
   Duration read_timeout{};
-  std::string server;               // of the Server header field
-  std::shared_ptr<const Tls> tls;   // null: connections are in the clear
-  AccessLog* access_log = nullptr;  // null: none; else it outlives the loop
+  std::string server;                 // of the Server header field
+  std::shared_ptr<const Tls> tls;     // null: connections are in the clear
+  AccessLog* access_log = nullptr;    // null: none; else it outlives the loop
+  tracing::Tracer* tracer = nullptr;  // likewise
 };
 
 // One thread's worth of connections: each is read, parsed and answered on the thread that runs this loop.

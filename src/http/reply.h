@@ -1,8 +1,10 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "access/gate.h"
 #include "base/clock.h"
@@ -22,16 +24,25 @@ inline constexpr std::string_view kEvents = "text/event-stream";
 inline constexpr std::string_view kText = "text/plain; charset=utf-8";
 inline constexpr std::string_view kExposition = "text/plain; version=0.0.4; charset=utf-8";
 
+// What a trace tells of an inference, beside its stages.
+// Thread-safety: a value.
+struct Answered {
+  std::shared_ptr<const content::ModelInfo> model;
+  std::string id;
+  std::vector<content::StepTimes> steps;
+};
+
 // One answer, ready to be written.
 // Thread-safety: a value; one owner at a time.
 struct Reply {
   unsigned status = 200;
   std::string_view content_type = kJson;  // one of the constants above
   protocol::ReplyBody body;
-  StreamEnd stream;                       // in place of a body: one that is still made
-  std::optional<content::Stages> stages;  // of an inference
-  std::string allow;                      // with 405
-  std::optional<Compression> coding;      // how the body is packed
+  StreamEnd stream;                          // in place of a body: one that is still made
+  std::optional<content::Stages> stages;     // of an inference
+  std::unique_ptr<const Answered> answered;  // of an inference, where requests are traced; else null
+  std::string allow;                         // with 405
+  std::optional<Compression> coding;         // how the body is packed
   // Of a packed body: the bytes of JSON that were in front of binary tensors.
   std::optional<std::size_t> json_length;
   Duration retry_after{};  // when it is worth asking again; 0: not known

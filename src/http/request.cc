@@ -4,9 +4,9 @@
 
 #include "base/text.h"
 #include "http/reply.h"
-#include "http/trace_context.h"
 #include "http/wire_limits.h"
 #include "protocol/credentials.h"
+#include "tracing/trace_context.h"
 
 namespace bascule::http {
 
@@ -50,7 +50,9 @@ void FieldReader::take_own(std::string_view name, std::string_view value) {
   } else if (is("request-timeout-ms")) {
     head_.timeout_ms = value;
   } else if (is("traceparent")) {
-    head_.traceparent = is_traceparent(value) ? value : std::string_view{};
+    head_.traceparent = tracing::is_traceparent(value) ? value : std::string_view{};
+  } else if (is("tracestate")) {
+    if (head_.tracestate.empty()) head_.tracestate = value;  // of several the front is kept
   } else if (is("bascule-debug")) {
     head_.wants_timing = text::equals_ignoring_case(value, "timing");
   }

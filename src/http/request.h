@@ -29,6 +29,7 @@ struct RequestHead {
   std::string_view api_key;                       // likewise
   std::string_view json_length;                   // Inference-Header-Content-Length as sent
   std::string_view traceparent;                   // W3C Trace Context; empty where it is not a valid one
+  std::string_view tracestate;                    // that goes with it, as sent
   bool wants_timing = false;                      // Bascule-Debug: timing
   std::string_view timeout_ms;                    // Request-Timeout-Ms as sent
   std::uint64_t connection = 0;                   // the same for all requests of a connection

@@ -83,7 +83,8 @@ class HttpServer final : public Server {
                                                               .read_timeout = options.read_timeout,
                                                               .server = options.server_name,
                                                               .tls = options.tls,
-                                                              .access_log = access_log_.get()},
+                                                              .access_log = access_log_.get(),
+                                                              .tracer = options.tracer},
                                                 handlers, services.clock, open_));
     }
     acceptor_.emplace(loops_[0]->context());

@@ -11,6 +11,7 @@
 #include "http/sources.h"
 #include "http/tls.h"
 #include "serving/services.h"
+#include "tracing/tracer.h"
 
 namespace bascule::http {
 
@@ -31,6 +32,7 @@ struct ServerOptions {
   std::string server_version;
   std::shared_ptr<const Tls> tls;            // null: HTTP in the clear
   std::shared_ptr<const access::Gate> gate;  // who may ask for what; null: one without keys
+  tracing::Tracer* tracer = nullptr;         // outlives the server; null: requests are not traced
   Sources sources;                           // of what bodies do not hold
 };
 

@@ -44,6 +44,13 @@ struct Metrics::State {
           .Name("bascule_url_fetches_total")
           .Help("URLs that requests named, by what came of them.")
           .Register(registry);
+  prometheus::Family<prometheus::Counter>& spans =
+      prometheus::BuildCounter()
+          .Name("bascule_trace_spans_total")
+          .Help("Spans of recorded requests, by what came of them.")
+          .Register(registry);
+  prometheus::Counter& spans_exported = spans.Add({{"outcome", "exported"}});
+  prometheus::Counter& spans_dropped = spans.Add({{"outcome", "dropped"}});
   prometheus::Family<prometheus::Gauge>& build_info = prometheus::BuildGauge()
                                                           .Name("bascule_build_info")
                                                           .Help("Always 1; the labels say what is running.")
@@ -84,6 +91,12 @@ void Metrics::evicted(std::string_view model) {
 
 void Metrics::url_fetched(std::string_view outcome) {
   state_->url_fetches.Add({{"outcome", std::string(outcome)}}).Increment();
+}
+
+void Metrics::spans_sent(std::size_t count) { state_->spans_exported.Increment(static_cast<double>(count)); }
+
+void Metrics::spans_dropped(std::size_t count) {
+  state_->spans_dropped.Increment(static_cast<double>(count));
 }
 
 void Metrics::set_build_info(std::string_view version) {

@@ -117,6 +117,9 @@ class Metrics {
   void evicted(std::string_view model);
   // One attempt to fetch what a URL names: "fetched", "refused" by a rule, "failed".
   void url_fetched(std::string_view outcome);
+  // Spans of traces that were sent, or given up.
+  void spans_sent(std::size_t count);
+  void spans_dropped(std::size_t count);
   void set_build_info(std::string_view version);
 
   // What one version did so far.

@@ -1,6 +1,7 @@
 #include "serving/ensembles.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include <fmt/format.h>
@@ -171,6 +172,7 @@ class Ensembles::Run final : public std::enable_shared_from_this<Run> {
       MutexLock lock(mutex_);
       --open_;
       queue_ += answer->stages.queue;
+      std::ranges::move(answer->steps, std::back_inserter(steps_));
       for (NamedTensor& output : answer->outputs) {
         const auto name = step(index).outputs.find(output.name);
         if (name != step(index).outputs.end())
@@ -194,6 +196,7 @@ class Ensembles::Run final : public std::enable_shared_from_this<Run> {
       }
       for (const std::string& name : request_.outputs) add(name);
       response.stages.queue = queue_;
+      response.steps = steps_;
     }
     const std::size_t wanted =
         request_.outputs.empty() ? model_->executable->spec().outputs.size() : request_.outputs.size();
@@ -230,6 +233,7 @@ class Ensembles::Run final : public std::enable_shared_from_this<Run> {
   std::vector<bool> begun_ BASCULE_GUARDED_BY(mutex_);
   std::size_t open_ BASCULE_GUARDED_BY(mutex_) = 0;  // steps under way
   Duration queue_ BASCULE_GUARDED_BY(mutex_){};
+  std::vector<content::StepTimes> steps_ BASCULE_GUARDED_BY(mutex_);
   bool over_ BASCULE_GUARDED_BY(mutex_) = false;
 };
 
@@ -279,6 +283,7 @@ class Ensembles::CropRun final : public std::enable_shared_from_this<CropRun> {
     }
     found_ = *found;
     stages_ = answer->stages;
+    steps_ = std::move(answer->steps);
     names_ = answer->model;
     found_.rows.resize(std::min(found_.rows.size(), crops().max_crops));
     if (found_.rows.empty()) return finish();
@@ -291,6 +296,7 @@ class Ensembles::CropRun final : public std::enable_shared_from_this<CropRun> {
     auto pictures = tasks::vision::cut_out(*request_.picture, found_, crops().margin);
     if (!pictures) return fail(crops().classifier, std::move(pictures).error());
     labels_.resize(pictures->size());
+    steps_.resize(1 + pictures->size());
     open_.store(pictures->size(), std::memory_order_relaxed);
     for (std::size_t i = 0; i < pictures->size(); ++i) {
       InferRequest request = step(crops().classifier);
@@ -313,6 +319,7 @@ class Ensembles::CropRun final : public std::enable_shared_from_this<CropRun> {
       fail(crops().classifier, invalid_argument("It gives no class; the classifier of an ensemble must."));
     } else {
       labels_[index] = label->best.front();  // each has a place of its own
+      steps_[1 + index] = std::move(answer->steps.front());
       if (index == 0) names_ = answer->model;
     }
     if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) finish();
@@ -333,7 +340,8 @@ class Ensembles::CropRun final : public std::enable_shared_from_this<CropRun> {
     auto info = std::make_shared<content::ModelInfo>(*model_->info);
     info->class_names = names_->class_names;
     info->author_version = names_->author_version;
-    InferResponse response{.model = std::move(info), .id = request_.id, .stages = stages_};
+    InferResponse response{
+        .model = std::move(info), .id = request_.id, .stages = stages_, .steps = std::move(steps_)};
     content::Detections boxes{.picture = found_.picture, .rows = std::move(found_.rows)};
     response.prediction = std::move(boxes);
     response.stages.shared_rows = 0;
@@ -354,6 +362,7 @@ class Ensembles::CropRun final : public std::enable_shared_from_this<CropRun> {
   // Written by one step before the next begins.
   content::Detections found_;
   content::Stages stages_;
+  std::vector<content::StepTimes> steps_;  // the detector's, then one for each picture that was cut out
   std::shared_ptr<const content::ModelInfo> names_;
   std::vector<content::RankedClass> labels_;
   std::atomic<std::size_t> open_ = 0;
@@ -423,6 +432,13 @@ void Ensembles::ask(InferRequest request, std::move_only_function<void(Result<In
            .run_rows = answer->stages.shared_rows,
            .counts_run = answer->stages.first_of_run,
            .at = now});
+      content::StepTimes step{.model = answer->model,
+                              .asked = started,
+                              .answered = now,
+                              .stages = answer->stages,
+                              .steps = std::move(answer->steps)};
+      answer->steps.clear();
+      answer->steps.push_back(std::move(step));
     } else {
       metrics_.request_refused({.model = name, .version = {}, .dialect = kDialect}, answer.error());
     }

@@ -71,7 +71,7 @@ class Ensembles {
   friend class CropRun;
 
   std::shared_ptr<EnsembleGate> gate_of(const catalog::LoadedModel& model);
-  // Asks the door, and keeps the books of the step.
+  // Asks the door, and keeps the books of the step: an answer's `steps` is this one.
   void ask(content::InferRequest request, std::move_only_function<void(Result<content::InferResponse>)> then);
 
   const Door door_;

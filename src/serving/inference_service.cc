@@ -323,7 +323,7 @@ void InferenceService::infer_rows(std::unique_ptr<Ask> ask) {
   const std::size_t rows = request.rows->rows();
   request.rows.reset();
   const Duration prepare = runtime_.clock.now() - start;
-  ask->sink = [this, info = model.info, rows, prepare, sink = std::move(ask->sink)](
+  ask->sink = [this, info = model.info, rows, start, prepare, sink = std::move(ask->sink)](
                   Result<content::InferResponse> answer, bool last) mutable {
     if (!answer) return sink(std::move(answer), last);
     const TimePoint ran = runtime_.clock.now();
@@ -332,6 +332,8 @@ void InferenceService::infer_rows(std::unique_ptr<Ask> ask) {
     answer->rows = *std::move(told);
     answer->stages.prepare += prepare;
     answer->stages.finish = runtime_.clock.now() - ran;
+    answer->stages.begun.prepare = start;
+    answer->stages.begun.finish = ran;
     sink(std::move(answer), last);
   };
   infer_tensors(std::move(ask));
@@ -344,7 +346,8 @@ void InferenceService::run(batching::Batch batch) {
   std::size_t rows = 0;
   for (const auto& item : batch) {
     Ask& ask = static_cast<Ask&>(*item);
-    ask.part.stages.queue = start - ask.asked.value_or(ask.since);
+    ask.part.stages.begun.queue = ask.asked.value_or(ask.since);
+    ask.part.stages.queue = start - ask.part.stages.begun.queue;
     ask.ran = true;
     rows += ask.rows;
     parts.push_back(&ask.part);

@@ -93,6 +93,7 @@ void ModelRunner::run_lone_tensors(const catalog::LoadedModel& model, RunPart& p
   const TimePoint start = clock_.now();
   auto outputs = model.executable->run(part.request.inputs, part.request.outputs);
   part.stages.run = clock_.now() - start;
+  part.stages.begun.run = start;
   if (outputs) {
     answer_tensors(model, part, *std::move(outputs));
   } else {
@@ -120,6 +121,8 @@ Result<void> ModelRunner::run_joined_tensors(const catalog::LoadedModel& model, 
     const std::size_t count = rows_of(*part);
     part->stages.prepare = prepared - start;
     part->stages.run = ran - prepared;
+    part->stages.begun.prepare = start;
+    part->stages.begun.run = prepared;
     if (parts.size() > 1) part->stages.shared_rows = asked;
     part->stages.first_of_run = first == 0;
     const std::size_t answered = sabotage_ == batching::Sabotage::kAnswerPadding ? total - first : count;
@@ -145,6 +148,7 @@ std::vector<RunPart*> ModelRunner::prepare(const catalog::LoadedModel& model, Pa
     const auto prepared = model.task->prepare(*part->request.picture, part->plan, space.scratch,
                                               space.slot.bytes.subspan(ready.size() * size, size));
     part->stages.prepare = clock_.now() - start;
+    part->stages.begun.prepare = start;
     if (prepared) {
       ready.push_back(part);
     } else {
@@ -176,7 +180,10 @@ Result<Outputs> ModelRunner::run_slot(const catalog::LoadedModel& model, Workspa
   }
   auto outputs = model.executable->run(inputs, {});
   const Duration took = clock_.now() - start;
-  for (RunPart* const part : parts) part->stages.run = took;
+  for (RunPart* const part : parts) {
+    part->stages.run = took;
+    part->stages.begun.run = start;
+  }
   return outputs;
 }
 
@@ -202,6 +209,7 @@ void ModelRunner::run_pictures(const catalog::LoadedModel& model, Parts parts, W
     auto prediction =
         model.task->finish(part.plan, space.scratch, total == 1 ? *outputs : *rows_of(*outputs, i, 1, total));
     part.stages.finish = clock_.now() - start;
+    part.stages.begun.finish = start;
     if (ready.size() > 1) part.stages.shared_rows = ready.size();
     part.stages.first_of_run = i == 0;
     if (!prediction) {

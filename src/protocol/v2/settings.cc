@@ -130,8 +130,9 @@ Result<void> check_trace(std::string_view name, const Value& value) {
     return wrong_type(name, name == "trace_level" ? "an array of strings" : "a string");
   }
   return invalid_argument(fmt::format(
-      "Requests are not traced, so '{}' stays '{}'. Where their time goes is told by GET /metrics, "
-      "and of one by the header field 'Bascule-Debug: timing'.",
+      "By these settings requests are not traced, so '{}' stays '{}': --otlp-endpoint sends traces to a "
+      "receiver. Where their time goes is told by GET /metrics, too, and of one by the header field "
+      "'Bascule-Debug: timing'.",
       name, fixed->value));
 }
 
