@@ -194,6 +194,11 @@ class Server:
             if name.startswith(prefix):
                 os.sched_setaffinity(thread, {core})
 
+    def get(self, path: str):
+        """Status and body of one call by hand."""
+        with urllib.request.urlopen(self.url + path, timeout=60) as reply:
+            return reply.status, reply.read()
+
     def post(self, path: str, body: bytes = b"", content_type: str = "application/json", **headers: str):
         """Status, body and headers of one call by hand."""
         request = urllib.request.Request(self.url + path, body, {"Content-Type": content_type, **headers})

@@ -274,6 +274,21 @@ const Option kTraceQueue = {
     .min = 1,
     .max = 1e6};
 
+const Option kMaxJsonBytes = {.name = "max_json_bytes",
+                              .type = Type::kInteger,
+                              .fallback = "16777216",
+                              .text = "Largest JSON body that is read.",
+                              .unit = "bytes",
+                              .min = 1024,
+                              .max = 1e12};
+const Option kMaxBinaryBytes = {.name = "max_binary_bytes",
+                                .type = Type::kInteger,
+                                .fallback = "67108864",
+                                .text = "Largest picture or binary body that is read.",
+                                .unit = "bytes",
+                                .min = 1024,
+                                .max = 1e12};
+
 std::vector<Option> server_options() {
   return {
       kHost,
@@ -302,20 +317,8 @@ std::vector<Option> server_options() {
       kOpenVino,
       kStateDir,
       kTune,
-      {.name = "max_json_bytes",
-       .type = Type::kInteger,
-       .fallback = "16777216",
-       .text = "Largest JSON body that is read.",
-       .unit = "bytes",
-       .min = 1024,
-       .max = 1e12},
-      {.name = "max_binary_bytes",
-       .type = Type::kInteger,
-       .fallback = "67108864",
-       .text = "Largest picture or binary body that is read.",
-       .unit = "bytes",
-       .min = 1024,
-       .max = 1e12},
+      kMaxJsonBytes,
+      kMaxBinaryBytes,
       kMaxPixels,
       kMaxConnections,
       {.name = "idle_timeout_ms",
