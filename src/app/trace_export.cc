@@ -146,6 +146,7 @@ Result<std::unique_ptr<TraceExport>> TraceExport::open(const config::Values& val
     return invalid_argument(
         fmt::format("{}: {}", values.source("otlp_endpoint").place, poster.error().message));
   }
+  log::info("Traces of requests are sent to '{}'", poster->shown());
   return std::make_unique<TraceExport>(values, *std::move(poster), metrics, clock);
 }
 

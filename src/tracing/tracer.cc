@@ -48,14 +48,12 @@ std::optional<TraceContext> Tracer::sample(std::string_view traceparent, std::st
 }
 
 void Tracer::add(TracedRequest request) {
-  bool wakes = false;
   {
     MutexLock lock(mutex_);
     if (!stopped_ && queue_.size() < options_.max_queue) {
       queue_.push_back(std::move(request));
       // One that sleeps until there is anything, or until there is a batch.
-      wakes = queue_.size() == 1 || queue_.size() == options_.batch;
-      if (wakes) wake_.notify_one();
+      if (queue_.size() == 1 || queue_.size() == options_.batch) wake_.notify_one();
       return;
     }
   }

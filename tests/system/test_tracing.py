@@ -237,6 +237,7 @@ def test_refusals_and_errors_are_told(receiver):
         assert server.infer("add_one", {"inputs": []}).status == 400
         assert server.infer("nothing", INFER).status == 404
         assert server.get("/nowhere").status == 404  # no route, no span
+        assert b" 400 " in server.raw(b"NONSENSE\r\n\r\n")  # no request
         bad, unknown = receiver.requests(2)
         assert bad.attributes["http.response.status_code"] == 400 and bad.attributes["bascule.model.name"] == "add_one"
         assert unknown.attributes["http.response.status_code"] == 404
