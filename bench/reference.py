@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from common import BINARY, BUS, FRUIT, ROOT, TRAY, Bench, Part, Row, Skip, fail, median, multipart, spread
+from common import BINARY, BUS, FRUIT, TRAY, Bench, Part, Row, Skip, fail, median, multipart, spread
 from python_peers import PEERS, PythonServer, ultralytics_python
 
 NAME = "reference"

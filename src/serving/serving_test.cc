@@ -201,6 +201,29 @@ TEST_F(Serving, AShortRunStaysOnTheCallersThread) {
   EXPECT_EQ(answer->id, "id-1");
 }
 
+TEST_F(Serving, ASentenceStaysOnTheCallersThreadALongTextDoesNot) {
+  backend::FakeModel fake;
+  fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kString, .shape = {-1, 1}}};
+  fake.spec.outputs = {{.name = "y", .type = tensor::DataType::kString, .shape = {-1, 1}}};
+  fake.run = [](std::span<const tensor::NamedTensor> inputs) -> Result<std::vector<tensor::NamedTensor>> {
+    return std::vector<tensor::NamedTensor>{{.name = "y", .tensor = inputs[0].tensor}};
+  };
+  backend_.add("m", fake);
+  serve(std::chrono::microseconds(50), false);  // on an empty text
+  const auto text = [](std::size_t length) {
+    content::InferRequest request;
+    request.model = "m";
+    const std::string letters(length, 'a');
+    request.inputs.push_back(
+        {.name = "x", .tensor = *tensor::make_string_tensor({1, 1}, std::vector<std::string_view>{letters})});
+    return request;
+  };
+  ASSERT_TRUE(ask(text(80)));
+  EXPECT_TRUE(inline_);
+  ASSERT_TRUE(ask(text(10'000)));
+  EXPECT_FALSE(inline_);
+}
+
 TEST_F(Serving, ALongRunGoesToAWorker) {
   serve(std::chrono::milliseconds(5), false);
   ASSERT_TRUE(ask(tensors(4)));
