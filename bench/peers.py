@@ -57,7 +57,7 @@ class Triton:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 bench.pinned(bench.server_cores, ROOT / "bench/peers/start_triton.sh", port, ADD_ONE, grpc_port), stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True)
+                stderr=subprocess.STDOUT, process_group=0)  # a session would have its own share of the processor
         self.pid = self.process.pid
         limit = time.monotonic() + 60
         while not self.ready():
