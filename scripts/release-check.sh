@@ -2,7 +2,7 @@
 # The checks that take too long for every change and must pass before a release: ThreadSanitizer's run of the
 # unit tests, clang-tidy with the thread-safety analysis over every translation unit, and a minute of fuzzing for
 # each reader of bytes from outside. Then other people's clients, as far as they are named; docs/compatibility.md is
-# rewritten.
+# rewritten. Then `bascule tune` on real models, and the making of an 8-bit file.
 #
 #   scripts/release-check.sh [--only-clients] [--triton-client CLONE] [--repository REPOSITORY] [--environments FOLDER]
 #
@@ -69,4 +69,16 @@ TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp" ctest --test-dir build/tsan -j 
 echo "release-check: fuzzing …"
 scripts/fuzz.sh --seconds 60 --jobs "$jobs"
 run_clients
+echo "release-check: what bascule tune finds on real models (about 25 minutes) …"
+BASCULE_LONG=1 .venv/bin/python -m pytest tests/system/test_tune.py -q -p no:cacheprovider
+if [[ -n "$environments" ]]; then
+  echo "release-check: eight bits, as examples/int8/README.md has it …"
+  environment int8 nncf==3.4.0 onnx onnxruntime opencv-python-headless
+  work="$(mktemp -d)"
+  trap 'rm -rf "$work"' EXIT
+  "$environments/int8/bin/python" examples/int8/quantise.py examples/checkout/fruit.onnx examples/checkout/pictures \
+    "$work/fruit-int8.onnx" --size 320
+  build/release/bascule eval "$work/fruit-int8.onnx" tests/data/labelled/trays --imgsz 320
+  build/release/bascule tune "$work/fruit-int8.onnx" --samples examples/checkout/pictures --seconds 10
+fi
 echo "release-check: passed after $SECONDS s."
