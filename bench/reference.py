@@ -127,7 +127,7 @@ def beside_loop(bench: Bench, part: Part, cores: list[int], flags: tuple, goal: 
     with Loop(bench, cores) as loop:
         theirs = lambda: loop.ask(f"run {seconds} {picture_of()}")
         rate = lambda took: len(took) / sum(took)
-        for alone, more in ((False, ()), (True, ("--threads", len(cores)))):
+        for alone, more in ((False, ()), (True, ("--instances", 1, "--threads", len(cores)))):
             with bench.server(FRUIT, "--queue-budget-ms", 0, *flags, *more, cores=cores) as server:
                 apart = check(bench, server, lambda picture: loop.ask(f"boxes {picture}"), bound)
                 load = lambda length: bench.wrk(f"{server.url}/models/fruit/predict", 1 if alone else 4 * len(cores), length,

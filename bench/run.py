@@ -86,6 +86,9 @@ def measure(bench: Bench, name: str) -> Part:
     except Skip as why:
         part.skipped = str(why)
         print(f"  skipped: {why}", flush=True)
+    except OSError as why:  # a server that does not answer; what the other parts found is not lost with it
+        part.skipped = f"it broke off: {why}"
+        part.add(Row("the rest of it", f"not measured: {why}", "measured", False))
     print(f"  ({time.monotonic() - started:.0f} s)", flush=True)
     return part
 
