@@ -7,7 +7,7 @@ import json
 import reference
 from common import ADD_ONE, FRUIT, Bench, Part, Row, Skip, fail, median, spread
 from peers import check
-from python_peers import PythonServer, fastapi_python
+from python_peers import PythonServer, fastapi_python, rested
 
 NAME = "peers_fastapi"
 TITLE = "Beside ONNX Runtime behind FastAPI"
@@ -22,7 +22,7 @@ def turns(bench: Bench, sides: list, clients: int, drivers: list[int]) -> list[l
     load = lambda side, seconds: bench.wrk(side[0], clients, seconds, *side[1:], cores=drivers)
     for side in sides:
         load(side, 1)  # warm
-    return [[load(side, bench.options.seconds) for side in sides] for _ in bench.rounds()]
+    return [[rested(lambda: load(side, bench.options.seconds), clients) for side in sides] for _ in bench.rounds()]
 
 
 def add(part: Part, name: str, pairs: list[list[dict]]) -> None:

@@ -37,6 +37,13 @@ def fastapi_python() -> str:
                            os.environ.get("BASCULE_ULTRALYTICS_PYTHON"), ROOT / "build/peers/ultralytics/bin/python")
 
 
+def rested(turn, clients: int):
+    """`turn()` once what the other side was asked and its clients no longer wait for is out of the cores: it goes on with that."""
+    if clients > 1:
+        time.sleep(1.0)
+    return turn()
+
+
 class PythonServer:
     """bench/peers/APP.py under uvicorn on the given cores, with as many engine threads, until the block ends."""
 
