@@ -127,10 +127,10 @@ Result<ReadSettings> SettingsReader::read(const catalog::ModelSource& source) co
   ReadSettings out{.values = all_, .settings = {}};
   if (source.config != nullptr) BASCULE_TRY(apply_config(source, out.values));
   BASCULE_TRY(read_own_file(source.settings, out.values));
+  if (source.given < entries_.size()) out.values.merge(entries_[source.given]);
   if (source.engine.empty()) {
     BASCULE_TRY(apply_tuned(source, all_.has("state_dir") ? all_.text("state_dir") : "", out.values));
   }
-  if (source.given < entries_.size()) out.values.merge(entries_[source.given]);
   BASCULE_ASSIGN(out.settings, to_settings(out.values));
   if (source.config != nullptr) out.settings.sequences = source.config->sequences;
   BASCULE_TRY(add_sequences(out));

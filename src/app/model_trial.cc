@@ -25,9 +25,7 @@ constexpr std::size_t kCompared = 32;  // samples whose answers are compared
 constexpr std::size_t kJudged = 200;   // with labels
 constexpr std::size_t kTimed = 8;      // samples that speed is measured with, in turns
 constexpr std::size_t kLeastRuns = 3;
-constexpr double kEnoughMs = 600;  // of runs, for a probe
-constexpr double kLongRunMs = 5;
-constexpr std::size_t kSharedRows = 4;
+constexpr double kEnoughMs = 600;                   // of runs, for a probe
 constexpr std::uint64_t kKeptLoaded = 200'000'000;  // bytes; of larger files one is loaded at a time
 constexpr double kJudgedConfidence = 0.001;         // a curve of precision needs nearly all boxes
 
@@ -276,12 +274,12 @@ Result<tuning::Probe> ModelTrial::probe(const tuning::Candidate& candidate) {
   out.many_shapes = many_shapes(*model);
   // Made-up pictures show nothing whose boxes could be compared.
   out.fast_decode = !made_up_ && fast_decode(*model);
-  if (model->info().batchable && out.run_ms >= kLongRunMs) {
+  if (model->info().batchable && out.run_ms >= tuning::kLongRunMs) {
     const SteadyClock clock;
     const auto shape = [&](const tensor::TensorSpec& spec) {
       return catalog::warm_up_shape(spec, model->info());
     };
-    const auto trial = catalog::try_batch(model->executable(), shape, kSharedRows, clock);
+    const auto trial = catalog::try_batch(model->executable(), shape, tuning::kSharedRows, clock);
     if (trial && trial->independent) {
       out.row_gain = to_seconds(trial->alone) / std::max(to_seconds(trial->each), 1e-9);
     }

@@ -29,6 +29,22 @@ constexpr std::size_t kMaxEntries = 64;
 constexpr std::array<std::string_view, 7> kSettings = {"engine",         "precision", "instances", "threads",
                                                        "max_batch_size", "letterbox", "decode"};
 
+// Settings that were found together and make sense together: where someone says one of a pair, what was found
+// for the other is not used either.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kPairs = {
+    {{"engine", "precision"}, {"instances", "threads"}}};
+
+bool said_elsewhere(const config::Values& values, std::string_view name) {
+  return values.source(name).origin > config::Origin::kTuneFile;
+}
+
+bool pair_said_elsewhere(const config::Values& values, std::string_view name) {
+  return std::ranges::any_of(kPairs, [&](const auto& pair) {
+    return (pair.first == name || pair.second == name) &&
+           (said_elsewhere(values, pair.first) || said_elsewhere(values, pair.second));
+  });
+}
+
 // An entry's keys: what it is for, and the settings of the model's table.
 const std::vector<Option>& entry_options() {
   static const std::vector<Option> all = [] {
@@ -121,6 +137,7 @@ Result<bool> apply_from(const fs::path& file, const std::string& digest, const s
     if (text_or(entry, "model_sha256") != digest || text_or(entry, "machine") != machine) continue;
     for (const Option& option : entry_options()) {
       if (!entry.has(option.name) || std::ranges::find(kSettings, option.name) == kSettings.end()) continue;
+      if (pair_said_elsewhere(values, option.name)) continue;
       BASCULE_TRY(values.set(option, entry.text(option.name),
                              {.origin = config::Origin::kTuneFile, .place = file.filename().string()}));
     }

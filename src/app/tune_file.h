@@ -26,8 +26,9 @@ struct Tuned {
 Result<std::filesystem::path> write_tuned(const catalog::ModelSource& source,
                                           const std::filesystem::path& state_dir, const Tuned& tuned);
 
-// Sets what the model's tune files say for this very file on this machine, as values of Origin::kTuneFile.
-// Whether there was such an entry. Errors: kInvalidArgument with file and line.
+// Sets what the model's tune files say for this very file on this machine, as values of Origin::kTuneFile;
+// called when all else was said. Of engine and precision, and of instances and threads, neither is set where
+// one of the two was. Whether there was such an entry. Errors: kInvalidArgument with file and line.
 Result<bool> apply_tuned(const catalog::ModelSource& source, const std::filesystem::path& state_dir,
                          config::Values& values);
 

@@ -12,10 +12,8 @@ namespace {
 constexpr double kHopeless = 1.3;  // times the shortest run: no sharing of the cores makes up for it
 constexpr double kWorthARow = 1.1;
 constexpr double kShortRun = 0.2;  // milliseconds; threads gain nothing within it
-constexpr double kLongRun = 5;     // below, a trial at load decides whether requests share runs
 constexpr double kTolerance = 0.05;
 constexpr double kAlike = 0.03;
-constexpr std::size_t kBatch = 4;
 constexpr std::size_t kFinalists = 3;
 constexpr int kRounds = 3;
 
@@ -127,8 +125,8 @@ class Search {
   }
 
   void list_shared(const Kind& kind, Candidate candidate) {
-    if (kind.probe.run_ms < kLongRun) return;
-    candidate.max_batch_size = kBatch;
+    if (kind.probe.run_ms < kLongRunMs) return;
+    candidate.max_batch_size = kSharedRows;
     if (kind.probe.row_gain < kWorthARow) {
       leave_out(candidate, kind.probe.drop,
                 fmt::format("not measured: a row of a shared run takes {:.0f} % of one alone",

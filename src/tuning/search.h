@@ -14,6 +14,11 @@
 // Which way of serving a model is the fastest here, found in bounded time: what cannot win is not measured.
 namespace bascule::tuning {
 
+// Below, a trial at load decides whether requests share runs, and tuning does not look at that.
+inline constexpr double kLongRunMs = 5;
+// Rows of the shared runs that are tried.
+inline constexpr std::size_t kSharedRows = 4;
+
 // What is known of an engine and a precision before it is measured in earnest.
 // Thread-safety: a value.
 struct Probe {

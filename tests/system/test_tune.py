@@ -78,6 +78,12 @@ def test_serve_uses_what_was_found(detector):
     # What a user says of the model goes before it.
     told = run_cli("inspect", detector, "--engine", "onnxruntime", "--precision", "f32")
     assert re.search(r"^engine +onnxruntime 1\.", told.stdout, re.M)
+    # One of a pair takes the other along: what was found for another engine does not contradict it.
+    for said in (["--engine", "onnxruntime"], ["--engine", "openvino"], ["--precision", "f32"], ["--threads", 1]):
+        told = run_cli("inspect", detector, *said)
+        assert told.returncode == 0, told.stderr
+        other = {"--engine": "precision", "--precision": "engine", "--threads": "instances"}[said[0]]
+        assert re.search(rf"^{other} +\S+  \(default\)", told.stdout, re.M), told.stdout
 
 
 def test_what_was_found_is_for_this_file_and_machine(detector, tmp_path):
