@@ -1,16 +1,15 @@
 // What both engines can load they answer alike, tensor by tensor.
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "engines.h"
+#include "tuning/agreement.h"
 
 namespace bascule::conformance {
 namespace {
@@ -21,22 +20,6 @@ using tensor::NamedTensor;
 using tensor::Shape;
 
 const fs::path kData = fs::path(BASCULE_SOURCE_DIR) / "tests" / "data";
-
-std::vector<float> values_of(const tensor::Tensor& tensor) {
-  const auto all = tensor.elements<float>();
-  return {all.begin(), all.end()};
-}
-
-// Length of the difference by the length of what it should be.
-double relative_difference(const std::vector<float>& got, const std::vector<float>& wanted) {
-  double difference = 0;
-  double size = 0;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    difference += std::pow(got[i] - wanted[i], 2);
-    size += std::pow(wanted[i], 2);
-  }
-  return std::sqrt(difference / size);
-}
 
 // What both can load answers alike: names, datatypes, shapes, values; of detectors those are mostly pixels.
 struct BothCase {
@@ -75,11 +58,8 @@ TEST_P(BothEngines, AnswerAlike) {
     EXPECT_EQ(name, (*wanted)[i].name);
     EXPECT_EQ(tensor.type, (*wanted)[i].tensor.type);
     ASSERT_EQ(tensor.shape, (*wanted)[i].tensor.shape);
-    if (tensor.type != DataType::kFp32) continue;
-    const std::vector<float> ours = values_of(tensor);
-    const std::vector<float> theirs = values_of((*wanted)[i].tensor);
     // Untrained weights make single pixels of a box jump; as a whole the answers are one.
-    EXPECT_LT(relative_difference(ours, theirs), GetParam().difference) << name;
+    EXPECT_LT(tuning::relative_distance((*wanted)[i].tensor, tensor), GetParam().difference) << name;
   }
 }
 
@@ -90,7 +70,8 @@ INSTANTIATE_TEST_SUITE_P(Files, BothEngines,
                                          BothCase{"yolo/yolo26n-cls.onnx", {1, 3, 224, 224}},
                                          // Its boxes may turn from one side to the other.
                                          BothCase{"yolo/yolo26n-obb.onnx", {1, 3, 320, 320}, 0.02},
-                                         BothCase{"yolo/yolo26n-sem.onnx", {1, 3, 320, 320}},
+                                         // Class numbers: of noise, some pixels lie between two classes.
+                                         BothCase{"yolo/yolo26n-sem.onnx", {1, 3, 320, 320}, 0.01},
                                          BothCase{"engine/external_beside.onnx", {1, 4}}));
 
 }  // namespace
