@@ -19,6 +19,8 @@ find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 # libcurl: fetches what URLs name, with a look at every address before it is connected to (curl).
 find_package(CURL 7.85 REQUIRED)
+# SQLite: files that survive power cuts: alerts that wait to be delivered, how far a batch run has come (public domain).
+find_package(SQLite3 3.40 REQUIRED)
 # Boost.Beast/Asio: HTTP and sockets, coroutines, later TLS and WebSocket on the same stream (BSL-1.0).
 find_package(Boost 1.81 REQUIRED)
 find_package(PkgConfig REQUIRED)

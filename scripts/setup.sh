@@ -31,6 +31,7 @@ build_packages=(
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler  # gRPC
   zlib1g-dev            # compressed requests
   libcurl4-openssl-dev  # picture URLs
+  libsqlite3-dev        # alerts that wait, how far a batch run has come
   curl                  # the demo asks the server with it
   ca-certificates       # for pip, where its index is reached over TLS with the system's certificates
   python3 python3-venv  # brings the ONNX Runtime wheel through pip

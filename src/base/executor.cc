@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/short_turns.h"
+
 namespace bascule {
 namespace {
 
@@ -123,6 +125,7 @@ void ThreadPool::run(std::size_t index) {
 
 void ThreadPool::run_brief() {
   set_thread_name(fmt::format("{}-brief", options_.name));
+  ask_for_short_turns();
   while (true) {
     Work work;
     bool last = false;
