@@ -19,8 +19,6 @@ namespace bascule::video {
 namespace {
 
 constexpr Duration kLookEvery = std::chrono::milliseconds(50);  // whether it is still wanted
-constexpr std::size_t kMaxHeader = 64;
-constexpr std::uint64_t kMaxSide = 1ULL << 20U;
 
 Error bad_video(std::string message) { return invalid_argument(std::move(message), Reason::kBadPicture); }
 
@@ -53,25 +51,14 @@ std::vector<std::string> words_of(const ReaderOptions& options, std::string_view
   // One more than may be: so that it is noticed.
   if (options.max_frames > 0)
     words.insert(words.end(), {"-frames:v", std::to_string(options.max_frames + 1)});
-  words.insert(words.end(), {"-f", "image2pipe", "-c:v", "ppm", "-threads", "1", "pipe:1"});
+  const std::vector<std::string> output = frame_pipe_words();
+  words.insert(words.end(), output.begin(), output.end());
   return words;
-}
-
-std::optional<std::uint64_t> number_in(std::string_view& text, char end) {
-  const std::size_t at = text.find(end);
-  if (at == std::string_view::npos) return std::nullopt;
-  const auto value = text::parse_int(text.substr(0, at));
-  text.remove_prefix(at + 1);
-  if (!value || *value < 1) return std::nullopt;
-  return static_cast<std::uint64_t>(*value);
 }
 
 // Its last line, without what means nothing to a caller: addresses in brackets and the name of the file.
 std::string last_words(std::string_view said) {
-  said = text::trimmed(said);
-  said = said.substr(said.rfind('\n') + 1);
-  while (said.starts_with('[') && said.find("] ") != std::string_view::npos)
-    said.remove_prefix(said.find("] ") + 2);
+  said = last_line(said);
   const std::string file = fmt::format("file:/proc/self/fd/{}: ", Child::kInput);
   if (said.starts_with(file)) said.remove_prefix(file.size());
   return text::escape_controls(text::shortened(said, 200));
@@ -95,7 +82,7 @@ Reader::Reader(ReaderOptions options, const Clock& clock, Child child)
     : options_(std::move(options)),
       clock_(clock),
       end_(options_.time_limit > Duration{} ? clock.now() + options_.time_limit : TimePoint::max()),
-      child_(std::move(child)) {}
+      pipe_(std::move(child)) {}
 
 Result<Reader> Reader::open(Descriptor file, ReaderOptions options, const Clock& clock) {
   std::array<std::byte, kContainerHead> head{};
@@ -113,50 +100,23 @@ Result<Reader> Reader::open(Descriptor file, ReaderOptions options, const Clock&
   return Reader(std::move(options), clock, std::move(child));
 }
 
-Result<std::size_t> Reader::read(std::span<std::byte> room, const std::function<bool()>& stop) {
-  while (true) {
-    if (stop()) {
-      return Error{.code = Code::kCancelled,
-                   .message = "The caller went away before the video was at its end."};
-    }
-    if (clock_.now() >= end_) {
-      return too_large(
-          fmt::format("The video was not read to its end within {:g} s, the limit: {} frames were. Send "
-                      "a shorter one or raise --max-video-seconds.",
-                      to_seconds(options_.time_limit), frames_),
-          frames_, static_cast<std::uint64_t>(to_seconds(options_.time_limit)));
-    }
-    const Duration most = std::clamp<Duration>(end_ - clock_.now(), std::chrono::milliseconds(1), kLookEvery);
-    if (const auto count = child_.read(room, most)) return *count;
+Result<Duration> Reader::wait(const std::function<bool()>& stop) const {
+  if (stop()) {
+    return Error{.code = Code::kCancelled,
+                 .message = "The caller went away before the video was at its end."};
   }
+  const TimePoint now = clock_.now();
+  if (now >= end_) {
+    return too_large(
+        fmt::format("The video was not read to its end within {:g} s, the limit: {} frames were. Send "
+                    "a shorter one or raise --max-video-seconds.",
+                    to_seconds(options_.time_limit), frames_),
+        frames_, static_cast<std::uint64_t>(to_seconds(options_.time_limit)));
+  }
+  return std::clamp<Duration>(end_ - now, std::chrono::milliseconds(1), kLookEvery);
 }
 
-// "P6\nWIDTH HEIGHT\n255\n"; what came behind it is kept. False at the end.
-Result<bool> Reader::read_header(Size& size, const std::function<bool()>& stop) {
-  while (true) {
-    std::string_view text(reinterpret_cast<const char*>(rest_.data()), rest_.size());
-    const std::size_t all = text.size();
-    if (std::ranges::count(text, '\n') >= 3 && text.starts_with("P6\n")) {
-      text.remove_prefix(3);
-      const auto width = number_in(text, ' ');
-      const auto height = number_in(text, '\n');
-      const auto most = number_in(text, '\n');
-      if (!width || !height || most != 255U) break;
-      size = {.width = *width, .height = *height};
-      rest_.erase(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(all - text.size()));
-      return true;
-    }
-    if (all >= kMaxHeader) break;
-    rest_.resize(kMaxHeader);
-    const auto count = read(std::span(rest_).subspan(all), stop);
-    rest_.resize(all + count.value_or(0));
-    if (!count) return count.error();
-    if (*count == 0) return all == 0 ? Result<bool>(false) : finish();
-  }
-  return internal_error("The program that reads videos wrote something else than frames.");
-}
-
-Result<void> Reader::check(const Size& size) const {
+Result<void> Reader::check(const FramePipe::Size& size) const {
   if (options_.max_frames > 0 && frames_ == options_.max_frames) {
     return too_large(
         fmt::format("The video has more than {} frames, the limit{}. Send a shorter one, ask for fewer "
@@ -172,29 +132,17 @@ Result<void> Reader::check(const Size& size) const {
 }
 
 Result<bool> Reader::next(image::Bitmap& out, const std::function<bool()>& stop) {
-  if (child_.id() == 0) return false;
-  Size size;
-  BASCULE_ASSIGN(const bool more, read_header(size, stop));
-  if (!more) return finish();
-  BASCULE_TRY(check(size));
-  out.height = static_cast<int>(size.height);
-  out.width = static_cast<int>(size.width);
-  out.pixels.resize(out.row_bytes() * size.height);
-  std::span<std::byte> room = std::as_writable_bytes(std::span(out.pixels));
-  const std::size_t kept = std::min(rest_.size(), room.size());
-  std::copy_n(rest_.begin(), kept, room.begin());
-  rest_.erase(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(kept));
-  for (room = room.subspan(kept); !room.empty();) {
-    BASCULE_ASSIGN(const std::size_t count, read(room, stop));
-    if (count == 0) return finish();
-    room = room.subspan(count);
-  }
+  if (pipe_.child().id() == 0) return false;
+  BASCULE_ASSIGN(
+      const FramePipe::Got got,
+      pipe_.next(out, [&] { return wait(stop); }, [&](const FramePipe::Size& size) { return check(size); }));
+  if (got != FramePipe::Got::kFrame) return finish();
   ++frames_;
   return true;
 }
 
 Result<bool> Reader::finish() {
-  const Child::End end = child_.wait();
+  const Child::End end = pipe_.child().wait();
   if (const auto size = refused_size(end.said)) {
     return too_many_pixels(size->first, size->second, options_.max_pixels);
   }

@@ -3,13 +3,13 @@
 #include <cstdint>
 #include <functional>
 #include <string>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "image/bitmap.h"
 #include "video/child.h"
 #include "video/descriptor.h"
+#include "video/frame_pipe.h"
 
 namespace bascule::video {
 
@@ -38,26 +38,19 @@ class Reader {
   // kPayloadTooLarge beyond a limit; kCancelled. After one there is nothing to come.
   Result<bool> next(image::Bitmap& out, const std::function<bool()>& stop);
 
-  [[nodiscard]] std::uint64_t frames() const { return frames_; }  // so far
-  [[nodiscard]] pid_t child() const { return child_.id(); }       // 0: it has ended
+  [[nodiscard]] std::uint64_t frames() const { return frames_; }    // so far
+  [[nodiscard]] pid_t child() const { return pipe_.child().id(); }  // 0: it has ended
 
  private:
-  struct Size {
-    std::uint64_t width = 0;
-    std::uint64_t height = 0;
-  };
-
   Reader(ReaderOptions options, const Clock& clock, Child child);
-  Result<std::size_t> read(std::span<std::byte> room, const std::function<bool()>& stop);
-  Result<bool> read_header(Size& size, const std::function<bool()>& stop);
-  [[nodiscard]] Result<void> check(const Size& size) const;
+  [[nodiscard]] Result<Duration> wait(const std::function<bool()>& stop) const;
+  [[nodiscard]] Result<void> check(const FramePipe::Size& size) const;
   Result<bool> finish();
 
   const ReaderOptions options_;
   const Clock& clock_;
   const TimePoint end_;
-  Child child_;
-  std::vector<std::byte> rest_;  // read together with a header
+  FramePipe pipe_;
   std::uint64_t frames_ = 0;
 };
 
