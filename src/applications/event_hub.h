@@ -25,10 +25,12 @@ struct EventHubOptions {
 // Thread-safety: thread-safe.
 class EventHub {
  public:
-  // Told that there may be something to take; on the thread that publishes, so it must not wait.
+  // Told that there may be something to take; on the thread that publishes, so it must not wait, nor call the
+  // hub.
   using Notify = std::function<void()>;
 
   // What take() gives.
+  // Thread-safety: a value.
   struct Taken {
     std::uint64_t lost = 0;  // that were gone before they were taken
     std::vector<std::shared_ptr<const Event>> events;
@@ -38,6 +40,9 @@ class EventHub {
   // Thread-safety: external (one thread at a time).
   class Subscription {
    public:
+    // For EventHub::subscribe.
+    Subscription(EventHub& hub, std::uint64_t next, std::uint64_t number)
+        : hub_(hub), next_(next), number_(number) {}
     ~Subscription();
     Subscription(const Subscription&) = delete;
     Subscription& operator=(const Subscription&) = delete;
@@ -45,9 +50,6 @@ class EventHub {
     Taken take(std::size_t most = 100);
 
    private:
-    friend class EventHub;
-    Subscription(EventHub& hub, std::uint64_t next, std::uint64_t number)
-        : hub_(hub), next_(next), number_(number) {}
     EventHub& hub_;
     std::uint64_t next_;  // the event to take
     std::uint64_t number_;

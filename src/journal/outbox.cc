@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::int64_t kApplicationId = 0x42534F42;  // "BSOB"
 constexpr std::int64_t kVersion = 1;
+// While something waits and nothing else is written: so much of its age may be lost with the power.
+constexpr Duration kWriteClockEvery = std::chrono::minutes(10);
 
 // `known`: every id, its number is the order of arrival. `parcels`: those that somebody still has to get.
 // `deliveries`: who. `clock`: milliseconds that the file has been open, in all its runs.
@@ -66,7 +68,8 @@ class Outbox::Rows {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
-  // What a transaction changes beside the file; true once it is committed.
+  // What a transaction changes beside the file; so it is once that is committed.
+  // Thread-safety: a value.
   struct Change {
     std::uint64_t added = 0;    // bytes
     std::uint64_t removed = 0;  // bytes
@@ -82,6 +85,7 @@ class Outbox::Rows {
   Result<void> commit(Transaction& transaction, const Change& change);
   Result<bool> add(const Parcel& parcel, Change& change);
   Result<void> make_room(std::uint64_t size, Change& change);
+  Result<bool> drop_aside(Change& change);
   Result<bool> drop_first(std::int64_t before_ms, Change& change);
   Result<void> drop_aged(Change& change);
   Result<void> remove_if_done(std::int64_t number, Change& change);
@@ -95,6 +99,7 @@ class Outbox::Rows {
   const Clock& clock_;
   TimePoint opened_{};
   std::int64_t base_ms_ = 0;
+  std::int64_t written_ms_ = 0;  // what the file says
   std::uint64_t bytes_ = 0;
   std::uint64_t dropped_ = 0;
 };
@@ -105,6 +110,7 @@ Result<void> Outbox::Rows::begin() {
   BASCULE_TRY(database_.run("PRAGMA journal_size_limit=16777216"));
   opened_ = clock_.now();
   BASCULE_ASSIGN(base_ms_, number_of(database_, "SELECT ms FROM clock"));
+  written_ms_ = base_ms_;
   BASCULE_ASSIGN(const std::int64_t bytes, number_of(database_, "SELECT sum(size) FROM parcels"));
   bytes_ = static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 0));
   return {};
@@ -143,8 +149,10 @@ Result<void> Outbox::Rows::write_clock() {
 }
 
 Result<void> Outbox::Rows::commit(Transaction& transaction, const Change& change) {
+  const std::int64_t now = now_ms();
   BASCULE_TRY(write_clock());
   BASCULE_TRY(transaction.commit());
+  written_ms_ = now;
   bytes_ = bytes_ + change.added - change.removed;
   dropped_ += change.dropped;
   if (change.dropped > 0) {
@@ -197,11 +205,24 @@ Result<void> Outbox::Rows::make_room(std::uint64_t size, Change& change) {
                                         text::human_bytes(options_.max_bytes))};
   }
   while (bytes_ + change.added - change.removed + size > options_.max_bytes) {
+    BASCULE_ASSIGN(const bool aside_gone, drop_aside(change));
+    if (aside_gone) continue;
     if (options_.when_full == WhenFull::kRefuse) return full(change.added + size);
     BASCULE_ASSIGN(const bool more, drop_first(now_ms() + 1, change));
     if (!more) return full(size);
   }
   return {};
+}
+
+// Drops the oldest parcel that is only kept because it was refused; false where there is none.
+Result<bool> Outbox::Rows::drop_aside(Change& change) {
+  BASCULE_ASSIGN(const std::int64_t number,
+                 number_of(database_, "SELECT number FROM deliveries a WHERE aside=1 AND NOT EXISTS (SELECT 1 FROM "
+                                      "deliveries w WHERE w.number=a.number AND w.aside=0) ORDER BY number LIMIT 1"));
+  if (number == 0) return false;
+  BASCULE_TRY(database_.run(fmt::format("DELETE FROM deliveries WHERE number={}", number)));
+  BASCULE_TRY(remove_if_done(number, change));
+  return true;
 }
 
 // Drops the parcel that came first, if it came before that time; false where there is none such.
@@ -360,9 +381,10 @@ Result<std::optional<Position>> Outbox::Rows::position(std::string_view source) 
 
 Result<std::vector<ReceiverState>> Outbox::Rows::states() {
   BASCULE_ASSIGN(Statement each,
-                 database_.prepare("SELECT receiver, sum(aside=0), sum(aside=1), (SELECT at FROM parcels WHERE "
-                                   "number=min(CASE WHEN d.aside=0 THEN d.number END)) FROM deliveries d GROUP "
-                                   "BY receiver ORDER BY receiver"));
+                 database_.prepare("SELECT s.receiver, s.waiting, s.kept, p.at FROM (SELECT receiver, sum(aside=0) "
+                                   "AS waiting, sum(aside=1) AS kept, min(CASE WHEN aside=0 THEN number END) AS "
+                                   "oldest FROM deliveries GROUP BY receiver) s LEFT JOIN parcels p ON "
+                                   "p.number=s.oldest ORDER BY s.receiver"));
   std::vector<ReceiverState> out;
   while (true) {
     BASCULE_ASSIGN(const bool row, each.step());
@@ -376,6 +398,13 @@ Result<std::vector<ReceiverState>> Outbox::Rows::states() {
 }
 
 Result<std::size_t> Outbox::Rows::drop_old() {
+  BASCULE_ASSIGN(const std::int64_t parcels, number_of(database_, "SELECT count(*) FROM parcels"));
+  BASCULE_ASSIGN(const std::int64_t oldest,
+                 number_of(database_, "SELECT at FROM parcels ORDER BY number LIMIT 1"));
+  const bool aged = oldest < now_ms() - options_.max_age / std::chrono::milliseconds(1);
+  if (parcels == 0 || (!aged && now_ms() - written_ms_ < kWriteClockEvery / std::chrono::milliseconds(1))) {
+    return 0;  // nothing that is worth a write
+  }
   BASCULE_ASSIGN(Transaction transaction, Transaction::begin(database_));
   Change change;
   BASCULE_TRY(drop_aged(change));
@@ -383,8 +412,7 @@ Result<std::size_t> Outbox::Rows::drop_old() {
   return static_cast<std::size_t>(change.dropped);
 }
 
-Outbox::Outbox(std::unique_ptr<Rows> rows, const OutboxOptions& options)
-    : options_(options), rows_(std::move(rows)) {}
+Outbox::Outbox(std::unique_ptr<Rows> rows) : rows_(std::move(rows)) {}
 
 Outbox::~Outbox() {
   MutexLock lock(mutex_);
@@ -398,7 +426,7 @@ Result<std::unique_ptr<Outbox>> Outbox::open(const std::filesystem::path& file, 
   BASCULE_ASSIGN(Database database, Database::open(file, database_options));
   auto rows = std::make_unique<Rows>(std::move(database), file.string(), options, clock);
   BASCULE_TRY(rows->begin());
-  return std::unique_ptr<Outbox>(new Outbox(std::move(rows), options));
+  return std::make_unique<Outbox>(std::move(rows));
 }
 
 Result<PutResult> Outbox::put(std::span<const Parcel> parcels, const std::optional<Position>& position) {

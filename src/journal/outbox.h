@@ -133,9 +133,11 @@ class Outbox {
 
  private:
   class Rows;
-  Outbox(std::unique_ptr<Rows> rows, const OutboxOptions& options);
 
-  const OutboxOptions options_;
+ public:
+  explicit Outbox(std::unique_ptr<Rows> rows);  // for open()
+
+ private:
   mutable Mutex mutex_;
   ConditionVariable wake_;
   std::unique_ptr<Rows> rows_ BASCULE_GUARDED_BY(mutex_);
