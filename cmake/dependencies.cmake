@@ -19,11 +19,13 @@ find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL 3 REQUIRED)
 # libcurl: fetches what URLs name, with a look at every address before it is connected to (curl).
 find_package(CURL 7.85 REQUIRED)
+# libmosquitto: MQTT, what machines on a factory floor listen to (EPL-2.0 or EDL-1.0, linked dynamically).
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(mosquitto REQUIRED IMPORTED_TARGET libmosquitto>=2.0)
 # SQLite: files that survive power cuts: alerts that wait to be delivered, how far a batch run has come (public domain).
 find_package(SQLite3 3.40 REQUIRED)
 # Boost.Beast/Asio: HTTP and sockets, coroutines, later TLS and WebSocket on the same stream (BSL-1.0).
 find_package(Boost 1.81 REQUIRED)
-find_package(PkgConfig REQUIRED)
 # libcsv: CSV as it comes, strictly after RFC 4180, with a limit on a field (LGPL-2.1, linked dynamically).
 find_path(CSV_INCLUDE csv.h REQUIRED)
 find_library(CSV_LIBRARY NAMES libcsv.so REQUIRED)

@@ -31,6 +31,7 @@ build_packages=(
   libgrpc++-dev protobuf-compiler-grpc libprotobuf-dev protobuf-compiler  # gRPC
   zlib1g-dev            # compressed requests
   libcurl4-openssl-dev  # picture URLs
+  libmosquitto-dev      # MQTT: alerts to a broker, pictures from one
   libsqlite3-dev        # alerts that wait, how far a batch run has come
   curl                  # the demo asks the server with it
   ca-certificates       # for pip, where its index is reached over TLS with the system's certificates
@@ -40,6 +41,7 @@ test_packages=(
   git                   # the house rules look at what is committed
   libgtest-dev libgmock-dev
   libb64-0d             # perf_analyzer is linked to it
+  mosquitto             # a real broker for the MQTT client; run as a program on a port of a test's own
   ffmpeg                # videos: run as a program, not linked
   clang-format-19       # Debian's default 14 formats C++23 differently
 )

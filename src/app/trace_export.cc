@@ -141,7 +141,7 @@ Result<std::unique_ptr<TraceExport>> TraceExport::open(const config::Values& val
   if (!values.has("otlp_endpoint")) return std::unique_ptr<TraceExport>();
   BASCULE_ASSIGN(std::vector<std::string> fields, header_fields(values.items("otlp_headers")));
   fields.emplace_back("Content-Type: application/json");
-  auto poster = net::Poster::open(traces_url(values.text("otlp_endpoint")), fields, clock);
+  auto poster = net::Poster::open(traces_url(values.text("otlp_endpoint")), {.fields = fields}, clock);
   if (!poster) {
     return invalid_argument(
         fmt::format("{}: {}", values.source("otlp_endpoint").place, poster.error().message));

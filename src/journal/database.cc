@@ -157,6 +157,8 @@ Result<Database> Database::open(const std::filesystem::path& file, const Databas
   // A file's own schema must not do more than hold data.
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  // Before the first look at the log: it then needs no memory that is shared with other processes.
+  if (options.exclusive) BASCULE_TRY(database.run("PRAGMA locking_mode=EXCLUSIVE"));
   BASCULE_TRY(database.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON"));
   if (options.max_bytes > 0) {
     BASCULE_ASSIGN(Statement size, database.prepare("PRAGMA page_size"));

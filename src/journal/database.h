@@ -56,6 +56,7 @@ class Statement {
 struct DatabaseOptions {
   Duration busy = std::chrono::seconds(5);  // how long another process's lock is waited for
   std::uint64_t max_bytes = 0;              // of the file; 0: no limit. Beyond it: kResourceExhausted
+  bool exclusive = false;                   // no other process may use the file while this one has it open
   std::string file_system = {};             // SQLite's name of a VFS; empty: the system's own. For tests
 };
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,24 +22,30 @@ struct PostAnswer {
   std::string body;                     // of at most Poster::kMaxAnswer bytes
 };
 
-// Sends to one URL of the operator's, by POST, over a connection that is kept. Any address will do: it is the
-// operator who named it. No name, cookie or proxy comes out of the environment, and a redirect is an answer
+struct PosterOptions {
+  std::vector<std::string> fields = {};  // header fields, "Name: value"; secret
+  bool allow_private = true;  // addresses that are none of the public internet may be connected to
+  std::filesystem::path ca_file = {};  // whose certificates https trusts; empty: the system's
+};
+
+// Sends to one URL of the operator's, by POST, over a connection that is kept. Every address is looked at
+// when it is connected to. No name, cookie or proxy comes out of the environment, and a redirect is an answer
 // like any other.
 // Thread-safety: external (one thread at a time).
 class Poster {
  public:
   static constexpr std::size_t kMaxAnswer = 64ULL << 10U;
 
-  // `fields`: header fields, "Name: value"; secret. `clock` outlives it. Errors: of Url::parse.
-  static Result<Poster> open(const std::string& url, const std::vector<std::string>& fields,
-                             const Clock& clock);
+  // `clock` outlives it. Errors: of Url::parse.
+  static Result<Poster> open(const std::string& url, const PosterOptions& options, const Clock& clock);
   ~Poster();
   Poster(Poster&&) noexcept;
   Poster& operator=(Poster&&) noexcept;
 
-  // Waits for the answer, until `end`; `stop` is asked now and then whether to give up. Errors: kUnavailable
-  // where none came; the sentence names the host alone.
-  Result<PostAnswer> post(std::string_view body, TimePoint end, const std::function<bool()>& stop);
+  // Waits for the answer, until `end`; `stop` is asked now and then whether to give up. `fields` go in front of
+  // those of all posts. Errors: kUnavailable where none came; the sentence names the host alone.
+  Result<PostAnswer> post(std::string_view body, TimePoint end, const std::function<bool()>& stop,
+                          std::span<const std::string> fields = {});
   // "collector.example:4318", for messages.
   [[nodiscard]] const std::string& shown() const;
 

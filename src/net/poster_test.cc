@@ -31,7 +31,8 @@ TEST(Poster, SendsTheBodyAndTheFieldsToAPrivateAddress) {
     send(reply("{}", "200 OK"));
   });
   auto poster =
-      Poster::open(server.url("/v1/traces"), {"Content-Type: application/json", "X-Secret: s3cret"}, kClock);
+      Poster::open(
+      server.url("/v1/traces"), {.fields = {"Content-Type: application/json", "X-Secret: s3cret"}}, kClock);
   ASSERT_TRUE(poster);
   const auto answer = poster->post("{\"a\":1}", soon(), never);
   ASSERT_TRUE(answer) << answer.error().message;
@@ -73,7 +74,7 @@ TEST(Poster, SaysThatNobodyTakesTheConnection) {
     const TestServer gone([](const std::string&, const TestServer::Send&) {});
     url = gone.url();
   }
-  auto poster = Poster::open(url, {"X-Secret: s3cret"}, kClock);
+  auto poster = Poster::open(url, {.fields = {"X-Secret: s3cret"}}, kClock);
   const auto answer = poster->post("x", soon(), never);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, Code::kUnavailable);
@@ -96,6 +97,35 @@ TEST(Poster, KeepsNoEndlessAnswer) {
   });
   auto poster = Poster::open(server.url(), {}, kClock);
   EXPECT_FALSE(poster->post("x", soon(), never));
+}
+
+TEST(Poster, SendsFieldsOfOnePostWithThatOneOnly) {
+  Guarded<std::string> seen;
+  const TestServer server([&](const std::string& request, const TestServer::Send& send) {
+    seen.with([&](std::string& text) { text += request; });
+    send(reply("", "200 OK", "Connection: close\r\n"));
+  });
+  auto poster = Poster::open(server.url(), {.fields = {"X-Always: 1"}}, kClock);
+  const std::vector<std::string> fields{"X-Once: 2"};
+  ASSERT_TRUE(poster->post("x", soon(), never, fields));
+  seen.with([](std::string& text) {
+    EXPECT_THAT(text, HasSubstr("X-Once: 2\r\nX-Always: 1"));
+    text.clear();
+  });
+  ASSERT_TRUE(poster->post("x", soon(), never));
+  seen.with([](const std::string& text) {
+    EXPECT_THAT(text, HasSubstr("X-Always: 1"));
+    EXPECT_THAT(text, Not(HasSubstr("X-Once")));
+  });
+}
+
+TEST(Poster, ConnectsToPrivateAddressesWhereThatIsAllowedOnly) {
+  const TestServer server([](const std::string&, const TestServer::Send& send) { send(reply("")); });
+  auto poster = Poster::open(server.url(), {.allow_private = false}, kClock);
+  const auto answer = poster->post("x", soon(), never);
+  ASSERT_FALSE(answer);
+  EXPECT_THAT(answer.error().message, HasSubstr("allow_private"));
+  EXPECT_EQ(server.connections(), 0);
 }
 
 TEST(Poster, RefusesWhatIsNoUrl) {
