@@ -1,0 +1,145 @@
+#include "applications/service.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace bascule::applications {
+namespace {
+
+constexpr std::size_t kListedEvents = 100;
+
+std::string_view to_string(SourceStatus status) {
+  switch (status) {
+    case SourceStatus::kRunning: return "running";
+    case SourceStatus::kWaiting: return "waiting";
+    case SourceStatus::kEnded: return "ended";
+    case SourceStatus::kFailed: return "failed";
+  }
+  return "unknown";
+}
+
+// The members that a list and a description share.
+void append_state(std::string& out, const RunnerState& state) {
+  const double handled = static_cast<double>(std::max<std::uint64_t>(state.handled, 1));
+  fmt::format_to(
+      std::back_inserter(out),
+      R"("name":{},"state":"{}","error":{},"source":{{"state":"{}","error":{},"frames":{},"reconnects":{}}},)"
+      R"("frames":{{"handled":{},"dropped":{},"failed":{},"last":{},"last_time_ms":{}}},"events":{},"retries":{},)"
+      R"("mean_inference_ms":{:.3f},"mean_rules_ms":{:.3f},"last_latency_ms":{:.3f})",
+      text::json_quoted(state.app), applications::to_string(state.status), text::json_quoted(state.error),
+      to_string(state.source.status), text::json_quoted(state.source.error), state.source.frames,
+      state.source.reconnects, state.handled, state.dropped, state.failed, state.last_frame,
+      state.last_frame_ms, state.events, state.retries, to_ms(state.inference) / handled,
+      to_ms(state.judging) / handled, to_ms(state.last_latency));
+}
+
+}  // namespace
+
+Result<const Application*> ApplicationService::find(std::string_view name) const {
+  const auto found = std::ranges::find(all_, name, &Application::name);
+  if (found != all_.end()) return &*found;
+  std::vector<std::string> names;
+  for (const Application& one : all_) names.push_back(one.name);
+  const auto near = text::nearest(name, names);
+  return not_found(
+      fmt::format("There is no application '{}'{}", text::escape_controls(text::shortened(name)),
+                  near ? fmt::format("; did you mean '{}'?", *near) : "; GET /apps lists them."));
+}
+
+std::vector<RunnerState> ApplicationService::states() const {
+  std::vector<RunnerState> states;
+  states.reserve(all_.size());
+  for (const Application& one : all_) states.push_back(one.runner->state());
+  return states;
+}
+
+std::string ApplicationService::list() const {
+  std::string out = R"({"applications":[)";
+  for (const RunnerState& state : states()) {
+    if (out.back() == '}') out += ',';
+    out += '{';
+    append_state(out, state);
+    out += '}';
+  }
+  out += "]}";
+  return out;
+}
+
+Result<std::string> ApplicationService::describe(std::string_view name) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  std::string out = "{";
+  append_state(out, one->runner->state());
+  fmt::format_to(std::back_inserter(out), R"(,"takes_frames":{})", one->box != nullptr);
+  if (one->more) {
+    out += ',';
+    out += one->more();
+  }
+  const auto scene = one->runner->scene();
+  out += R"(,"scene":)";
+  out += scene != nullptr ? *scene : "null";
+  out += '}';
+  return out;
+}
+
+Result<std::vector<std::byte>> ApplicationService::last_picture(std::string_view name) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  return one->runner->last_picture();
+}
+
+Result<std::string> ApplicationService::events(std::string_view name) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  std::string out = R"({"events":[)";
+  for (bool first = true; const auto& event : one->events->latest(kListedEvents)) {
+    if (!std::exchange(first, false)) out += ',';
+    out += event->json;
+  }
+  out += "]}";
+  return out;
+}
+
+Result<std::shared_ptr<EventHub>> ApplicationService::hub(std::string_view name) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  return one->events;
+}
+
+Result<std::uint64_t> ApplicationService::push(std::string_view name, content::EncodedPicture picture,
+                                               std::int64_t time_ms) {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  if (one->box == nullptr) {
+    return Error{.code = Code::kFailedPrecondition,
+                 .message = fmt::format("'{}' has its frames from elsewhere; only applications with `source: "
+                                        "{{push: true}}` take them so.",
+                                        one->name)};
+  }
+  return one->box->push(std::move(picture), time_ms);
+}
+
+Result<void> ApplicationService::start(std::string_view name) {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  return one->runner->start();
+}
+
+Result<void> ApplicationService::stop(std::string_view name) {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  one->runner->stop();
+  return {};
+}
+
+void ApplicationService::start_all() {
+  for (const Application& one : all_) {
+    if (const auto started = one.runner->start(); !started) log::error("{}", started.error().message);
+  }
+}
+
+void ApplicationService::stop_all() {
+  for (const Application& one : all_) one.runner->stop();
+  for (const Application& one : all_) one.runner->wait();
+}
+
+}  // namespace bascule::applications
