@@ -43,6 +43,7 @@ test_packages=(
   libb64-0d             # perf_analyzer is linked to it
   mosquitto             # a real broker for the MQTT client; run as a program on a port of a test's own
   ffmpeg                # videos: run as a program, not linked
+  gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good  # a real RTSP server (126 MB)
   clang-format-19       # Debian's default 14 formats C++23 differently
 )
 bench_packages=(wrk nghttp2-client)  # wrk for HTTP/1.1, h2load for gRPC

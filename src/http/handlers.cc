@@ -149,6 +149,10 @@ void Handlers::limit_body(Admission& admission) const {
       admission.kind = "settings";
       admission.limit = kUnusedBody;
       break;
+    case Endpoint::kApplicationPush:
+      admission.kind = "pictures";
+      admission.limit = options_.max_binary_bytes;
+      break;
     default: admission.kind = "a request that needs no body"; admission.limit = kUnusedBody;
   }
 }
@@ -326,6 +330,13 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kCudaMemoryStatus:
     case Endpoint::kCudaMemoryRegister:
     case Endpoint::kCudaMemoryUnregister: return done(shared_memory(admission.match, body, started));
+    case Endpoint::kApplicationList:
+    case Endpoint::kApplication:
+    case Endpoint::kApplicationFrame:
+    case Endpoint::kApplicationEvents:
+    case Endpoint::kApplicationPush:
+    case Endpoint::kApplicationStart:
+    case Endpoint::kApplicationStop: return application(admission, head, body, started, std::move(done));
     default: return done(look_up(admission, head, started));
   }
 }
@@ -461,7 +472,24 @@ std::string Handlers::exposition() {
     });
     if (now != models.end()) now->waiting += requests;
   }
-  return services_.metrics.render(models);
+  std::vector<metrics::ApplicationNow> applications;
+  if (options_.applications != nullptr) {
+    for (applications::RunnerState& state : options_.applications->states()) {
+      applications.push_back({.name = std::move(state.app),
+                              .state = applications::to_string(state.status),
+                              .frames = state.source.frames,
+                              .handled = state.handled,
+                              .dropped = state.dropped,
+                              .failed = state.failed,
+                              .reconnects = state.source.reconnects,
+                              .events = state.events,
+                              .retries = state.retries,
+                              .inference = state.inference,
+                              .rules = state.judging,
+                              .last_frame_ms = state.last_frame_ms});
+    }
+  }
+  return services_.metrics.render(models, applications);
 }
 
 std::string Handlers::address_of(const RequestHead& head) const {

@@ -8,9 +8,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "access/gate.h"
 #include "base/compression.h"
+#include "base/mutex.h"
 #include "content/infer.h"
 #include "http/reply.h"
 #include "http/request.h"
@@ -62,6 +64,8 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   [[nodiscard]] std::string_view shared_with(std::string_view origin) const {
     return gate_->shared_with(origin);
   }
+  // Ends the streams that have no end of their own.
+  void end_streams();
   // The refusal of a body beyond the limit; `size` where it is known.
   [[nodiscard]] Refusal too_large(const Admission& admission, std::optional<std::uint64_t> size) const;
 
@@ -122,6 +126,15 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   Result<protocol::ReplyBody> reply_of(const content::InferResponse& answer,
                                        const protocol::v2::ReplyChoice& choice) const;
   Reply shared_memory(const Match& match, const protocol::RequestBody& body, TimePoint started);
+  // The routes of applications.
+  void application(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
+                   TimePoint started, Done done);
+  Result<Reply> application_reply(const Match& match, const RequestHead& head, std::string_view content_type,
+                                  const protocol::RequestBody& body);
+  Result<Reply> push_frame(const Match& match, std::string_view content_type,
+                           const protocol::RequestBody& body) const;
+  Result<Reply> event_stream(const Match& match, const RequestHead& head);
+  void application_frame(const Match& match, TimePoint started, Done done);
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
   Reply model_metadata(const Match& match, TimePoint started);
   Reply model_config(const Match& match, TimePoint started);
@@ -139,6 +152,10 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   const serving::Services services_;
   const serving::Accounts accounts_;
   const bool loopback_;
+  // Streams of events, which end when the server stops; those that are gone are taken out now and then.
+  // Nothing once it does.
+  Guarded<std::optional<std::vector<std::weak_ptr<ReplyStream>>>> event_streams_{
+      std::vector<std::weak_ptr<ReplyStream>>()};
 };
 
 }  // namespace bascule::http

@@ -184,6 +184,16 @@ std::optional<WireReply> Client::read(bool head_only) {
   return reply;
 }
 
+std::optional<std::string> Client::read_until(std::string_view text) {
+  std::size_t at = 0;
+  while ((at = buffer_.find(text)) == std::string::npos) {
+    if (!fill()) return std::nullopt;
+  }
+  std::string taken = buffer_.substr(0, at + text.size());
+  buffer_.erase(0, taken.size());
+  return taken;
+}
+
 bool Client::ends() {
   char byte = 0;
   return buffer_.empty() && ::recv(socket_, &byte, 1, 0) == 0;

@@ -47,6 +47,9 @@ class Client {
   bool send(std::string_view bytes);
   // Reads one reply; nothing where the connection ends first or what came is no reply.
   std::optional<WireReply> read(bool head_only = false);
+  // Reads up to this text, and gives what came with it; nothing where the connection ends first. For bodies
+  // without a length.
+  std::optional<std::string> read_until(std::string_view text);
   // Sends a request and reads its reply.
   std::optional<WireReply> ask(std::string_view request) { return send(request) ? read() : std::nullopt; }
   // True where the other side ends the connection, and sends nothing before.

@@ -59,6 +59,20 @@ constexpr Operation kOperations[] = {
     {kCudaMemoryStatus, "CUDA memory that clients registered: none.", "Regions"},
     {kCudaMemoryRegister, "Refused: there is no GPU.", "Nothing", "Document"},
     {kCudaMemoryUnregister, "Forget CUDA memory, of which there is none.", "Nothing"},
+    {kApplicationList, "The applications with their states and counters.", "Applications"},
+    {kApplication, "One application: state, counters, the rules' last values, what its last frame showed.",
+     "Application"},
+    {kApplicationFrame, "The last frame with what was found drawn on it.", "File", {}, false, {}, kJpeg},
+    {kApplicationEvents,
+     "The last events; as server-sent events where Accept asks for them.",
+     "Events",
+     {},
+     false,
+     kEvents},
+    {kApplicationPush, "Give an application a picture; the answer has the frame's number.", "Pushed",
+     "PushedFile", true},
+    {kApplicationStart, "Start an application.", "Application"},
+    {kApplicationStop, "Stop an application, after the frame that it looks at.", "Application"},
     {kOpenApi, "This document.", "Document"},
     {kIndex, "What is served, as text.", "Text", {}, false, {}, kText},
 };
@@ -95,7 +109,11 @@ void append_request(std::string& out, const Route& route, const Operation& opera
   if (operation.request.empty()) return;
   fmt::format_to(std::back_inserter(out), R"("requestBody":{{"required":{},"content":{{)",
                  operation.needs_body);
-  if (route.endpoint == kPredict) {
+  if (route.endpoint == kApplicationPush) {
+    append_content(out, "image/*", "File");
+    out += ',';
+    append_content(out, "multipart/form-data", "PushedFile");
+  } else if (route.endpoint == kPredict) {
     append_content(out, "multipart/form-data", operation.request);
     out += ',';
     const bool rows = route.dialect == protocol::Dialect::kUltralytics;
@@ -125,7 +143,8 @@ void append_operation(std::string& out, const Route& route) {
                  text::json_quoted(operation.summary));
   append_parameters(out, route.pattern);
   append_request(out, route, operation);
-  out += R"("responses":{"200":{"description":"The answer.","content":{)";
+  fmt::format_to(std::back_inserter(out), R"("responses":{{"{}":{{"description":"The answer.","content":{{)",
+                 route.endpoint == kApplicationPush ? 202 : 200);
   append_content(out, operation.content, answer_of(route, operation));
   if (!operation.also.empty() && route.dialect != protocol::Dialect::kHubFirst) {
     fmt::format_to(std::back_inserter(out), R"(,"{}":{{"schema":{{"type":"string","format":"binary"}}}})",

@@ -104,6 +104,18 @@ constexpr std::string_view kComponents = R"json({
  "DeploymentHealth":{"type":"object","required":["healthy","status"],"properties":{
   "healthy":{"type":"boolean"},"status":{"type":"integer"},"latencyMs":{"type":"number"},
   "error":{"type":"string","nullable":true}}},
+ "ApplicationState":{"type":"object","required":["name","state","error","source","frames","events"],"properties":{
+  "name":{"type":"string"},"state":{"type":"string","enum":["stopped","starting","running","waiting","stuck","stopping","ended","failed"]},
+  "error":{"type":"string"},"source":{"type":"object"},"frames":{"type":"object"},"events":{"type":"integer"},"retries":{"type":"integer"},
+  "mean_inference_ms":{"type":"number"},"mean_rules_ms":{"type":"number"},"last_latency_ms":{"type":"number"}}},
+ "Applications":{"type":"object","required":["applications"],"properties":{
+  "applications":{"type":"array","items":{"$ref":"#/components/schemas/ApplicationState"}}}},
+ "Application":{"allOf":[{"$ref":"#/components/schemas/ApplicationState"},{"type":"object","properties":{
+  "takes_frames":{"type":"boolean"},"rules":{"type":"array","items":{"type":"object"}},"scene":{"type":"object","nullable":true}}}]},
+ "Events":{"type":"object","required":["events"],"properties":{"events":{"type":"array","items":{"type":"object"}}}},
+ "Pushed":{"type":"object","required":["app","frame"],"properties":{"app":{"type":"string"},"frame":{"type":"integer","minimum":1}}},
+ "PushedFile":{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"binary"}}},
+ "File":{"type":"string","format":"binary"},
  "Text":{"type":"string"},
  "Document":{"type":"object"}}})json";
 

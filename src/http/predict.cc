@@ -35,18 +35,6 @@ Error large_answer(std::size_t limit) {
           .fields = {.limit = std::to_string(limit)}};
 }
 
-// Whether an Accept header asks for JSON lines.
-bool wants_lines(std::string_view accept) {
-  while (!accept.empty()) {
-    const std::size_t end = std::min(accept.find(','), accept.size());
-    const std::string_view item = accept.substr(0, end);
-    const std::string_view type = text::trimmed(item.substr(0, std::min(item.find(';'), item.size())));
-    if (text::equals_ignoring_case(type, kLines)) return true;
-    accept.remove_prefix(std::min(end + 1, accept.size()));
-  }
-  return false;
-}
-
 }  // namespace
 
 // Writes the answers for the frames of one video: together at the end, or each as it comes. An error before
@@ -131,7 +119,7 @@ void Handlers::predict(const Admission& admission, const RequestHead& head, cons
               .call = *std::move(call),
               .started = started,
               .address = address_of(head),
-              .as_lines = wants_lines(head.accept)};
+              .as_lines = accepts(head.accept, kLines)};
   if (asked.call.url.empty()) return predict_content(std::move(asked), std::move(done));
   if (!options_.sources.fetch) return done(fail(match, no_urls(), started));
   // For a model that is not there nothing is fetched.

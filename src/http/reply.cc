@@ -32,6 +32,7 @@ void put_sharing(std::string& out, std::string_view origin, bool preflight) {
 std::string_view status_text(unsigned status) {
   switch (status) {
     case 200: return "OK";
+    case 202: return "Accepted";
     case 204: return "No Content";
     case 400: return "Bad Request";
     case 401: return "Unauthorized";

@@ -21,6 +21,7 @@ inline constexpr std::string_view kCsv = "text/csv; charset=utf-8";
 inline constexpr std::string_view kBinary = "application/octet-stream";
 inline constexpr std::string_view kLines = "application/x-ndjson";
 inline constexpr std::string_view kEvents = "text/event-stream";
+inline constexpr std::string_view kJpeg = "image/jpeg";
 inline constexpr std::string_view kText = "text/plain; charset=utf-8";
 inline constexpr std::string_view kExposition = "text/plain; version=0.0.4; charset=utf-8";
 

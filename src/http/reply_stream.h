@@ -17,6 +17,13 @@ class ReplyStream {
  public:
   static constexpr std::size_t kMaxWaiting = 256ULL << 10U;  // bytes, then whoever makes more waits
 
+  // Makes the next piece of what there is by now, perhaps nothing, without waiting; on the sender's thread.
+  using More = std::move_only_function<std::string()>;
+
+  ReplyStream() = default;
+  // One whose pieces are made when they can be sent. `more` goes when nobody takes them any more.
+  explicit ReplyStream(More more) : more_(std::move(more)) {}
+
   // For who makes it, on a thread that may wait. False: nobody takes it any more.
   bool push(std::string_view piece) {
     MutexLock lock(mutex_);
@@ -34,15 +41,26 @@ class ReplyStream {
     tell();
   }
 
+  // There may be more to make.
+  void poke() {
+    MutexLock lock(mutex_);
+    tell();
+  }
+
   // For who sends it. What there is, perhaps nothing yet.
   struct Taken {
     std::string bytes;
     bool last = false;
   };
   Taken take() {
-    MutexLock lock(mutex_);
-    room_.notify_all();
-    return {.bytes = std::exchange(waiting_, {}), .last = finished_};
+    Taken taken;
+    {
+      MutexLock lock(mutex_);
+      room_.notify_all();
+      taken = {.bytes = std::exchange(waiting_, {}), .last = finished_};
+    }
+    if (more_ && !taken.last) taken.bytes += more_();
+    return taken;
   }
   // Calls `wake` whenever there is something to take, on any thread; not after close().
   void on_change(std::function<void()> wake) {
@@ -50,10 +68,13 @@ class ReplyStream {
     wake_ = std::move(wake);
   }
   void close() {
-    MutexLock lock(mutex_);
-    closed_ = true;
-    wake_ = nullptr;
-    room_.notify_all();
+    {
+      MutexLock lock(mutex_);
+      closed_ = true;
+      wake_ = nullptr;
+      room_.notify_all();
+    }
+    more_ = nullptr;
   }
 
  private:
@@ -61,6 +82,7 @@ class ReplyStream {
     if (wake_) wake_();
   }
 
+  More more_;  // the sender's
   Mutex mutex_;
   ConditionVariable room_;
   std::string waiting_ BASCULE_GUARDED_BY(mutex_);

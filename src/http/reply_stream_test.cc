@@ -27,6 +27,23 @@ TEST(ReplyStream, IsTakenInPiecesUpToItsEnd) {
   EXPECT_EQ(woken, 4);
 }
 
+TEST(ReplyStream, MakesPiecesWhenTheyCanBeSent) {
+  int made = 0;
+  const auto owned = std::make_shared<int>();
+  auto stream = std::make_shared<ReplyStream>([&made, owned] { return std::string(made++ == 0 ? "a" : ""); });
+  int woken = 0;
+  stream->on_change([&] { ++woken; });
+  EXPECT_EQ(stream->take().bytes, "a");
+  EXPECT_EQ(stream->take().bytes, "");
+  stream->poke();
+  EXPECT_EQ(woken, 1);
+  stream->finish();
+  EXPECT_TRUE(stream->take().last);
+  EXPECT_EQ(made, 2);
+  StreamEnd(std::move(stream)).reset();
+  EXPECT_EQ(owned.use_count(), 1);  // it went with whoever took the pieces
+}
+
 TEST(ReplyStream, MakesWhoeverIsFasterWait) {
   const auto stream = std::make_shared<ReplyStream>();
   ThreadPool pool({.name = "maker"});

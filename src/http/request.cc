@@ -37,6 +37,17 @@ std::optional<Refusal> FieldReader::take_expect(std::string_view value) {
 }
 
 // Fields that HTTP itself does not know.
+bool accepts(std::string_view accept, std::string_view type) {
+  while (!accept.empty()) {
+    const std::size_t end = std::min(accept.find(','), accept.size());
+    const std::string_view item = accept.substr(0, end);
+    const std::string_view named = text::trimmed(item.substr(0, std::min(item.find(';'), item.size())));
+    if (text::equals_ignoring_case(named, type)) return true;
+    accept.remove_prefix(std::min(end + 1, accept.size()));
+  }
+  return false;
+}
+
 void FieldReader::take_own(std::string_view name, std::string_view value) {
   const auto is = [name](std::string_view other) { return text::equals_ignoring_case(name, other); };
   if (is("inference-header-content-length")) {
@@ -49,6 +60,8 @@ void FieldReader::take_own(std::string_view name, std::string_view value) {
     head_.asked_method = value;
   } else if (is("request-timeout-ms")) {
     head_.timeout_ms = value;
+  } else if (is("last-event-id")) {
+    head_.last_event = value;
   } else if (is("traceparent")) {
     head_.traceparent = tracing::is_traceparent(value) ? value : std::string_view{};
   } else if (is("tracestate")) {

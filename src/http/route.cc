@@ -77,6 +77,13 @@ constexpr Route kRoutes[] = {
     {Method::kPost, "/v2/trace/setting", kTraceSetting, kV2, "v2", Who::kTrace},
     {Method::kGet, "/v2/models/{model}/trace/setting", kTraceSetting, kV2, "v2", Who::kTrace},
     {Method::kPost, "/v2/models/{model}/trace/setting", kTraceSetting, kV2, "v2", Who::kTrace},
+    {Method::kGet, "/apps", kApplicationList, kV2, "apps", Who::kStatistics},
+    {Method::kGet, "/apps/{app}", kApplication, kV2, "apps", Who::kApplications},
+    {Method::kGet, "/apps/{app}/frame", kApplicationFrame, kV2, "apps", Who::kApplications},
+    {Method::kGet, "/apps/{app}/events", kApplicationEvents, kV2, "apps", Who::kApplications},
+    {Method::kPost, "/apps/{app}/frames", kApplicationPush, kV2, "apps", Who::kInfer},
+    {Method::kPost, "/apps/{app}/start", kApplicationStart, kV2, "apps", Who::kControl},
+    {Method::kPost, "/apps/{app}/stop", kApplicationStop, kV2, "apps", Who::kControl},
     {Method::kGet, "/metrics", kMetrics, kV2, "http", Who::kStatistics},
     {Method::kGet, "/openapi.json", kOpenApi, kV2, "http", Who::kMetadata},
     {Method::kGet, "/", kIndex, kV2, "http", Who::kMetadata},
@@ -192,6 +199,8 @@ std::expected<Match, Refusal> decode(const Route& route, const Captures& capture
       match.version = *std::move(value);
     } else if (name == "region") {
       match.region = *std::move(value);
+    } else if (name == "app") {
+      match.app = *std::move(value);
     } else if (!is_slug(*value) || (name == "owner" && (value->size() < 4 || value->size() > 32))) {
       return std::unexpected(Refusal{
           .status = 404,

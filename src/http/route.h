@@ -40,6 +40,13 @@ enum class Endpoint {
   kTraceSetting,
   kIndex,
   kOpenApi,
+  kApplicationList,
+  kApplication,
+  kApplicationFrame,
+  kApplicationEvents,
+  kApplicationPush,
+  kApplicationStart,
+  kApplicationStop,
   kPreflight,
 };
 
@@ -65,6 +72,7 @@ struct Match {
   std::string model;    // empty: the route has none
   std::string version;  // empty: the latest
   std::string region;   // of shared memory; empty: all
+  std::string app;      // an application's name; empty: the route has none
 };
 
 // Errors: 404 for an unknown path, 405 with `error.fields.expected` the methods that are allowed, 400 for bad

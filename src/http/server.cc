@@ -77,7 +77,7 @@ class HttpServer final : public Server {
       : open_(options.max_connections),
         encrypted_(options.tls != nullptr),
         access_log_(std::move(access_log)) {
-    const auto handlers = std::make_shared<Handlers>(options, services, loopback);
+    handlers_ = std::make_shared<Handlers>(options, services, loopback);
     const std::size_t count = std::max<std::size_t>(options.io_threads, 1);
     for (std::size_t i = 0; i < count; ++i) {
       loops_.push_back(std::make_unique<IoLoop>(IoLoopOptions{.idle_timeout = options.idle_timeout,
@@ -86,7 +86,7 @@ class HttpServer final : public Server {
                                                               .tls = options.tls,
                                                               .access_log = access_log_.get(),
                                                               .tracer = options.tracer},
-                                                handlers, services.clock, open_));
+                                                handlers_, services.clock, open_));
     }
     acceptor_.emplace(loops_[0]->context());
     pause_.emplace(loops_[0]->context());
@@ -127,6 +127,7 @@ class HttpServer final : public Server {
         acceptor_->close(ignored);
         pause_->cancel();
       });
+      handlers_->end_streams();
       for (const auto& loop : loops_) loop->drain();
       if (!open_.wait_for_none(grace)) log::warning("Requests still in flight were cut off.");
       for (const auto& loop : loops_) loop->end();
@@ -166,6 +167,7 @@ class HttpServer final : public Server {
   }
 
   ConnectionCount open_;
+  std::shared_ptr<Handlers> handlers_;
   const bool encrypted_;
   const std::unique_ptr<AccessLog> access_log_;  // may be null
   std::vector<std::unique_ptr<IoLoop>> loops_;

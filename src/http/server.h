@@ -6,6 +6,7 @@
 #include <string>
 
 #include "access/gate.h"
+#include "applications/service.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/sources.h"
@@ -30,10 +31,11 @@ struct ServerOptions {
   std::string server_name = "bascule";
   bool triton_statuses = false;  // v2 answers with Triton's statuses where they differ
   std::string server_version;
-  std::shared_ptr<const Tls> tls;            // null: HTTP in the clear
-  std::shared_ptr<const access::Gate> gate;  // who may ask for what; null: one without keys
-  tracing::Tracer* tracer = nullptr;         // outlives the server; null: requests are not traced
-  Sources sources;                           // of what bodies do not hold
+  std::shared_ptr<const Tls> tls;                            // null: HTTP in the clear
+  std::shared_ptr<const access::Gate> gate;                  // who may ask for what; null: one without keys
+  applications::ApplicationService* applications = nullptr;  // outlives the server; null: there are none
+  tracing::Tracer* tracer = nullptr;  // outlives the server; null: requests are not traced
+  Sources sources;                    // of what bodies do not hold
 };
 
 // The HTTP front end: every route, or /metrics alone, on one listener.

@@ -193,4 +193,43 @@ void append_models(Families& out, const std::vector<ModelNow>& models) {
   }
 }
 
+void append_applications(Families& out, const std::vector<ApplicationNow>& applications) {
+  using Now = ApplicationNow;
+  MetricFamily& states = add_family(out, "bascule_application_state", MetricType::Gauge,
+                                    "1 for the state that an application is in.");
+  for (const Now& one : applications) {
+    add_value(states, {{"app", one.name}, {"state", std::string(one.state)}}, 1);
+  }
+  const struct {
+    std::string_view name;
+    std::string_view help;
+    double (*value)(const Now&);
+    MetricType type = MetricType::Counter;
+  } series[] = {
+      {"bascule_application_frames_total", "Frames that an application's source gave.",
+       [](const Now& now) { return static_cast<double>(now.frames); }},
+      {"bascule_application_handled_frames_total", "Frames that were shown to the model and judged.",
+       [](const Now& now) { return static_cast<double>(now.handled); }},
+      {"bascule_application_dropped_frames_total", "Frames that a later one took the place of.",
+       [](const Now& now) { return static_cast<double>(now.dropped); }},
+      {"bascule_application_failed_frames_total", "Frames that nothing could be made of.",
+       [](const Now& now) { return static_cast<double>(now.failed); }},
+      {"bascule_application_reconnects_total", "How often a source was opened again.",
+       [](const Now& now) { return static_cast<double>(now.reconnects); }},
+      {"bascule_application_events_total", "Events that rules had and that were kept.",
+       [](const Now& now) { return static_cast<double>(now.events); }},
+      {"bascule_application_keep_retries_total", "Tries to keep events after the first.",
+       [](const Now& now) { return static_cast<double>(now.retries); }},
+      {"bascule_application_inference_seconds_total", "Time from a frame to what the model found on it.",
+       [](const Now& now) { return to_seconds(now.inference); }},
+      {"bascule_application_rules_seconds_total", "Time that tracking and rules took.",
+       [](const Now& now) { return to_seconds(now.rules); }},
+      {"bascule_application_last_frame_timestamp_seconds", "The time of the last handled frame.",
+       [](const Now& now) { return static_cast<double>(now.last_frame_ms) / 1000; }, MetricType::Gauge}};
+  for (const auto& [name, help, value, type] : series) {
+    MetricFamily& family = add_family(out, std::string(name), type, std::string(help));
+    for (const Now& one : applications) add_value(family, {{"app", one.name}}, value(one));
+  }
+}
+
 }  // namespace bascule::metrics

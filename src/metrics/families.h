@@ -18,6 +18,8 @@ void append_requests(Families& out, const std::vector<SeriesCounts>& all);
 void append_triton(Families& out, const std::vector<SeriesCounts>& all, const std::vector<ModelNow>& models);
 // What is loaded.
 void append_models(Families& out, const std::vector<ModelNow>& models);
+// What applications do.
+void append_applications(Families& out, const std::vector<ApplicationNow>& applications);
 // This process, under the names that Prometheus' own clients use.
 void append_process(Families& out);
 

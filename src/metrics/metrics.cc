@@ -107,12 +107,14 @@ ModelTotals Metrics::totals(std::string_view model, std::string_view version) co
   return state_->requests.totals(model, version);
 }
 
-std::string Metrics::render(const std::vector<ModelNow>& models) const {
+std::string Metrics::render(const std::vector<ModelNow>& models,
+                            const std::vector<ApplicationNow>& applications) const {
   const std::vector<SeriesCounts> requests = state_->requests.snapshot();
   Families families;
   append_requests(families, requests);
   append_triton(families, requests, models);
   append_models(families, models);
+  append_applications(families, applications);
   std::ranges::move(state_->registry.Collect(), std::back_inserter(families));
   append_process(families);
   // A family without a series would be a heading alone.

@@ -94,6 +94,22 @@ struct ModelNow {
   std::uint64_t waiting = 0;  // requests that wait for an instance of it
 };
 
+// An application, as it stands at a scrape.
+struct ApplicationNow {
+  std::string name;
+  std::string_view state;     // "running", "waiting", …
+  std::uint64_t frames = 0;   // that its source gave
+  std::uint64_t handled = 0;  // of which it made something
+  std::uint64_t dropped = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t reconnects = 0;
+  std::uint64_t events = 0;
+  std::uint64_t retries = 0;  // of keeping events
+  Duration inference{};
+  Duration rules{};
+  std::int64_t last_frame_ms = 0;  // its time, Unix; 0: none yet
+};
+
 // The server's counters and histograms, in Prometheus text exposition; docs/metrics.md names every series.
 // Thread-safety: thread-safe.
 class Metrics {
@@ -124,8 +140,9 @@ class Metrics {
 
   // What one version did so far.
   [[nodiscard]] ModelTotals totals(std::string_view model, std::string_view version) const;
-  // The text; `models`: those known now.
-  [[nodiscard]] std::string render(const std::vector<ModelNow>& models) const;
+  // The text; `models` and `applications`: those known now.
+  [[nodiscard]] std::string render(const std::vector<ModelNow>& models,
+                                   const std::vector<ApplicationNow>& applications = {}) const;
 
  private:
   struct State;

@@ -130,6 +130,21 @@ TEST(Metrics, ShowsModelsLoadsAndBuild) {
   EXPECT_THAT(text, HasSubstr(R"(bascule_build_info{version="1.2.3"} 1)"));
 }
 
+TEST(Metrics, ShowsWhatApplicationsDo) {
+  EXPECT_THAT(Metrics().render({}), Not(HasSubstr("bascule_application")));
+  const std::string text = Metrics().render({}, {{.name = "line",
+                                                  .state = "waiting",
+                                                  .frames = 7,
+                                                  .dropped = 2,
+                                                  .reconnects = 3,
+                                                  .inference = std::chrono::milliseconds(1500)}});
+  EXPECT_THAT(text, HasSubstr(R"(bascule_application_state{app="line",state="waiting"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_application_frames_total{app="line"} 7)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_application_dropped_frames_total{app="line"} 2)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_application_reconnects_total{app="line"} 3)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_application_inference_seconds_total{app="line"} 1.5)"));
+}
+
 // The value of a series without labels.
 double value_of(const std::string& text, const std::string& name) {
   const std::size_t at = text.find("\n" + name + " ");
