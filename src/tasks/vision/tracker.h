@@ -61,8 +61,9 @@ struct Track {
 // Thread-safety: a value.
 struct TrackerState {
   std::uint64_t last_id = 0;
-  std::uint64_t last_frame = 0;  // 0: none yet
-  std::vector<Track> tracks;     // by id
+  std::uint64_t last_frame = 0;     // 0: none yet
+  double moved_x = 0, moved_y = 0;  // how far all was from where it was expected, last time
+  std::vector<Track> tracks;        // by id
 };
 
 // Follows objects from frame to frame: ByteTrack (Zhang et al., "ByteTrack: Multi-Object Tracking by
@@ -72,7 +73,8 @@ struct TrackerState {
 // - an object that was seen twice has the speed of those two places at once; one that was seen once, the
 //   speed of its nearest neighbour;
 // - where boxes of at least two objects, and four in ten, are all displaced alike from where they are
-//   expected, that displacement is believed (a belt that starts, a camera that is turned);
+//   expected, that displacement is believed (a belt that starts, a camera that is turned); where it is about
+//   the same twice running, their speeds are taken anew;
 // - an object that was seen once or twice, and a box of like size within `kReach` diagonals that both found
 //   no one else, are the same.
 // On rows of equal things at equal distances that move by about that distance, nobody can tell which is
