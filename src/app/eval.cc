@@ -35,8 +35,8 @@ constexpr std::size_t kToldErrors = 10;
 struct Evaluation {
   const config::Values& values;
   DataSet data;
-  std::vector<std::vector<tuning::Label>> labels;  // of each picture
-  std::vector<content::PictureSize> inputs;        // likewise; empty: as the model has them
+  std::vector<std::vector<content::Label>> labels;  // of each picture
+  std::vector<content::PictureSize> inputs;         // likewise; empty: as the model has them
   content::PredictOptions options;
   std::uint64_t max_pixels = 0;
   int size = 0;                    // of the model's input
@@ -60,8 +60,8 @@ Result<void> check_task(const content::ModelInfo& model, std::vector<std::string
 Result<void> read_all_labels(const content::ModelInfo& model, Evaluation& run) {
   const auto last = run.data.names.empty() ? model.class_names.rbegin() : run.data.names.rbegin();
   const bool named = !run.data.names.empty() || !model.class_names.empty();
-  const tuning::LabelRules rules{.classes = named ? static_cast<std::size_t>(last->first) + 1 : 0,
-                                 .keypoints = model.task == "pose"};
+  const content::LabelRules rules{.classes = named ? static_cast<std::size_t>(last->first) + 1 : 0,
+                                  .keypoints = model.task == "pose"};
   std::size_t wrong = 0;
   std::size_t most = 0;
   for (const fs::path& picture : run.data.pictures) {
@@ -70,9 +70,10 @@ Result<void> read_all_labels(const content::ModelInfo& model, Evaluation& run) {
     run.labels.emplace_back();
     if (fs::exists(file, code)) {
       const auto bytes = read_file(file, kMaxLabelBytes);
-      auto labels = bytes ? tuning::read_labels({reinterpret_cast<const char*>(bytes->data()), bytes->size()},
-                                                file.string(), rules)
-                          : Result<std::vector<tuning::Label>>(bytes.error());
+      auto labels = bytes
+                        ? content::read_labels({reinterpret_cast<const char*>(bytes->data()), bytes->size()},
+                                               file.string(), rules)
+                        : Result<std::vector<content::Label>>(bytes.error());
       if (!labels) {
         if (++wrong <= kToldErrors) fmt::print(stderr, "bascule: {}\n", labels.error().message);
         continue;

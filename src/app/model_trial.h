@@ -21,7 +21,7 @@ namespace bascule::app {
 // Thread-safety: a value.
 struct TrialInputs {
   std::vector<content::InferRequest> samples;  // pictures or tensors; empty: made up from the model's inputs
-  std::vector<std::vector<tuning::Label>> labels;  // of each sample; empty: answers are compared instead
+  std::vector<std::vector<content::Label>> labels;  // of each sample; empty: answers are compared instead
   std::uint64_t max_pixels = 0;
   std::size_t cores = 1;
 };

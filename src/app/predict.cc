@@ -14,7 +14,6 @@
 
 #include <fmt/format.h>
 
-#include "app/annotate.h"
 #include "app/commands.h"
 #include "app/inputs.h"
 #include "app/local_model.h"
@@ -24,6 +23,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "image/annotate.h"
 #include "net/fetcher.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "serving/frames.h"
@@ -150,7 +150,7 @@ class Saver {
   Result<void> save(const Item& item, std::uint64_t max_pixels) {
     const content::InferResponse& answer = *item.answer;
     BASCULE_ASSIGN(const std::vector<std::byte> jpeg,
-                   annotate(item.picture, max_pixels, *answer.prediction, answer.model->class_names));
+                   image::annotate(item.picture, max_pixels, *answer.prediction, answer.model->class_names));
     std::string stem = stem_of(item.file);
     if (item.frame > 0) stem += fmt::format("-{:06}", item.frame);
     std::string name = stem;

@@ -65,12 +65,12 @@ class Progress {
   std::string last_;
 };
 
-Result<std::vector<tuning::Label>> labels_beside(const fs::path& picture) {
+Result<std::vector<content::Label>> labels_beside(const fs::path& picture) {
   const fs::path file = labels_of(picture);
   std::error_code code;
-  if (!fs::exists(file, code)) return std::vector<tuning::Label>{};
+  if (!fs::exists(file, code)) return std::vector<content::Label>{};
   BASCULE_ASSIGN(const auto bytes, read_file(file, kMaxLabelBytes));
-  return tuning::read_labels({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string(), {});
+  return content::read_labels({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string(), {});
 }
 
 // Every n-th of what is there, so that no kind of it is left out.
@@ -116,7 +116,7 @@ Result<TrialInputs> inputs_of(const config::Values& values) {
     request.dialect = "cli";
     out.samples.push_back(std::move(request));
     if (!labels) continue;
-    BASCULE_ASSIGN(std::vector<tuning::Label> beside, labels_beside(file));
+    BASCULE_ASSIGN(std::vector<content::Label> beside, labels_beside(file));
     out.labels.push_back(std::move(beside));
   }
   return out;

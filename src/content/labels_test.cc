@@ -1,11 +1,11 @@
-#include "tuning/labels.h"
+#include "content/labels.h"
 
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace bascule::tuning {
+namespace bascule::content {
 namespace {
 
 using testing::HasSubstr;
@@ -16,24 +16,25 @@ TEST(Labels, AreBoxesInPixels) {
       "2 0.5 0.25 0.5 0.5\r\n\n  0\t1 1 0 0  ",
       "a.txt", {.classes = 3});
   ASSERT_TRUE(labels) << labels.error().message;
-  const auto truths = truths_of(*labels, {.height = 100, .width = 200});
-  ASSERT_EQ(truths.size(), 2U);
-  EXPECT_EQ(truths[0].class_id, 2);
-  EXPECT_EQ(truths[0].box.x1, 50);
-  EXPECT_EQ(truths[0].box.y1, 0);
-  EXPECT_EQ(truths[0].box.x2, 150);
-  EXPECT_EQ(truths[0].box.y2, 50);
-  EXPECT_EQ(truths[1].box.x1, 200);
+  ASSERT_EQ(labels->size(), 2U);
+  EXPECT_EQ(labels->at(0).class_id, 2);
+  const Box box = box_of(labels->at(0), {.height = 100, .width = 200});
+  EXPECT_EQ(box.x1, 50);
+  EXPECT_EQ(box.y1, 0);
+  EXPECT_EQ(box.x2, 150);
+  EXPECT_EQ(box.y2, 50);
+  EXPECT_EQ(box_of(labels->at(1), {.height = 100, .width = 200}).x1, 200);
 }
 
 TEST(Labels, OfAnOutlineAreTheBoxAroundIt) {
   const auto labels = read_labels("1 0.1 0.2 0.5 0.2 0.3 0.8\n", "a.txt", {});
   ASSERT_TRUE(labels) << labels.error().message;
-  const auto truths = truths_of(*labels, {.height = 10, .width = 10});
-  EXPECT_NEAR(truths[0].box.x1, 1, 1e-5);
-  EXPECT_NEAR(truths[0].box.y1, 2, 1e-5);
-  EXPECT_NEAR(truths[0].box.x2, 5, 1e-5);
-  EXPECT_NEAR(truths[0].box.y2, 8, 1e-5);
+  ASSERT_EQ(labels->size(), 1U);
+  const Box box = box_of(labels->front(), {.height = 10, .width = 10});
+  EXPECT_NEAR(box.x1, 1, 1e-5);
+  EXPECT_NEAR(box.y1, 2, 1e-5);
+  EXPECT_NEAR(box.x2, 5, 1e-5);
+  EXPECT_NEAR(box.y2, 8, 1e-5);
 }
 
 TEST(Labels, LeaveOutKeypointsAndWhatIsSaidTwice) {
@@ -91,4 +92,4 @@ TEST(Labels, SurviveAnything) {
 }
 
 }  // namespace
-}  // namespace bascule::tuning
+}  // namespace bascule::content

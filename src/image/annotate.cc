@@ -1,4 +1,4 @@
-#include "app/annotate.h"
+#include "image/annotate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 #include "image/draw.h"
 #include "image/encode.h"
 
-namespace bascule::app {
+namespace bascule::image {
 namespace {
 
 std::string label_of(int class_id, float confidence, const content::ClassNames& names) {
@@ -20,15 +20,15 @@ std::string label_of(int class_id, float confidence, const content::ClassNames& 
 
 // Draws a prediction on its picture.
 struct Drawing {
-  image::Bitmap& bitmap;
+  Bitmap& bitmap;
   const content::ClassNames& names;
   int scale;
 
-  void closed(std::span<const content::Point> points, image::Color color) const {
+  void closed(std::span<const content::Point> points, Color color) const {
     for (std::size_t i = 0; i < points.size(); ++i) {
       const content::Point& from = points[i];
       const content::Point& to = points[(i + 1) % points.size()];
-      image::draw_line(bitmap, from.x, from.y, to.x, to.y, color, scale);
+      draw_line(bitmap, from.x, from.y, to.x, to.y, color, scale);
     }
   }
 
@@ -36,22 +36,22 @@ struct Drawing {
   void operator()(const content::Detections& found) const {
     for (std::size_t i = found.rows.size(); i-- > 0;) {
       const content::Detection& row = found.rows[i];
-      const image::Color color = image::class_color(row.class_id);
+      const Color color = class_color(row.class_id);
       const content::Box& box = row.box;
       if (found.corners.empty()) {
-        image::draw_box(bitmap, box.x1, box.y1, box.x2, box.y2, color, scale);
+        draw_box(bitmap, box.x1, box.y1, box.x2, box.y2, color, scale);
       } else {
         closed(found.corners[i], color);
       }
       if (!found.outlines.empty()) closed(found.outlines[i], color);
       if (!found.keypoints.empty()) {
         for (const content::Keypoint& one : found.keypoints[i]) {
-          image::draw_mark(bitmap, one.at.x, one.at.y, color, scale);
+          draw_mark(bitmap, one.at.x, one.at.y, color, scale);
         }
       }
-      image::draw_label(bitmap, static_cast<int>(std::lround(std::min(box.x1, box.x2))),
-                        static_cast<int>(std::lround(std::min(box.y1, box.y2))),
-                        label_of(row.class_id, row.confidence, names), color, scale);
+      draw_label(bitmap, static_cast<int>(std::lround(std::min(box.x1, box.x2))),
+                 static_cast<int>(std::lround(std::min(box.y1, box.y2))),
+                 label_of(row.class_id, row.confidence, names), color, scale);
     }
   }
 
@@ -59,17 +59,17 @@ struct Drawing {
   void operator()(const content::Classification& found) const {
     int y = 12 * scale;
     for (const content::RankedClass& row : found.best) {
-      image::draw_label(bitmap, 0, y, label_of(row.class_id, row.confidence, names),
-                        image::class_color(row.class_id), scale);
+      draw_label(bitmap, 0, y, label_of(row.class_id, row.confidence, names), class_color(row.class_id),
+                 scale);
       y += 12 * scale;
     }
   }
 
   void operator()(const content::ClassMap& map) const {
-    std::vector<image::Color> colors;
+    std::vector<Color> colors;
     colors.reserve(map.classes.size());
-    for (const std::uint8_t one : map.classes) colors.push_back(image::class_color(one));
-    image::tint(bitmap, colors);
+    for (const std::uint8_t one : map.classes) colors.push_back(class_color(one));
+    tint(bitmap, colors);
   }
 
   // Near is light.
@@ -87,21 +87,21 @@ struct Drawing {
 Result<std::vector<std::byte>> annotate(const content::EncodedPicture& picture, std::uint64_t max_pixels,
                                         const content::Prediction& prediction,
                                         const content::ClassNames& names) {
-  image::Bitmap bitmap;
+  Bitmap bitmap;
   if (picture.raw) {
     const auto* const first = reinterpret_cast<const std::uint8_t*>(picture.bytes.data());
     bitmap = {.height = picture.raw->height,
               .width = picture.raw->width,
               .pixels = {first, first + picture.bytes.size()}};
   } else {
-    BASCULE_TRY(image::decode(picture.bytes, {.max_pixels = max_pixels}, bitmap));
+    BASCULE_TRY(decode(picture.bytes, {.max_pixels = max_pixels}, bitmap));
   }
   const content::PictureSize size = content::picture_of(prediction);
   if (bitmap.height != size.height || bitmap.width != size.width) {
     return internal_error("The picture is not the one that the prediction is of.");
   }
-  std::visit(Drawing{bitmap, names, image::annotation_scale(bitmap)}, prediction);
-  return image::encode_jpeg(bitmap);
+  std::visit(Drawing{bitmap, names, annotation_scale(bitmap)}, prediction);
+  return encode_jpeg(bitmap);
 }
 
-}  // namespace bascule::app
+}  // namespace bascule::image
