@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "applications/event.h"
@@ -112,20 +111,23 @@ class Judge {
   // Compiles the rules. Errors: kInvalidArgument for a rule that does not compile, with its place, its text
   // and jq's words; for lines without tracking.
   static Result<std::unique_ptr<Judge>> make(JudgeOptions options);
-  virtual ~Judge() = default;
+  struct Parts;
+  explicit Judge(std::unique_ptr<Parts> parts);  // for make()
+  ~Judge();
+  Judge(const Judge&) = delete;
+  Judge& operator=(const Judge&) = delete;
 
   // The threshold to ask the model with: below it no box is of use.
-  [[nodiscard]] virtual double lowest_confidence() const = 0;
+  [[nodiscard]] double lowest_confidence() const;
 
-  // `found`: boxes in pixels of the whole frame. Errors: kInvalidArgument where a frame has no size.
-  virtual Result<Judged> judge(const Frame& frame, content::Detections found,
-                               const content::ClassNames& names) = 0;
+  // `found`: boxes in pixels of the whole frame. Errors: kInvalidArgument where the frame has no size.
+  Result<Judged> judge(const Frame& frame, const content::Detections& found,
+                       const content::ClassNames& names);
 
-  [[nodiscard]] virtual JudgeState state() const = 0;
+  [[nodiscard]] JudgeState state() const;
+
+ private:
+  std::unique_ptr<Parts> parts_;
 };
-
-// The id of an event: the same for the same application, source, frame and rule.
-[[nodiscard]] std::string event_id(std::string_view app, std::string_view source, std::uint64_t frame,
-                                   std::string_view rule);
 
 }  // namespace bascule::applications

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 
-#include <gtest/gtest.h>
+#include "base/check.h"
 
 namespace bascule::tasks::vision {
 namespace {
@@ -13,7 +13,7 @@ constexpr int kStrip = 5760;
 
 std::vector<BeltItem> labels_of(const std::string& strip, int height) {
   std::ifstream in(std::string(BASCULE_SOURCE_DIR) + "/tests/data/labelled/belts/labels/" + strip + ".txt");
-  EXPECT_TRUE(in) << strip;
+  BASCULE_CHECK(in);
   std::vector<BeltItem> out;
   BeltItem item;
   float x = 0, y = 0, width = 0, box_height = 0;
