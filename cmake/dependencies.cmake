@@ -24,6 +24,11 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(mosquitto REQUIRED IMPORTED_TARGET libmosquitto>=2.0)
 # SQLite: files that survive power cuts: alerts that wait to be delivered, how far a batch run has come (public domain).
 find_package(SQLite3 3.40 REQUIRED)
+# libjq: rules of applications; users know jq, and it runs on the very JSON that they see (MIT). It brings no package file.
+find_path(JQ_INCLUDE jq.h REQUIRED)
+find_library(JQ_LIBRARY NAMES libjq.so REQUIRED)
+add_library(jq::jq UNKNOWN IMPORTED)
+set_target_properties(jq::jq PROPERTIES IMPORTED_LOCATION "${JQ_LIBRARY}" INTERFACE_INCLUDE_DIRECTORIES "${JQ_INCLUDE}")
 # Boost.Beast/Asio: HTTP and sockets, coroutines, later TLS and WebSocket on the same stream (BSL-1.0).
 find_package(Boost 1.81 REQUIRED)
 # libcsv: CSV as it comes, strictly after RFC 4180, with a limit on a field (LGPL-2.1, linked dynamically).

@@ -33,6 +33,7 @@ build_packages=(
   libcurl4-openssl-dev  # picture URLs
   libmosquitto-dev      # MQTT: alerts to a broker, pictures from one
   libsqlite3-dev        # alerts that wait, how far a batch run has come
+  libjq-dev             # rules of applications
   curl                  # the demo asks the server with it
   ca-certificates       # for pip, where its index is reached over TLS with the system's certificates
   python3 python3-venv  # brings the ONNX Runtime wheel through pip

@@ -5,85 +5,16 @@
 #include "base/text.h"
 #include "protocol/base64.h"
 #include "protocol/json.h"
+#include "protocol/results.h"
+#include "protocol/results_numbers.h"
 #include "protocol/ultralytics/ultralytics.h"
 
 namespace bascule::protocol::ultralytics {
 namespace {
 
-// Numbers as the caller wants them: rounded, and lengths as parts of the picture where that was asked for.
-class Numbers {
- public:
-  Numbers(std::string& out, const content::PictureSize& picture, const Style& style)
-      : out_(out),
-        width_(style.normalize ? picture.width : 1),
-        height_(style.normalize ? picture.height : 1),
-        decimals_(style.decimals) {}
-
-  void plain(std::string_view head, double value) const {
-    out_ += head;
-    append_rounded(out_, value, decimals_);
-  }
-  void across(std::string_view head, double x) const { plain(head, x / width_); }
-  void down(std::string_view head, double y) const { plain(head, y / height_); }
-
-  void box(const content::Box& box) const {
-    across(R"({"x1":)", box.x1);
-    down(R"(,"y1":)", box.y1);
-    across(R"(,"x2":)", box.x2);
-    down(R"(,"y2":)", box.y2);
-    out_ += '}';
-  }
-
-  void corners(const std::array<content::Point, 4>& corners) const {
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kHeads = {
-        {{R"({"x1":)", R"(,"y1":)"},
-         {R"(,"x2":)", R"(,"y2":)"},
-         {R"(,"x3":)", R"(,"y3":)"},
-         {R"(,"x4":)", R"(,"y4":)"}}};
-    for (std::size_t i = 0; i < corners.size(); ++i) {
-      across(kHeads[i].first, corners[i].x);
-      down(kHeads[i].second, corners[i].y);
-    }
-    out_ += '}';
-  }
-
-  // `"x":[…],"y":[…]`; `point_of` gives the point of an item.
-  template <class Items, class PointOf>
-  void points(const Items& items, PointOf point_of) const {
-    out_ += R"("x":[)";
-    for (bool first = true; const auto& item : items)
-      across(std::exchange(first, false) ? "" : ",", point_of(item).x);
-    out_ += R"(],"y":[)";
-    for (bool first = true; const auto& item : items)
-      down(std::exchange(first, false) ? "" : ",", point_of(item).y);
-    out_ += ']';
-  }
-
-  void keypoints(const std::vector<content::Keypoint>& keypoints, bool tells_visible) const {
-    out_ += R"(,"keypoints":{)";
-    points(keypoints, [](const content::Keypoint& one) { return one.at; });
-    if (tells_visible) {
-      out_ += R"(,"visible":[)";
-      for (bool first = true; const content::Keypoint& one : keypoints) {
-        plain(std::exchange(first, false) ? "" : ",", one.visible);
-      }
-      out_ += ']';
-    }
-    out_ += '}';
-  }
-
-  void outline(const std::vector<content::Point>& outline) const {
-    out_ += R"(,"segments":{)";
-    points(outline, [](const content::Point& one) { return one; });
-    out_ += '}';
-  }
-
- private:
-  std::string& out_;
-  const double width_;
-  const double height_;
-  const int decimals_;
-};
+NumberStyle numbers_of(const Style& style) {
+  return {.normalize = style.normalize, .decimals = style.decimals};
+}
 
 void append_time(std::string& out, std::string_view head, double value, int decimals) {
   out += head;
@@ -113,22 +44,12 @@ void append_metadata(std::string& out, const content::ModelInfo& model, std::siz
   out += "}}";
 }
 
-// How every row begins.
-void append_name(std::string& out, bool first, int class_id, const content::ClassNames& names) {
-  out += first ? R"({"name":)" : R"(,{"name":)";
-  text::append_json_quoted(out, content::name_of(class_id, names));
-  out += R"(,"class":)";
-  append_number(out, std::int64_t{class_id});
-}
-
 // The rows of HUB's first call. Its clients of YOLOv5's time read centre and size, those of YOLOv8's the box.
 void append_first_hub(std::string& out, const content::Prediction& prediction,
                       const content::ClassNames& names, const Style& style) {
   out += R"({"success":true,"message":"Inference complete.","data":[)";
   if (const auto* detections = std::get_if<content::Detections>(&prediction)) {
-    Style parts = style;
-    parts.normalize = true;
-    const Numbers numbers(out, detections->picture, parts);
+    const Numbers numbers(out, detections->picture, {.normalize = true, .decimals = style.decimals});
     for (bool first = true; const content::Detection& row : detections->rows) {
       append_name(out, std::exchange(first, false), row.class_id, names);
       numbers.plain(R"(,"confidence":)", row.confidence);
@@ -141,7 +62,7 @@ void append_first_hub(std::string& out, const content::Prediction& prediction,
       out += '}';
     }
   } else if (const auto* classes = std::get_if<content::Classification>(&prediction)) {
-    const Numbers numbers(out, classes->picture, style);
+    const Numbers numbers(out, classes->picture, numbers_of(style));
     for (bool first = true; const content::RankedClass& row : classes->best) {
       append_name(out, std::exchange(first, false), row.class_id, names);
       numbers.plain(R"(,"confidence":)", row.confidence);
@@ -150,54 +71,6 @@ void append_first_hub(std::string& out, const content::Prediction& prediction,
   }
   out += "]}";
 }
-
-// The items of "results", one writer for each kind of prediction.
-struct Rows {
-  std::string& out;
-  const content::ClassNames& names;
-  const Style& style;
-
-  void operator()(const content::Detections& found) const {
-    const Numbers numbers(out, found.picture, style);
-    for (std::size_t i = 0; i < found.rows.size(); ++i) {
-      const content::Detection& row = found.rows[i];
-      append_name(out, i == 0, row.class_id, names);
-      numbers.plain(R"(,"confidence":)", row.confidence);
-      out += R"(,"box":)";
-      if (found.corners.empty()) {
-        numbers.box(row.box);
-      } else {
-        numbers.corners(found.corners[i]);
-      }
-      if (!found.outlines.empty()) numbers.outline(found.outlines[i]);
-      if (!found.keypoints.empty()) numbers.keypoints(found.keypoints[i], found.tells_visible);
-      out += '}';
-    }
-  }
-
-  void operator()(const content::Classification& found) const {
-    const Numbers numbers(out, found.picture, style);
-    for (bool first = true; const content::RankedClass& row : found.best) {
-      append_name(out, std::exchange(first, false), row.class_id, names);
-      numbers.plain(R"(,"confidence":)", row.confidence);
-      out += '}';
-    }
-  }
-
-  void operator()(const content::ClassMap& map) const {
-    const Numbers numbers(out, map.picture, style);
-    bool first = true;
-    for (const content::ClassMap::Share& share : map.shares) {
-      const auto class_id = content::class_of(share, names);
-      if (!class_id) continue;
-      append_name(out, std::exchange(first, false), *class_id, names);
-      numbers.plain(R"(,"pixel_ratio":)", share.of_pixels);
-      out += '}';
-    }
-  }
-
-  void operator()(const content::DepthMap& /*has no objects*/) const {}
-};
 
 void append_png(std::string& out, std::string_view head, const content::PictureSize& picture,
                 std::span<const std::byte> png) {
@@ -217,7 +90,7 @@ void append_maps(std::string& out, const content::Prediction& prediction, const 
     out += '}';
   } else if (const auto* depth = std::get_if<content::DepthMap>(&prediction)) {
     append_png(out, R"(,"depth":{"shape":[)", depth->picture, depth->png);
-    const Numbers numbers(out, depth->picture, style);
+    const Numbers numbers(out, depth->picture, numbers_of(style));
     numbers.plain(R"(,"min":)", depth->nearest);
     numbers.plain(R"(,"max":)", depth->farthest);
     out += R"(,"bits":)";
@@ -239,7 +112,7 @@ void append_image(std::string& out, const content::InferResponse& response, cons
   append_time(out, R"(,"inference":)", to_ms(response.stages.run), 3);
   append_time(out, R"(,"postprocess":)", to_ms(response.stages.finish), 3);
   out += R"(},"results":[)";
-  std::visit(Rows{out, response.model->class_names, style}, prediction);
+  append_results(out, prediction, response.model->class_names, numbers_of(style));
   out += ']';
   append_maps(out, prediction, style);
 }
