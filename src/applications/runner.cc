@@ -1,5 +1,6 @@
 #include "applications/runner.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -84,7 +85,8 @@ Result<void> Runner::start() {
 
 Result<std::unique_ptr<Source>> Runner::open_source() {
   BASCULE_ASSIGN(const std::uint64_t after, parts_.position());
-  return parts_.open(after);
+  settled_ = after;
+  return parts_.open(after - std::min(after, options_.rewind));
 }
 
 // The thread that reads.
@@ -136,6 +138,7 @@ void Runner::handle(Frame frame) {
                                                          .found = std::move(decision->shown),
                                                          .names = std::move(inferred->names),
                                                          .scene = std::move(decision->scene)});
+  if (frame.number <= settled_) return;
   const TimePoint judged_at = clock_.now();
   if (options_.pictures) add_pictures(*shown, decision->events);
   if (!keep(frame, decision->events)) return;
@@ -200,7 +203,7 @@ void Runner::add_pictures(const Shown& shown, std::vector<Event>& events) const 
 
 // The frame is over, so that it is not shown again after a restart.
 void Runner::pass_over(const Frame& frame, const Error& error) {
-  if (error.code == Code::kCancelled) return;
+  if (error.code == Code::kCancelled || frame.number <= settled_) return;
   note(error);
   counts_.with([](Counts& c) { ++c.state.failed; });
   keep(frame, {});
