@@ -40,10 +40,26 @@ Delivery::Delivery(journal::Outbox& outbox, std::vector<NamedSink> sinks, Delive
     lines_.push_back(std::make_unique<Line>(std::move(sink), back_off));
     lines_.back()->state.with([&](SinkState& state) { state.name = lines_.back()->name; });
   }
+  warn_of_others();
   if (lines_.empty()) return;
   threads_ = std::make_unique<ThreadPool>(
       ThreadPoolOptions{.name = "sink", .threads = lines_.size(), .max_queue = lines_.size()});
   for (const auto& line : lines_) (void)threads_->post([this, &line = *line] { run(line); });
+}
+
+// What waits for a sink that is no longer there stays until it is too old: the name may come back.
+void Delivery::warn_of_others() {
+  const auto kept = outbox_.states();
+  if (!kept) return;
+  for (const journal::ReceiverState& state : *kept) {
+    const bool known =
+        std::ranges::any_of(lines_, [&](const auto& line) { return line->name == state.receiver; });
+    if (!known) {
+      log::warning(
+          "{}: {} events wait for '{}', which is none of its sinks; they are kept until they are too old.",
+          options_.app, state.waiting + state.aside, state.receiver);
+    }
+  }
 }
 
 void Delivery::stop() {

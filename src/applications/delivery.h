@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,9 +46,9 @@ struct SinkState {
   std::uint64_t failed = 0;     // tries that failed
   std::uint64_t refused = 0;    // moved aside
   std::uint64_t waiting = 0;
-  std::uint64_t aside = 0;   // kept, of those that were refused
-  Duration oldest{};         // how long the first that waits has done so
-  std::string last_error;    // of the last try; empty: it went well
+  std::uint64_t aside = 0;  // kept, of those that were refused
+  Duration oldest{};        // how long the first that waits has done so
+  std::string last_error;   // of the last try; empty: it went well
 };
 
 // Brings the events of one application from the outbox to its sinks: a thread for each sink takes them in
@@ -56,8 +57,9 @@ struct SinkState {
 // Thread-safety: thread-safe.
 class Delivery {
  public:
-  // `outbox` and `clock` outlive it. At least one sink is not needed: events are then only remembered.
-  Delivery(journal::Outbox& outbox, std::vector<NamedSink> sinks, DeliveryOptions options, const Clock& clock);
+  // `outbox` and `clock` outlive it.
+  Delivery(journal::Outbox& outbox, std::vector<NamedSink> sinks, DeliveryOptions options,
+           const Clock& clock);
   ~Delivery() { stop(); }
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
@@ -75,6 +77,7 @@ class Delivery {
 
  private:
   struct Line;
+  void warn_of_others();
   void run(Line& line);
   bool deliver_next(Line& line);
   bool settle(Line& line, const journal::Waiting& waiting, const Result<void>& result);

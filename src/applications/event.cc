@@ -57,7 +57,8 @@ std::string utc_text(std::int64_t time_ms) {
 std::string packed(const Event& event) {
   std::string out;
   append(out, kVersion);
-  for (const std::string* const field : {&event.id, &event.app, &event.source, &event.rule, &event.severity}) {
+  for (const std::string* const field :
+       {&event.id, &event.app, &event.source, &event.rule, &event.severity}) {
     append(out, *field);
   }
   append(out, std::to_string(event.frame));

@@ -36,16 +36,16 @@ void EventHub::publish(Event event) {
 Result<std::unique_ptr<EventHub::Subscription>> EventHub::subscribe(std::string_view last_id, Notify notify) {
   MutexLock lock(mutex_);
   if (subscribers_.size() >= options_.max_subscribers) {
-    return Error{.code = Code::kResourceExhausted,
-                 .message = fmt::format("{} clients read this event stream, the limit. Close one, or try again "
-                                        "later.",
-                                        options_.max_subscribers)};
+    return Error{
+        .code = Code::kResourceExhausted,
+        .message = fmt::format("{} clients read this event stream, the limit. Close one, or try again "
+                               "later.",
+                               options_.max_subscribers)};
   }
   std::uint64_t next = begin_ + ring_.size();
   if (!last_id.empty()) {
-    const auto last = std::ranges::find(ring_, last_id, [](const auto& event) -> const std::string& {
-      return event->id;
-    });
+    const auto last =
+        std::ranges::find(ring_, last_id, [](const auto& event) -> const std::string& { return event->id; });
     next = last == ring_.end() ? begin_ : begin_ + static_cast<std::uint64_t>(last - ring_.begin()) + 1;
   }
   const std::uint64_t number = subscribed_++;

@@ -15,7 +15,7 @@
 namespace bascule::applications {
 
 struct EventHubOptions {
-  std::size_t max_events = 1000;       // of the last ones that are kept
+  std::size_t max_events = 1000;        // of the last ones that are kept
   std::size_t max_bytes = 8ULL << 20U;  // of their JSON and pictures
   std::size_t max_subscribers = 64;
 };

@@ -12,11 +12,11 @@
 namespace bascule::applications {
 
 struct WebhookOptions {
-  std::string url;                     // http or https
+  std::string url;                         // http or https
   std::filesystem::path secret_file = {};  // of the signature; empty: unsigned
-  std::filesystem::path ca_file = {};  // whose certificates https trusts; empty: the system's
-  bool picture = false;                // sends it along, as multipart/form-data
-  bool allow_private = false;          // addresses that are none of the public internet may be connected to
+  std::filesystem::path ca_file = {};      // whose certificates https trusts; empty: the system's
+  bool picture = false;                    // sends it along, as multipart/form-data
+  bool allow_private = false;  // addresses that are none of the public internet may be connected to
   Duration time_limit = std::chrono::seconds(10);  // for one try
 };
 // Posts each event. An answer of 200 to 299 says that it has it; of 400 to 499 that it never will, but for
@@ -25,11 +25,11 @@ struct WebhookOptions {
 Result<std::unique_ptr<Sink>> open_webhook(const WebhookOptions& options, const Clock& clock);
 
 struct MqttSinkOptions {
-  std::string url;                           // mqtt://HOST[:PORT]/TOPIC or mqtts://
-  std::string user = {};                     // empty: none
-  std::filesystem::path password_file = {};  // empty: none
-  std::filesystem::path ca_file = {};        // whose certificates mqtts trusts; empty: the system's
-  bool picture = true;                       // publishes it behind the event, on TOPIC/picture
+  std::string url;                                 // mqtt://HOST[:PORT]/TOPIC or mqtts://
+  std::string user = {};                           // empty: none
+  std::filesystem::path password_file = {};        // empty: none
+  std::filesystem::path ca_file = {};              // whose certificates mqtts trusts; empty: the system's
+  bool picture = true;                             // publishes it behind the event, on TOPIC/picture
   Duration time_limit = std::chrono::seconds(10);  // for one message
 };
 // Publishes each event's JSON on the topic with quality of service 1. `clock` outlives the sink. Errors:
