@@ -62,6 +62,8 @@ void Delivery::warn_of_others() {
   }
 }
 
+Delivery::~Delivery() { stop(); }
+
 void Delivery::stop() {
   {
     MutexLock lock(mutex_);
@@ -86,21 +88,22 @@ Result<journal::PutResult> Delivery::put(std::span<const Addressed> events,
 }
 
 void Delivery::run(Line& line) {
-  TimePoint idle_at = clock_.now() + options_.idle_every;
+  TimePoint due = clock_.now() + options_.idle_every;
   while (!stopping_) {
     const std::uint64_t seen = outbox_.arrivals();
-    if (deliver_next(line)) continue;
+    const bool busy = deliver_next(line);
     if (stopping_) return;
-    const Duration left = idle_at - clock_.now();
-    if (left > Duration{}) {
-      outbox_.wait(seen, left);
-      continue;
+    const TimePoint now = clock_.now();
+    if (now >= due) {
+      if (!busy) line.sink->idle();
+      // A receiver that is away for long is busy all the time.
+      if (const auto dropped = outbox_.drop_old(); !dropped) {
+        log::warning("{}: {}", options_.app, dropped.error().message);
+      }
+      due = now + options_.idle_every;
+    } else if (!busy) {
+      outbox_.wait(seen, due - now);
     }
-    line.sink->idle();
-    if (const auto dropped = outbox_.drop_old(); !dropped) {
-      log::warning("{}: {}", options_.app, dropped.error().message);
-    }
-    idle_at = clock_.now() + options_.idle_every;
   }
 }
 

@@ -60,7 +60,7 @@ class Delivery {
   // `outbox` and `clock` outlive it.
   Delivery(journal::Outbox& outbox, std::vector<NamedSink> sinks, DeliveryOptions options,
            const Clock& clock);
-  ~Delivery() { stop(); }
+  ~Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 

@@ -293,6 +293,25 @@ TEST_F(DeliveryTest, KeepsConnectionsAliveWhileNothingHappens) {
   EXPECT_TRUE(a.wait_for_idle());
 }
 
+TEST_F(DeliveryTest, GivesUpWhatIsTooOldWhileTheReceiverIsAway) {
+  testing::internal::CaptureStderr();
+  reopen({.max_age = milliseconds(50)});
+  Script a({unavailable("away")});
+  a.set_forever(true);
+  DeliveryOptions options = quick();
+  options.idle_every = milliseconds(5);
+  auto delivery = deliver(options, sink("a", a));
+  ASSERT_TRUE(put(*delivery, event("1")));
+  drain(*delivery);
+  EXPECT_EQ(outbox_->dropped(), 1U);
+  a.set_forever(false);
+  ASSERT_TRUE(put(*delivery, event("2")));
+  drain(*delivery);
+  EXPECT_EQ(a.wait_for(1).back(), "2");
+  delivery.reset();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("dropped 1 deliveries"));
+}
+
 TEST_F(DeliveryTest, WarnsOfSinksThatAreNoLongerThere) {
   {
     const auto nobody = deliver(quick());
