@@ -40,11 +40,29 @@ Delivery::Delivery(journal::Outbox& outbox, std::vector<NamedSink> sinks, Delive
     lines_.push_back(std::make_unique<Line>(std::move(sink), back_off));
     lines_.back()->state.with([&](SinkState& state) { state.name = lines_.back()->name; });
   }
+  warn_of_others();
   if (lines_.empty()) return;
   threads_ = std::make_unique<ThreadPool>(
       ThreadPoolOptions{.name = "sink", .threads = lines_.size(), .max_queue = lines_.size()});
   for (const auto& line : lines_) (void)threads_->post([this, &line = *line] { run(line); });
 }
+
+// What waits for a sink that is no longer there stays until it is too old: the name may come back.
+void Delivery::warn_of_others() {
+  const auto kept = outbox_.states();
+  if (!kept) return;
+  for (const journal::ReceiverState& state : *kept) {
+    const bool known =
+        std::ranges::any_of(lines_, [&](const auto& line) { return line->name == state.receiver; });
+    if (!known) {
+      log::warning(
+          "{}: {} events wait for '{}', which is none of its sinks; they are kept until they are too old.",
+          options_.app, state.waiting + state.aside, state.receiver);
+    }
+  }
+}
+
+Delivery::~Delivery() { stop(); }
 
 void Delivery::stop() {
   {
@@ -70,21 +88,22 @@ Result<journal::PutResult> Delivery::put(std::span<const Addressed> events,
 }
 
 void Delivery::run(Line& line) {
-  TimePoint idle_at = clock_.now() + options_.idle_every;
+  TimePoint due = clock_.now() + options_.idle_every;
   while (!stopping_) {
     const std::uint64_t seen = outbox_.arrivals();
-    if (deliver_next(line)) continue;
+    const bool busy = deliver_next(line);
     if (stopping_) return;
-    const Duration left = idle_at - clock_.now();
-    if (left > Duration{}) {
-      outbox_.wait(seen, left);
-      continue;
+    const TimePoint now = clock_.now();
+    if (now >= due) {
+      if (!busy) line.sink->idle();
+      // A receiver that is away for long is busy all the time.
+      if (const auto dropped = outbox_.drop_old(); !dropped) {
+        log::warning("{}: {}", options_.app, dropped.error().message);
+      }
+      due = now + options_.idle_every;
+    } else if (!busy) {
+      outbox_.wait(seen, due - now);
     }
-    line.sink->idle();
-    if (const auto dropped = outbox_.drop_old(); !dropped) {
-      log::warning("{}: {}", options_.app, dropped.error().message);
-    }
-    idle_at = clock_.now() + options_.idle_every;
   }
 }
 

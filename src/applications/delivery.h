@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -56,10 +57,10 @@ struct SinkState {
 // Thread-safety: thread-safe.
 class Delivery {
  public:
-  // `outbox` and `clock` outlive it. At least one sink is not needed: events are then only remembered.
+  // `outbox` and `clock` outlive it.
   Delivery(journal::Outbox& outbox, std::vector<NamedSink> sinks, DeliveryOptions options,
            const Clock& clock);
-  ~Delivery() { stop(); }
+  ~Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
@@ -76,6 +77,7 @@ class Delivery {
 
  private:
   struct Line;
+  void warn_of_others();
   void run(Line& line);
   bool deliver_next(Line& line);
   bool settle(Line& line, const journal::Waiting& waiting, const Result<void>& result);

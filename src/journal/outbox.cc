@@ -134,11 +134,12 @@ Result<void> Outbox::Rows::check_format() {
                                         file_)};
   }
   if (version != kVersion) {
-    return Error{.code = Code::kFailedPrecondition,
-                 .message = fmt::format("The outbox '{}' has format {}, and this version of the program knows "
-                                        "format {}. Start the version that wrote it until nothing waits in "
-                                        "it, or move the file away.",
-                                        file_, version, kVersion)};
+    return Error{
+        .code = Code::kFailedPrecondition,
+        .message = fmt::format("The outbox '{}' has format {}, and this version of the program knows "
+                               "format {}. Start the version that wrote it until nothing waits in "
+                               "it, or move the file away.",
+                               file_, version, kVersion)};
   }
   return {};
 }
@@ -156,9 +157,10 @@ Result<void> Outbox::Rows::commit(Transaction& transaction, const Change& change
   bytes_ = bytes_ + change.added - change.removed;
   dropped_ += change.dropped;
   if (change.dropped > 0) {
-    log::error("The outbox '{}' has dropped {} deliveries of its {} oldest events: they were older than {} h, "
-               "or there was no room.",
-               file_, change.dropped, change.parcels, options_.max_age / std::chrono::hours(1));
+    log::error(
+        "The outbox '{}' has dropped {} deliveries of its {} oldest events: they were older than {} h, "
+        "or there was no room.",
+        file_, change.dropped, change.parcels, options_.max_age / std::chrono::hours(1));
   }
   return {};
 }
@@ -191,18 +193,19 @@ Result<bool> Outbox::Rows::add(const Parcel& parcel, Change& change) {
   }
   BASCULE_TRY(insert.run());
   BASCULE_ASSIGN(Statement to, database_.prepare("INSERT OR IGNORE INTO deliveries VALUES(?1, 0, ?2, '')"));
-  for (const std::string& receiver : parcel.receivers) BASCULE_TRY(to.bind(1, receiver).bind(2, number).run());
+  for (const std::string& receiver : parcel.receivers)
+    BASCULE_TRY(to.bind(1, receiver).bind(2, number).run());
   change.added += size;
   return true;
 }
 
 Result<void> Outbox::Rows::make_room(std::uint64_t size, Change& change) {
   if (size > options_.max_bytes) {
-    return Error{.code = Code::kPayloadTooLarge,
-                 .message = fmt::format("An event of {} does not fit into the outbox '{}', whose limit is {}. "
-                                        "Allow it more, or send smaller pictures.",
-                                        text::human_bytes(size), file_,
-                                        text::human_bytes(options_.max_bytes))};
+    return Error{
+        .code = Code::kPayloadTooLarge,
+        .message = fmt::format("An event of {} does not fit into the outbox '{}', whose limit is {}. "
+                               "Allow it more, or send smaller pictures.",
+                               text::human_bytes(size), file_, text::human_bytes(options_.max_bytes))};
   }
   while (bytes_ + change.added - change.removed + size > options_.max_bytes) {
     BASCULE_ASSIGN(const bool aside_gone, drop_aside(change));
@@ -217,8 +220,9 @@ Result<void> Outbox::Rows::make_room(std::uint64_t size, Change& change) {
 // Drops the oldest parcel that is only kept because it was refused; false where there is none.
 Result<bool> Outbox::Rows::drop_aside(Change& change) {
   BASCULE_ASSIGN(const std::int64_t number,
-                 number_of(database_, "SELECT number FROM deliveries a WHERE aside=1 AND NOT EXISTS (SELECT 1 FROM "
-                                      "deliveries w WHERE w.number=a.number AND w.aside=0) ORDER BY number LIMIT 1"));
+                 number_of(database_,
+                           "SELECT number FROM deliveries a WHERE aside=1 AND NOT EXISTS (SELECT 1 FROM "
+                           "deliveries w WHERE w.number=a.number AND w.aside=0) ORDER BY number LIMIT 1"));
   if (number == 0) return false;
   BASCULE_TRY(database_.run(fmt::format("DELETE FROM deliveries WHERE number={}", number)));
   BASCULE_TRY(remove_if_done(number, change));
@@ -234,9 +238,10 @@ Result<bool> Outbox::Rows::drop_first(std::int64_t before_ms, Change& change) {
   const std::int64_t number = oldest.integer(0);
   const auto size = static_cast<std::uint64_t>(oldest.integer(1));
   oldest.reset();
-  BASCULE_ASSIGN(const std::int64_t waiting,
-                 number_of(database_, fmt::format("SELECT count(*) FROM deliveries WHERE number={} AND aside=0",
-                                                  number)));
+  BASCULE_ASSIGN(
+      const std::int64_t waiting,
+      number_of(database_,
+                fmt::format("SELECT count(*) FROM deliveries WHERE number={} AND aside=0", number)));
   BASCULE_TRY(database_.run(
       fmt::format("DELETE FROM deliveries WHERE number={0}; DELETE FROM parcels WHERE number={0}", number)));
   change.removed += size;
@@ -255,13 +260,15 @@ Result<void> Outbox::Rows::drop_aged(Change& change) {
 
 // Ids beyond those that are remembered; one that waits stays known.
 Result<void> Outbox::Rows::forget_ids() {
-  BASCULE_ASSIGN(Statement forget,
-                 database_.prepare("DELETE FROM known WHERE number <= (SELECT max(number) FROM known) - ?1 AND "
-                                   "number NOT IN (SELECT number FROM parcels)"));
+  BASCULE_ASSIGN(
+      Statement forget,
+      database_.prepare("DELETE FROM known WHERE number <= (SELECT max(number) FROM known) - ?1 AND "
+                        "number NOT IN (SELECT number FROM parcels)"));
   return forget.bind(1, static_cast<std::int64_t>(options_.remembered)).run();
 }
 
-Result<PutResult> Outbox::Rows::put(std::span<const Parcel> parcels, const std::optional<Position>& position) {
+Result<PutResult> Outbox::Rows::put(std::span<const Parcel> parcels,
+                                    const std::optional<Position>& position) {
   BASCULE_ASSIGN(Transaction transaction, Transaction::begin(database_));
   Change change;
   PutResult result;
@@ -283,10 +290,11 @@ Result<PutResult> Outbox::Rows::put(std::span<const Parcel> parcels, const std::
 }
 
 Result<std::optional<Waiting>> Outbox::Rows::first(std::string_view receiver) {
-  BASCULE_ASSIGN(Statement next,
-                 database_.prepare("SELECT p.number, p.id, p.body, p.attachment FROM deliveries d JOIN parcels "
-                                   "p ON p.number=d.number WHERE d.receiver=?1 AND d.aside=0 ORDER BY "
-                                   "d.number LIMIT 1"));
+  BASCULE_ASSIGN(
+      Statement next,
+      database_.prepare("SELECT p.number, p.id, p.body, p.attachment FROM deliveries d JOIN parcels "
+                        "p ON p.number=d.number WHERE d.receiver=?1 AND d.aside=0 ORDER BY "
+                        "d.number LIMIT 1"));
   BASCULE_ASSIGN(const bool there, next.bind(1, receiver).step());
   if (!there) return std::optional<Waiting>();
   Waiting waiting{
@@ -300,8 +308,9 @@ Result<std::optional<Waiting>> Outbox::Rows::first(std::string_view receiver) {
 
 // Takes the parcel out where nobody has to get it any more.
 Result<void> Outbox::Rows::remove_if_done(std::int64_t number, Change& change) {
-  BASCULE_ASSIGN(const std::int64_t left,
-                 number_of(database_, fmt::format("SELECT count(*) FROM deliveries WHERE number={}", number)));
+  BASCULE_ASSIGN(
+      const std::int64_t left,
+      number_of(database_, fmt::format("SELECT count(*) FROM deliveries WHERE number={}", number)));
   if (left > 0) return {};
   BASCULE_ASSIGN(const std::int64_t size,
                  number_of(database_, fmt::format("SELECT size FROM parcels WHERE number={}", number)));
@@ -337,8 +346,9 @@ Result<void> Outbox::Rows::bound_aside(Change& change) {
 Result<void> Outbox::Rows::refused(std::string_view receiver, std::int64_t number, std::string_view why) {
   BASCULE_ASSIGN(Transaction transaction, Transaction::begin(database_));
   Change change;
-  BASCULE_ASSIGN(Statement move, database_.prepare("UPDATE deliveries SET aside=1, why=?3 WHERE receiver=?1 AND "
-                                                   "aside=0 AND number=?2"));
+  BASCULE_ASSIGN(Statement move,
+                 database_.prepare("UPDATE deliveries SET aside=1, why=?3 WHERE receiver=?1 AND "
+                                   "aside=0 AND number=?2"));
   BASCULE_TRY(move.bind(1, receiver).bind(2, number).bind(3, text::shortened(why, 1000)).run());
   BASCULE_TRY(bound_aside(change));
   return commit(transaction, change);
@@ -380,20 +390,21 @@ Result<std::optional<Position>> Outbox::Rows::position(std::string_view source) 
 }
 
 Result<std::vector<ReceiverState>> Outbox::Rows::states() {
-  BASCULE_ASSIGN(Statement each,
-                 database_.prepare("SELECT s.receiver, s.waiting, s.kept, p.at FROM (SELECT receiver, sum(aside=0) "
-                                   "AS waiting, sum(aside=1) AS kept, min(CASE WHEN aside=0 THEN number END) AS "
-                                   "oldest FROM deliveries GROUP BY receiver) s LEFT JOIN parcels p ON "
-                                   "p.number=s.oldest ORDER BY s.receiver"));
+  BASCULE_ASSIGN(
+      Statement each,
+      database_.prepare("SELECT s.receiver, s.waiting, s.kept, p.at FROM (SELECT receiver, sum(aside=0) "
+                        "AS waiting, sum(aside=1) AS kept, min(CASE WHEN aside=0 THEN number END) AS "
+                        "oldest FROM deliveries GROUP BY receiver) s LEFT JOIN parcels p ON "
+                        "p.number=s.oldest ORDER BY s.receiver"));
   std::vector<ReceiverState> out;
   while (true) {
     BASCULE_ASSIGN(const bool row, each.step());
     if (!row) return out;
-    out.push_back({.receiver = std::string(each.text(0)),
-                   .waiting = static_cast<std::uint64_t>(each.integer(1)),
-                   .aside = static_cast<std::uint64_t>(each.integer(2)),
-                   .oldest = each.is_null(3) ? Duration{}
-                                             : std::chrono::milliseconds(now_ms() - each.integer(3))});
+    out.push_back(
+        {.receiver = std::string(each.text(0)),
+         .waiting = static_cast<std::uint64_t>(each.integer(1)),
+         .aside = static_cast<std::uint64_t>(each.integer(2)),
+         .oldest = each.is_null(3) ? Duration{} : std::chrono::milliseconds(now_ms() - each.integer(3))});
   }
 }
 

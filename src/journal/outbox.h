@@ -26,7 +26,8 @@ enum class WhenFull {
 
 struct OutboxOptions {
   std::uint64_t max_bytes = 256ULL << 20U;  // of bodies and attachments that are kept
-  Duration max_age = std::chrono::hours(24 * 7);  // counted while a process had it open; older ones are dropped
+  Duration max_age =
+      std::chrono::hours(24 * 7);  // counted while a process had it open; older ones are dropped
   WhenFull when_full = WhenFull::kRefuse;
   std::uint64_t remembered = 100'000;  // ids that are known after they were delivered
   std::uint64_t max_aside = 1000;      // that a receiver refused, of all receivers; the oldest are dropped
@@ -36,7 +37,7 @@ struct OutboxOptions {
 // What is to be sent.
 // Thread-safety: a value; the attachment is never changed.
 struct Parcel {
-  std::string id;    // the same id twice is one parcel
+  std::string id;  // the same id twice is one parcel
   std::string body;
   std::shared_ptr<const std::vector<std::byte>> attachment;  // or null
   std::vector<std::string> receivers;                        // none: only its id is remembered

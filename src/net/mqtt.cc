@@ -20,8 +20,8 @@ constexpr int kPort = 1883;
 constexpr int kTlsPort = 8883;
 
 Error bad_url(std::string_view why) {
-  return invalid_argument(
-      fmt::format("This is no address of a broker: {}. Write it as mqtt://HOST:PORT/TOPIC, or mqtts://.", why));
+  return invalid_argument(fmt::format(
+      "This is no address of a broker: {}. Write it as mqtt://HOST:PORT/TOPIC, or mqtts://.", why));
 }
 
 bool is_host(std::string_view host, bool ipv6) {
@@ -58,7 +58,8 @@ Result<MqttAddress> parse_mqtt_url(const std::string& text) {
   }
   std::string_view port;
   const bool ipv6 = host.starts_with('[');
-  const std::size_t end = ipv6 ? std::min(host.find(']'), host.size()) : std::min(host.find(':'), host.size());
+  const std::size_t end =
+      ipv6 ? std::min(host.find(']'), host.size()) : std::min(host.find(':'), host.size());
   if (ipv6 && end == host.size()) return bad_url("its '[' is not closed");
   const std::string_view behind = host.substr(ipv6 ? end + 1 : end);
   if (!behind.empty() && !behind.starts_with(':')) return bad_url("something stands behind its ']'");
@@ -150,10 +151,11 @@ Result<MqttSubscriber> MqttSubscriber::open(const MqttSubscriberOptions& options
   auto state = std::make_unique<State>();
   state->options = options;
   state->clock = &clock;
-  BASCULE_ASSIGN(state->connection,
-                 MqttConnection::open(options.broker, clock, [state = state.get()](const mosquitto_message& message) {
-                   state->take(message);
-                 }));
+  BASCULE_ASSIGN(
+      state->connection,
+      MqttConnection::open(options.broker, clock, [state = state.get()](const mosquitto_message& message) {
+        state->take(message);
+      }));
   return MqttSubscriber(std::move(state));
 }
 

@@ -14,11 +14,11 @@
 namespace bascule::net {
 
 struct MqttOptions {
-  std::string url;                 // mqtt://HOST[:PORT] or mqtts://HOST[:PORT], without a path
-  std::string client_id;           // empty: the broker gives one
-  std::string user;                // empty: none
-  std::string password;            // secret
-  std::filesystem::path ca_file;   // whose certificates mqtts trusts; empty: the system's
+  std::string url;                // mqtt://HOST[:PORT] or mqtts://HOST[:PORT], without a path
+  std::string client_id;          // empty: the broker gives one
+  std::string user;               // empty: none
+  std::string password;           // secret
+  std::filesystem::path ca_file;  // whose certificates mqtts trusts; empty: the system's
   Duration time_limit = std::chrono::seconds(10);  // to connect, and for the broker's word on a message
   Duration keep_alive = std::chrono::seconds(30);  // at most so long without a word from either side
 };
@@ -26,8 +26,8 @@ struct MqttOptions {
 // A URL of a broker and the topic behind it: "mqtt://host:1883/plant/line-3".
 // Thread-safety: a value.
 struct MqttAddress {
-  std::string url;    // for MqttOptions
-  std::string host;   // without brackets
+  std::string url;   // for MqttOptions
+  std::string host;  // without brackets
   int port = 0;
   bool tls = false;
   std::string topic;  // may be empty
@@ -69,8 +69,8 @@ class MqttPublisher {
 
 struct MqttSubscriberOptions {
   MqttOptions broker;
-  std::string topic;            // may hold + and #
-  std::size_t max_queue = 16;   // messages that wait to be taken; the oldest are dropped beyond it
+  std::string topic;                     // may hold + and #
+  std::size_t max_queue = 16;            // messages that wait to be taken; the oldest are dropped beyond it
   std::size_t max_bytes = 64ULL << 20U;  // of one message; larger ones are dropped
 };
 

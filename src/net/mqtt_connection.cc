@@ -55,9 +55,10 @@ Result<std::unique_ptr<MqttConnection>> MqttConnection::open(const MqttOptions& 
   BASCULE_ASSIGN(MqttAddress address, parse_mqtt_url(options.url));
   if (!options.ca_file.empty()) {
     if (!address.tls) {
-      return invalid_argument(fmt::format("'{}' is reached without TLS, so that no ca_file is looked at; write "
-                                          "mqtts:// or leave it out.",
-                                          address.shown()));
+      return invalid_argument(
+          fmt::format("'{}' is reached without TLS, so that no ca_file is looked at; write "
+                      "mqtts:// or leave it out.",
+                      address.shown()));
     }
     std::error_code ignored;
     if (!std::filesystem::is_regular_file(options.ca_file, ignored)) {
@@ -69,7 +70,8 @@ Result<std::unique_ptr<MqttConnection>> MqttConnection::open(const MqttOptions& 
 }
 
 MqttConnection::~MqttConnection() {
-  if (connected() && mosquitto_disconnect(client_.get()) == MOSQ_ERR_SUCCESS) (void)mosquitto_loop_write(client_.get(), 1);
+  if (connected() && mosquitto_disconnect(client_.get()) == MOSQ_ERR_SUCCESS)
+    (void)mosquitto_loop_write(client_.get(), 1);
   client_.reset();
   mosquitto_lib_cleanup();
 }
@@ -81,9 +83,10 @@ Error MqttConnection::failed(std::string_view what) const {
 Error MqttConnection::failed(int code) const {
   const std::string why = said_.empty() ? mosquitto_strerror(code) : text::escape_controls(said_);
   if (code == MOSQ_ERR_TLS) {
-    return failed(fmt::format("cannot be reached safely: {}; its certificate may be for another name, too old, or of an "
-                              "authority that ca_file has to name",
-                              why));
+    return failed(fmt::format(
+        "cannot be reached safely: {}; its certificate may be for another name, too old, or of an "
+        "authority that ca_file has to name",
+        why));
   }
   if (code == MOSQ_ERR_EAI) return failed("is not found; look how its name is spelt");
   if (!welcome_) return failed(fmt::format("takes no connection ({})", mosquitto_strerror(code)));
@@ -106,7 +109,8 @@ Result<void> MqttConnection::make_client() {
   mosquitto* const client = client_.get();
   bool ok = client != nullptr;
   if (ok && !options_.user.empty()) {
-    ok = mosquitto_username_pw_set(client, options_.user.c_str(), options_.password.c_str()) == MOSQ_ERR_SUCCESS;
+    ok = mosquitto_username_pw_set(client, options_.user.c_str(), options_.password.c_str()) ==
+         MOSQ_ERR_SUCCESS;
   }
   if (ok && address_.tls) {
     ok = options_.ca_file.empty()
@@ -138,7 +142,8 @@ Result<void> MqttConnection::wait_for(const bool& done, std::string_view what,
   const TimePoint end = clock_.now() + options_.time_limit;
   while (!done) {
     BASCULE_TRY(step(std::min(kLookEvery, options_.time_limit)));
-    if (!refusal_.empty()) return give_up(failed(fmt::format("says no: {}", text::escape_controls(refusal_))));
+    if (!refusal_.empty())
+      return give_up(failed(fmt::format("says no: {}", text::escape_controls(refusal_))));
     if (!done && (stop() || clock_.now() >= end)) return give_up(failed(what));
   }
   return {};
@@ -147,7 +152,8 @@ Result<void> MqttConnection::wait_for(const bool& done, std::string_view what,
 Result<void> MqttConnection::publish(const std::string& topic, std::string_view payload,
                                      const std::function<bool()>& stop) {
   if (topic.empty() || mosquitto_pub_topic_check2(topic.data(), topic.size()) != MOSQ_ERR_SUCCESS) {
-    return invalid_argument(fmt::format("'{}' is no topic to publish to.", text::escape_controls(text::shortened(topic))));
+    return invalid_argument(
+        fmt::format("'{}' is no topic to publish to.", text::escape_controls(text::shortened(topic))));
   }
   if (payload.size() > kMaxPayload) {
     return invalid_argument(fmt::format("A message of {} is more than MQTT can carry, {}.",
@@ -155,8 +161,8 @@ Result<void> MqttConnection::publish(const std::string& topic, std::string_view 
   }
   answered_ = false;
   // The acknowledgement comes in a later step.
-  const int code = mosquitto_publish(client_.get(), &awaited_, topic.c_str(), static_cast<int>(payload.size()),
-                                     payload.data(), 1, false);
+  const int code = mosquitto_publish(client_.get(), &awaited_, topic.c_str(),
+                                     static_cast<int>(payload.size()), payload.data(), 1, false);
   if (code != MOSQ_ERR_SUCCESS) return give_up(failed(code));
   return wait_for(answered_, "did not acknowledge the message in time", stop);
 }

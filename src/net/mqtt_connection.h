@@ -63,7 +63,7 @@ class MqttConnection {
   std::string refusal_;   // of the broker: why it says no
   bool welcome_ = false;  // the broker has said yes
   bool answered_ = false;
-  int awaited_ = 0;       // the number of the message whose acknowledgement `answered_` stands for
+  int awaited_ = 0;  // the number of the message whose acknowledgement `answered_` stands for
 };
 
 }  // namespace bascule::net

@@ -45,9 +45,10 @@ Error no_answer(const std::string& host, std::string_view why) {
 Error why_not(std::optional<CURLcode> code, const AddressGuard& guard, const std::string& host) {
   if (!code) return no_answer(host, "did not answer in time");
   if (guard.refused) {
-    return no_answer(host,
-                     "has an address that is none of the public internet, and those are connected to only where "
-                     "allow_private says so");
+    return no_answer(
+        host,
+        "has an address that is none of the public internet, and those are connected to only where "
+        "allow_private says so");
   }
   switch (*code) {
     case CURLE_COULDNT_RESOLVE_HOST: return no_answer(host, "is not found; look how it is spelt");
@@ -58,8 +59,7 @@ Error why_not(std::optional<CURLcode> code, const AddressGuard& guard, const std
                        "authority that ca_file has to name");
     case CURLE_SSL_CACERT_BADFILE:
       return no_answer(host, "cannot be sent to: the certificates of ca_file cannot be read");
-    default:
-      return no_answer(host, fmt::format("could not be sent to: {}", curl_easy_strerror(*code)));
+    default: return no_answer(host, fmt::format("could not be sent to: {}", curl_easy_strerror(*code)));
   }
 }
 

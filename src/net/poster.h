@@ -24,8 +24,8 @@ struct PostAnswer {
 
 struct PosterOptions {
   std::vector<std::string> fields = {};  // header fields, "Name: value"; secret
-  bool allow_private = true;  // addresses that are none of the public internet may be connected to
-  std::filesystem::path ca_file = {};  // whose certificates https trusts; empty: the system's
+  bool allow_private = true;             // addresses that are none of the public internet may be connected to
+  std::filesystem::path ca_file = {};    // whose certificates https trusts; empty: the system's
 };
 
 // Sends to one URL of the operator's, by POST, over a connection that is kept. Every address is looked at
@@ -42,8 +42,8 @@ class Poster {
   Poster(Poster&&) noexcept;
   Poster& operator=(Poster&&) noexcept;
 
-  // Waits for the answer, until `end`; `stop` is asked now and then whether to give up. `fields` go in front of
-  // those of all posts. Errors: kUnavailable where none came; the sentence names the host alone.
+  // Waits for the answer, until `end`; `stop` is asked now and then whether to give up. `fields` go in front
+  // of those of all posts. Errors: kUnavailable where none came; the sentence names the host alone.
   Result<PostAnswer> post(std::string_view body, TimePoint end, const std::function<bool()>& stop,
                           std::span<const std::string> fields = {});
   // "collector.example:4318", for messages.

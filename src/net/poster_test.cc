@@ -30,9 +30,8 @@ TEST(Poster, SendsTheBodyAndTheFieldsToAPrivateAddress) {
     seen.with([&](std::string& text) { text = request; });
     send(reply("{}", "200 OK"));
   });
-  auto poster =
-      Poster::open(
-      server.url("/v1/traces"), {.fields = {"Content-Type: application/json", "X-Secret: s3cret"}}, kClock);
+  auto poster = Poster::open(server.url("/v1/traces"),
+                             {.fields = {"Content-Type: application/json", "X-Secret: s3cret"}}, kClock);
   ASSERT_TRUE(poster);
   const auto answer = poster->post("{\"a\":1}", soon(), never);
   ASSERT_TRUE(answer) << answer.error().message;

@@ -41,9 +41,8 @@ class CsvSink final : public Sink {
       : file_(std::move(file), "id,time,app,source,frame,rule,severity,event") {}
   Result<void> deliver(const Event& event, const std::function<bool()>& /*stop*/) override {
     std::string line = event.id;
-    for (const std::string& field :
-         {utc_text(event.time_ms), event.app, event.source, std::to_string(event.frame), event.rule, event.severity,
-          event.json}) {
+    for (const std::string& field : {utc_text(event.time_ms), event.app, event.source,
+                                     std::to_string(event.frame), event.rule, event.severity, event.json}) {
       line += ',';
       content::append_csv(line, one_line(field));
     }
@@ -97,9 +96,13 @@ class PictureSink final : public Sink {
 
 }  // namespace
 
-std::unique_ptr<Sink> make_jsonl_sink(const std::filesystem::path& file) { return std::make_unique<JsonlSink>(file); }
+std::unique_ptr<Sink> make_jsonl_sink(const std::filesystem::path& file) {
+  return std::make_unique<JsonlSink>(file);
+}
 
-std::unique_ptr<Sink> make_csv_sink(const std::filesystem::path& file) { return std::make_unique<CsvSink>(file); }
+std::unique_ptr<Sink> make_csv_sink(const std::filesystem::path& file) {
+  return std::make_unique<CsvSink>(file);
+}
 
 std::unique_ptr<Sink> make_picture_sink(const std::filesystem::path& folder) {
   return std::make_unique<PictureSink>(folder);

@@ -28,10 +28,10 @@ void LineFile::close() {
 
 // False where it was moved or deleted, to begin a new one.
 bool LineFile::is_at_its_path() const {
-  struct stat here {};
-  struct stat there {};
-  return ::fstat(descriptor_, &here) == 0 && ::stat(file_.c_str(), &there) == 0 && here.st_ino == there.st_ino &&
-         here.st_dev == there.st_dev;
+  struct stat here{};
+  struct stat there{};
+  return ::fstat(descriptor_, &here) == 0 && ::stat(file_.c_str(), &there) == 0 &&
+         here.st_ino == there.st_ino && here.st_dev == there.st_dev;
 }
 
 Result<void> LineFile::open() {
@@ -39,12 +39,13 @@ Result<void> LineFile::open() {
   close();
   descriptor_ = ::open(file_.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0) return failed("opened", errno);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor_, &status) != 0) return failed("looked at", errno);
   if (!S_ISREG(status.st_mode)) {
     close();
     return Error{.code = Code::kUnavailable,
-                 .message = fmt::format("'{}' is no regular file; lines are appended to none but those.", file_.string())};
+                 .message = fmt::format("'{}' is no regular file; lines are appended to none but those.",
+                                        file_.string())};
   }
   half_written_ = false;
   auto mended = mend(static_cast<std::uint64_t>(status.st_size));
@@ -66,17 +67,18 @@ Result<void> LineFile::mend(std::uint64_t size) {
   if (tail_.empty() || tail_.back() == '\n') return {};
   const std::size_t end = tail_.rfind('\n');
   if (end == std::string::npos && size > kTail) {
-    return Error{.code = Code::kUnavailable,
-                 .message = fmt::format("'{}' does not look like a file of lines: its last {} bytes hold no line "
-                                        "end. Move it away.",
-                                        file_.string(), kTail)};
+    return Error{
+        .code = Code::kUnavailable,
+        .message = fmt::format("'{}' does not look like a file of lines: its last {} bytes hold no line "
+                               "end. Move it away.",
+                               file_.string(), kTail)};
   }
   const std::size_t half = tail_.size() - (end == std::string::npos ? 0 : end + 1);
   good_ -= static_cast<off_t>(half);
   if (::ftruncate(descriptor_, good_) != 0) return failed("mended", errno);
   tail_.resize(tail_.size() - half);
-  log::warning("'{}' ended in a half line of {} bytes, which is taken away; its event comes again.", file_.string(),
-               half);
+  log::warning("'{}' ended in a half line of {} bytes, which is taken away; its event comes again.",
+               file_.string(), half);
   return {};
 }
 
@@ -92,7 +94,7 @@ Result<void> LineFile::append(std::string_view line, std::string_view id) {
   BASCULE_TRY(write_all(descriptor_, bytes, file_));
   if (::fdatasync(descriptor_) != 0) return failed("written to the disk", errno);
   half_written_ = false;
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor_, &status) != 0) return failed("looked at", errno);
   good_ = status.st_size;
   return {};

@@ -13,7 +13,8 @@ Result<std::string> read_secret(const std::filesystem::path& file) {
   const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::string_view secret = text::trimmed(all);
   if (secret.empty()) {
-    return invalid_argument(fmt::format("Nothing stands in '{}', where a secret is looked for.", file.string()));
+    return invalid_argument(
+        fmt::format("Nothing stands in '{}', where a secret is looked for.", file.string()));
   }
   return std::string(secret);
 }

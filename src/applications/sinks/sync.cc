@@ -16,9 +16,10 @@ Result<void> write_all(int descriptor, std::string_view bytes, const std::filesy
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
       const int number = count == 0 ? ENOSPC : errno;
-      return Error{.code = number == ENOSPC || number == EDQUOT ? Code::kResourceExhausted : Code::kUnavailable,
-                   .message = fmt::format("'{}' cannot be written: {}.", shown.string(),
-                                          std::generic_category().message(number))};
+      return Error{
+          .code = number == ENOSPC || number == EDQUOT ? Code::kResourceExhausted : Code::kUnavailable,
+          .message = fmt::format("'{}' cannot be written: {}.", shown.string(),
+                                 std::generic_category().message(number))};
     }
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }

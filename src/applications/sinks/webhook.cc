@@ -77,9 +77,10 @@ class Webhook final : public Sink {
   [[nodiscard]] Result<void> judged(const net::PostAnswer& answer) const {
     if (answer.status >= 200 && answer.status < 300) return {};
     const std::string said = text::escape_controls(text::shortened(text::trimmed(answer.body), kShown));
-    std::string message =
-        fmt::format("'{}' answers with status {}{}{}.", poster_.shown(), answer.status, said.empty() ? "" : ": ", said);
-    if (answer.status >= 300 && answer.status < 400) message += " A redirect is not followed; give the URL it leads to.";
+    std::string message = fmt::format("'{}' answers with status {}{}{}.", poster_.shown(), answer.status,
+                                      said.empty() ? "" : ": ", said);
+    if (answer.status >= 300 && answer.status < 400)
+      message += " A redirect is not followed; give the URL it leads to.";
     return Error{.code = is_worth_another(answer.status) ? Code::kUnavailable : Code::kInvalidArgument,
                  .message = std::move(message),
                  .fields = {.retry_after = answer.retry_after.value_or(Duration{})}};
@@ -98,9 +99,10 @@ Result<std::unique_ptr<Sink>> open_webhook(const WebhookOptions& options, const 
   if (!options.secret_file.empty()) {
     BASCULE_ASSIGN(secret, read_secret(options.secret_file));
   }
-  BASCULE_ASSIGN(net::Poster poster,
-                 net::Poster::open(options.url,
-                                   {.allow_private = options.allow_private, .ca_file = options.ca_file}, clock));
+  BASCULE_ASSIGN(
+      net::Poster poster,
+      net::Poster::open(options.url, {.allow_private = options.allow_private, .ca_file = options.ca_file},
+                        clock));
   return std::unique_ptr<Sink>(
       std::make_unique<Webhook>(options, std::move(secret), std::move(poster), clock));
 }
