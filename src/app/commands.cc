@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "app/app_check.h"
 #include "app/keys.h"
 #include "app/model_settings.h"
 #include "app/options.h"
@@ -321,6 +322,51 @@ config::Command key_command() {
   return command;
 }
 
+config::Command app_command() {
+  return {
+      .name = "app",
+      .text = "Check what an application would do: what it looks at, and which rules would fire.",
+      .positional = "check FILE",
+      .positional_text = "The word check, and the YAML file with the list `applications:`",
+      .options =
+          {{.name = "replay",
+            .type = Type::kText,
+            .text =
+                "Show the pictures of this folder, or of its folder images, in the order of their names."},
+           {.name = "labels",
+            .type = Type::kFlag,
+            .text =
+                "Take boxes from labels/NAME.txt in that folder (YOLO's format) in place of the model's."},
+           {.name = "fps",
+            .type = Type::kNumber,
+            .fallback = "1",
+            .text = "How many of these pictures there are in a second, for cooldown.",
+            .min = 0.001,
+            .max = 1000},
+           {.name = "json", .type = Type::kFlag, .text = "Print a line of JSON for each picture."},
+           {.name = "threads",
+            .type = Type::kInteger,
+            .fallback = "auto",
+            .text = "Threads that compute; auto: all cores.",
+            .min = 1,
+            .max = 256,
+            .choices = {"auto"}},
+           server_option("custom_op_libraries"),
+           server_option("openvino"),
+           server_option("state_dir"),
+           server_option("max_pixels")},
+      .examples =
+          "Examples:\n"
+          "  bascule app check line-3.yaml\n"
+          "  bascule app check line-3.yaml --replay pictures/\n"
+          "  bascule app check till.yaml --replay belts/ --labels --json\n"
+          "\n"
+          "Exit codes: 0 the file is right, and every picture was shown; 1 the model or a picture failed; 2 "
+          "wrong "
+          "usage,\n"
+          "or an application or a rule that is wrong. More: docs/applications.md"};
+}
+
 config::Command config_command() {
   return {.name = "config",
           .text = "Print the reference of all settings, of the server and of each model.",
@@ -352,7 +398,7 @@ Result<void> configure_log(const config::Values& values) {
 const std::vector<config::Command>& commands() {
   static const std::vector<config::Command> table = {serve_command(), predict_command(), eval_command(),
                                                      tune_command(),  inspect_command(), import_command(),
-                                                     key_command(),   config_command()};
+                                                     key_command(),   app_command(),     config_command()};
   return table;
 }
 
@@ -382,6 +428,16 @@ Result<std::vector<config::ModelEntry>> complete_values(const config::Command& c
 int fail(const Error& error, int exit_code) {
   fmt::print(stderr, "bascule: {}\n", error.message);
   return exit_code;
+}
+
+int app(config::Parsed parsed) {
+  if (auto completed = complete_values(command("app"), parsed.values); !completed) {
+    return fail(completed.error(), kUsage);
+  }
+  if (parsed.positionals.size() != 2 || parsed.positionals[0] != "check") {
+    return fail(invalid_argument("Try: bascule app check FILE (see: bascule app --help)"), kUsage);
+  }
+  return app_check(parsed.values, parsed.positionals[1]);
 }
 
 // NOLINTNEXTLINE(performance-unnecessary-value-param): the other commands consume theirs.

@@ -35,6 +35,7 @@ int tune(config::Parsed parsed);
 int inspect(config::Parsed parsed);
 int key(config::Parsed parsed);
 int import_model(config::Parsed parsed);
+int app(config::Parsed parsed);
 int print_config(config::Parsed parsed);
 
 }  // namespace bascule::app

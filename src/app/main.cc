@@ -24,5 +24,6 @@ int main(int argc, char** argv) {
   if (parsed->command == "inspect") return app::inspect(*std::move(parsed));
   if (parsed->command == "import") return app::import_model(*std::move(parsed));
   if (parsed->command == "key") return app::key(*std::move(parsed));
+  if (parsed->command == "app") return app::app(*std::move(parsed));
   return app::print_config(*std::move(parsed));
 }

@@ -88,6 +88,7 @@ std::string json_schema(const Tables& tables) {
       "      \"path\": {\"type\": \"string\"},\n      \"name\": {\"type\": \"string\"},\n";
   out += properties(tables.model, true, "      ");
   out += "\n    }}]}},\n";
+  out += "    \"applications\": {\"type\": \"array\", \"items\": {\"type\": \"object\"}},\n";
   out += properties(tables.server, false, "    ");
   out += ",\n";
   out += properties(tables.model, false, "    ");

@@ -48,9 +48,11 @@ class Reader {
     std::vector<std::string> known = names_of(tables.server, false);
     std::ranges::move(names_of(tables.model, false), std::back_inserter(known));
     known.emplace_back("models");
+    known.emplace_back("applications");
     return each(
         root, [&](const std::string& key, const YAML::Node& at, const YAML::Node& value) -> Result<void> {
           if (key == "models") return model_list(value, tables.model, models);
+          if (key == "applications") return {};  // read_applications reads them
           if (const Option* const of_one = find(tables.model, key);
               of_one != nullptr && of_one->one_model_only) {
             return wrong(

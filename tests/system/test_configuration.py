@@ -26,7 +26,7 @@ def test_the_reference_is_what_the_binary_prints():
 def test_the_schema_knows_every_key_of_the_reference():
     schema = json.loads(config("--schema"))
     keys = re.findall(r"^\| `--[a-z-]+` \| `([a-z_]+)`", PAGE, re.M)
-    assert keys and set(schema["properties"]) == {*keys, "models"}
+    assert keys and set(schema["properties"]) == {*keys, "models", "applications"}
     assert schema["additionalProperties"] is False
     assert schema["properties"]["metrics_port"]["anyOf"] == [
         {"type": "integer", "minimum": 0, "maximum": 65535}, {"enum": ["off"]}
