@@ -152,7 +152,7 @@ void Runner::handle(Frame frame) {
     c.state.judging += judged_at - shown_at;
     c.state.last_latency = clock_.now() - came;
   });
-  for (const Event& event : decision->events) publish_(event);
+  for (const Addressed& one : decision->events) publish_(one.event);
 }
 
 // The boxes that a frame brings, or a model's. What passes is waited for where the source waits, too.
@@ -177,7 +177,7 @@ Result<Inferred> Runner::show(Frame& frame) {
 
 // Until it is done: false where the application was told to stop before. The frame is then not counted as
 // handled, so that a source that can comes back to it.
-bool Runner::keep(const Frame& frame, const std::vector<Event>& events) {
+bool Runner::keep(const Frame& frame, const std::vector<Addressed>& events) {
   BackOff back_off(options_.back_off);
   while (true) {
     const Result<void> kept = parts_.keep(frame, events);
@@ -190,7 +190,7 @@ bool Runner::keep(const Frame& frame, const std::vector<Event>& events) {
 }
 
 // One for all of a frame. Without it the events go as they are.
-void Runner::add_pictures(const Shown& shown, std::vector<Event>& events) const {
+void Runner::add_pictures(const Shown& shown, std::vector<Addressed>& events) const {
   if (events.empty()) return;
   auto jpeg = image::annotate(shown.picture, options_.max_pixels, shown.found, shown.names);
   if (!jpeg) {
@@ -198,7 +198,7 @@ void Runner::add_pictures(const Shown& shown, std::vector<Event>& events) const 
                         text::escape_controls(jpeg.error().message));
   }
   const auto picture = std::make_shared<const std::vector<std::byte>>(*std::move(jpeg));
-  for (Event& event : events) event.picture = picture;
+  for (Addressed& one : events) one.event.picture = picture;
 }
 
 // The frame is over, so that it is not shown again after a restart.

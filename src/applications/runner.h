@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "applications/delivery.h"
 #include "applications/event.h"
 #include "applications/frame.h"
 #include "applications/frame_slot.h"
@@ -45,7 +46,7 @@ struct Inferred {
 // What became of a frame.
 // Thread-safety: a value.
 struct Decision {
-  std::vector<Event> events;                 // without pictures
+  std::vector<Addressed> events;             // without pictures, and where they go
   std::shared_ptr<const std::string> scene;  // what rules saw, as JSON; may be null
   content::Detections shown;                 // what is drawn on the picture
 };
@@ -66,7 +67,7 @@ struct RunnerParts {
                                  const content::ClassNames& names)>
       judge;
   // Keeps the events, and that their frame was handled. Once it returns they are safe.
-  std::function<Result<void>(const Frame& frame, std::vector<Event> events)> keep;
+  std::function<Result<void>(const Frame& frame, const std::vector<Addressed>& events)> keep;
 };
 
 struct RunnerOptions {
@@ -148,8 +149,8 @@ class Runner {
   void look();
   void handle(Frame frame);
   Result<Inferred> show(Frame& frame);
-  bool keep(const Frame& frame, const std::vector<Event>& events);
-  void add_pictures(const Shown& shown, std::vector<Event>& events) const;
+  bool keep(const Frame& frame, const std::vector<Addressed>& events);
+  void add_pictures(const Shown& shown, std::vector<Addressed>& events) const;
   void pass_over(const Frame& frame, const Error& error);
   void note(const Error& error);
 

@@ -74,20 +74,20 @@ class RunnerTest : public testing::Test {
               Decision decision{.shown = std::move(found)};
               decision.scene = std::make_shared<const std::string>(R"({"frame":1})");
               if (frame.number % 3 == 0) {
-                decision.events.push_back({.id = "e" + std::to_string(frame.number),
-                                           .rule = "third",
-                                           .frame = frame.number,
-                                           .json = R"({"id":1})"});
+                decision.events.push_back({.event = {.id = "e" + std::to_string(frame.number),
+                                                     .rule = "third",
+                                                     .frame = frame.number,
+                                                     .json = R"({"id":1})"}});
               }
               return Result<Decision>(std::move(decision));
             },
-        .keep = [this](const Frame& frame, std::vector<Event> events) -> Result<void> {
+        .keep = [this](const Frame& frame, const std::vector<Addressed>& events) -> Result<void> {
           if (full_ > 0) {
             --full_;
             return Error{.code = Code::kResourceExhausted, .message = "The disk is full."};
           }
-          for (const Event& event : events) kept_.push_back(event.id);
-          pictures_ += static_cast<int>(!events.empty() && events[0].picture != nullptr);
+          for (const Addressed& one : events) kept_.push_back(one.event.id);
+          pictures_ += static_cast<int>(!events.empty() && events[0].event.picture != nullptr);
           position_ = frame.number;
           return {};
         }};

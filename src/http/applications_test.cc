@@ -56,10 +56,10 @@ class ApplicationsTest : public testing::Test {
         .judge = [](const Frame& frame, content::Detections found,
                     const content::ClassNames&) -> Result<Decision> {
           Decision decision{.shown = std::move(found)};
-          decision.events.push_back(event(static_cast<int>(frame.number)));
+          decision.events.push_back({.event = event(static_cast<int>(frame.number)), .sinks = {}});
           return Result<Decision>(std::move(decision));
         },
-        .keep = [this](const Frame&, std::vector<Event>) -> Result<void> {
+        .keep = [this](const Frame&, const std::vector<applications::Addressed>&) -> Result<void> {
           MutexLock lock(mutex_);
           changed_.wait(mutex_, [this]() BASCULE_REQUIRES(mutex_) { return open_; });
           return {};
