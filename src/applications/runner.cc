@@ -100,6 +100,8 @@ void Runner::read() {
   }
   const std::shared_ptr<Source> source = *std::move(opened);
   source_.with([&](auto& s) { s = source; });
+  const bool latest = options_.latest.value_or(source->live());
+  TimePoint due = clock_.now();
   while (!stop_) {
     Result<std::optional<Frame>> frame = source->next(stopping_);
     if (!frame && frame.error().code == Code::kCancelled) break;
@@ -108,11 +110,26 @@ void Runner::read() {
       counts_.with([&](Counts& c) { (frame ? c.ended : c.failed) = true; });
       break;
     }
-    if (!slot->put(**std::move(frame), source->live(), stopping_)) break;
+    if (!in_time(due, latest)) continue;
+    if (!slot->put(**std::move(frame), latest, stopping_)) break;
   }
   last_source_.with([&](SourceState& s) { s = source->state(); });
   source_.with([](auto& s) { s.reset(); });
   slot->finish();
+}
+
+// Whether a frame may go on now. One of a source that waits does so here.
+bool Runner::in_time(TimePoint& due, bool latest) {
+  if (options_.max_fps <= 0) return true;
+  const TimePoint now = clock_.now();
+  if (now < due && latest) {
+    counts_.with([](Counts& c) { ++c.state.dropped; });
+    return false;
+  }
+  if (now < due && !pause(due - now, clock_, stopping_)) return true;  // put() looks as well
+  due = std::max(due, now) +
+        std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1 / options_.max_fps));
+  return true;
 }
 
 // The thread that looks at frames.
@@ -162,7 +179,7 @@ Result<Inferred> Runner::show(Frame& frame) {
                     .names = parts_.names ? parts_.names() : content::ClassNames()};
   }
   const auto source = source_.with([](const auto& s) { return s; });
-  const bool live = source != nullptr && source->live();
+  const bool live = options_.latest.value_or(source != nullptr && source->live());
   BackOff back_off(options_.back_off);
   while (true) {
     Result<Inferred> inferred = parts_.infer(frame, stopping_);

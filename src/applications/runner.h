@@ -72,7 +72,9 @@ struct RunnerParts {
 
 struct RunnerOptions {
   std::string app;
-  bool pictures = false;  // events get an annotated picture
+  std::optional<bool> latest;  // as Source::live; nothing: as the source says
+  double max_fps = 0;          // frames beyond this are dropped, or wait where the source does; 0: no limit
+  bool pictures = false;       // events get an annotated picture
   std::uint64_t max_pixels = 100'000'000;
   Duration stuck_after = std::chrono::seconds(10);  // of one frame
   // Frames before the last handled one that are judged again after a start, so that what is seen over several
@@ -145,6 +147,7 @@ class Runner {
   };
 
   void read();
+  bool in_time(TimePoint& due, bool latest);
   Result<std::unique_ptr<Source>> open_source();
   void look();
   void handle(Frame frame);

@@ -113,18 +113,26 @@ std::vector<std::string> camera_words(const CameraAddress& address, const Camera
                                     "-max_pixels",
                                     std::to_string(options.max_pixels)};
   if (address.device) {
-    words.insert(words.end(), {"-protocol_whitelist", "file", "-f", "v4l2", "-i", address.url});
+    words.insert(words.end(), {"-protocol_whitelist", "file", "-f", "v4l2"});
+    if (options.width > 0 && options.height > 0) {
+      words.insert(words.end(), {"-video_size", fmt::format("{}x{}", options.width, options.height)});
+    }
+    words.insert(words.end(), {"-i", address.url});
   } else {
     // The list of one that it reads is a file; what the list names may be these.
     words.insert(words.end(), {"-protocol_whitelist", "file,rtp,udp,tcp,tls", "-f", "concat", "-safe", "0",
                                "-i", fmt::format("file:/proc/self/fd/{}", Child::kInput)});
   }
   words.insert(words.end(), {"-map", "0:v:0", "-filter_threads", "1", "-fps_mode", "passthrough"});
+  std::string filters;
   if (options.max_fps > 0) {
-    words.insert(words.end(),
-                 {"-vf", fmt::format("select=isnan(prev_selected_t)+gte(t-prev_selected_t\\,{:.6f})",
-                                     1 / options.max_fps)});
+    filters =
+        fmt::format("select=isnan(prev_selected_t)+gte(t-prev_selected_t\\,{:.6f})", 1 / options.max_fps);
   }
+  if (!address.device && options.width > 0 && options.height > 0) {
+    filters += fmt::format("{}scale={}:{}", filters.empty() ? "" : ",", options.width, options.height);
+  }
+  if (!filters.empty()) words.insert(words.end(), {"-vf", filters});
   const std::vector<std::string> output = frame_pipe_words();
   words.insert(words.end(), output.begin(), output.end());
   return words;

@@ -30,7 +30,9 @@ struct CameraOptions {
   double max_fps = 0;                         // frames beyond this are left out; 0: none are
   std::uint64_t max_pixels = 100'000'000;     // of a frame
   Duration stall = std::chrono::seconds(10);  // without a frame: it is taken to be dead
-  bool udp = false;                           // RTSP's pictures by UDP; else within its TCP connection
+  int width = 0;                              // of the frames; 0: as the camera gives them
+  int height = 0;
+  bool udp = false;  // RTSP's pictures by UDP; else within its TCP connection
 };
 
 // The frames of a camera from when it is opened, until it fails. ffmpeg decodes, in a child process with one
