@@ -70,7 +70,11 @@ void print_rule(const ApplicationYaml::Rule& rule) {
 
 void print_application(const ApplicationYaml& one, const fs::path& model) {
   fmt::print("{}\n  source   {}\n", one.name, target_of(one.source));
-  if (!one.model.empty()) fmt::print("  model    {}\n", model.string());
+  std::error_code code;
+  if (!one.model.empty()) {
+    fmt::print("  model    {}{}\n", model.string(),
+               fs::exists(model, code) ? "" : " (no file: a served model's name)");
+  }
   std::string confidence = fmt::format("{}", one.confidence);
   for (const auto& [name, least] : one.confidences) confidence += fmt::format(", {} for {}", least, name);
   fmt::print("  objects  surer than {}{}\n", confidence, one.region.empty() ? "" : ", in the region");

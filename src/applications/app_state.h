@@ -8,6 +8,8 @@
 
 namespace bascule::applications {
 
+class Packer;
+class Unpacker;
 struct Scene;
 
 // What an application has counted, and its last frames: `app_state` in what rules see.
@@ -39,11 +41,15 @@ class AppState {
 
   // Appends {"counts":{"frames":…,"objects":{…},"lines":{…}},"window":[…]}, the oldest frame first.
   void append_json(std::string& out) const;
+  // What it knows, as bytes and back.
+  void pack(Packer& out) const;
+  void unpack(Unpacker& in);
+
   // What stands in "counts" alone.
   void append_counts(std::string& out) const;
 
  private:
-  const std::size_t most_;
+  std::size_t most_;
   std::uint64_t frames_ = 0;
   Counts objects_;
   std::map<std::string, std::map<std::string, Counts>> lines_;

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "applications/app_state.h"
+#include "applications/judge_memory.h"
+#include "applications/packing.h"
 #include "applications/paths.h"
 #include "applications/rule.h"
 #include "base/log.h"
@@ -22,6 +26,8 @@ constexpr std::size_t kShownValue = 1000;  // characters of a rule's last value,
 constexpr RulePolicy kFailures{.needed = 1, .of = 1, .cooldown_ms = 60'000};
 // Behind a rule's name, for the id of the event that tells of its failure; no name has it.
 constexpr std::string_view kFailed = "\nfailed";
+
+constexpr int kMemoryVersion = 1;
 
 bool is_usable(const content::Box& box) {
   return std::isfinite(box.x1) && std::isfinite(box.y1) && std::isfinite(box.x2) && std::isfinite(box.y2);
@@ -112,6 +118,52 @@ Result<Judged> Judge::judge(const Frame& frame, const content::Detections& found
   judged.json = std::make_shared<const std::string>(scene_json(scene, parts_->app_state));
   parts_->decide(judged);
   return judged;
+}
+
+std::string Judge::save() const {
+  Packer out;
+  out.number(kMemoryVersion);
+  pack(out, parts_->tracker.state());
+  parts_->paths.pack(out);
+  parts_->app_state.pack(out);
+  out.number(parts_->rules.size());
+  for (const RunningRule& rule : parts_->rules) {
+    out.text(rule.options.name);
+    pack(out, rule.memory);
+    pack(out, rule.failures);
+  }
+  return out.take();
+}
+
+Result<void> Judge::restore(std::string_view bytes) {
+  Unpacker in(bytes);
+  const int version = in.number<int>();
+  tasks::vision::TrackerState tracks = unpack_tracker(in);
+  Paths paths(parts_->options.lines);
+  paths.unpack(in);
+  AppState app_state(parts_->options.window);
+  app_state.unpack(in);
+  std::map<std::string, std::pair<PolicyMemory, PolicyMemory>> memories;
+  const std::size_t rules = in.count();
+  for (std::size_t i = 0; i < rules && !in.failed(); ++i) {
+    auto& [memory, failures] = memories[in.text()];
+    memory = unpack_policy(in);
+    failures = unpack_policy(in);
+  }
+  if (version != kMemoryVersion || in.failed() || !in.at_end()) {
+    return Error{
+        .code = Code::kFailedPrecondition,
+        .message = fmt::format("What the application '{}' remembered is of another version, or damaged; it "
+                               "begins anew.",
+                               parts_->options.app)};
+  }
+  parts_->tracker.restore(std::move(tracks));
+  parts_->paths = std::move(paths);
+  parts_->app_state = std::move(app_state);
+  for (RunningRule& rule : parts_->rules) {
+    std::tie(rule.memory, rule.failures) = std::move(memories[rule.options.name]);
+  }
+  return {};
 }
 
 SceneObject Judge::Parts::object_of(const content::Detection& row, const std::string& name,

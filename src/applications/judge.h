@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "applications/event.h"
@@ -125,6 +126,13 @@ class Judge {
                        const content::ClassNames& names);
 
   [[nodiscard]] JudgeState state() const;
+
+  // All that it keeps from one frame to the next, but for the counters of state(). A judge of the same
+  // options that is given it goes on as if it had judged the frames before: kept together with a source's
+  // position, it makes a run that was killed end like one that was not. Errors of restore():
+  // kFailedPrecondition for bytes of another version, or damaged ones; nothing is changed then.
+  [[nodiscard]] std::string save() const;
+  Result<void> restore(std::string_view bytes);
 
  private:
   std::unique_ptr<Parts> parts_;

@@ -212,13 +212,25 @@ struct Told {
   std::string counts;
 };
 
-Told play(const BeltClip& clip, const std::string& direction) {
-  JudgeOptions with = options({{.name = "counted", .when = R"(.crossings[] | select(.line == "till"))"}});
-  with.track = true;
-  with.lines = {{.name = "till", .from = {0.5, 0}, .to = {0.5, 1}}};
-  const auto one = make(std::move(with));
+// `restored`: each frame is judged by another judge, which is given what the one before remembered.
+Told play(const BeltClip& clip, const std::string& direction, bool restored = false) {
+  const auto options_of_belt = [] {
+    JudgeOptions with = options(
+        {{.name = "counted", .when = R"(.crossings[] | select(.line == "till"))"},
+         {.name = "often", .when = ".results != []", .policy = {.needed = 3, .of = 5, .cooldown_ms = 700}},
+         {.name = "broken", .when = ".frame | error(tostring)"}});
+    with.track = true;
+    with.lines = {{.name = "till", .from = {0.5, 0}, .to = {0.5, 1}}};
+    return with;
+  };
+  auto one = make(options_of_belt());
   Told told;
   for (const BeltFrame& shown : clip.frames) {
+    if (restored) {
+      const std::string memory = one->save();
+      one = make(options_of_belt());
+      EXPECT_TRUE(one->restore(memory));
+    }
     content::Detections found{.picture = clip.picture};
     for (const BeltItem& item : shown.items) found.rows.push_back({item.class_id, 1, item.box});
     const auto judged = one->judge(frame(shown.number), found, kNames);
@@ -262,6 +274,29 @@ TEST(Judge, GivesTheSameEventsForTheSameFrames) {
   EXPECT_GT(first.events.size(), 10U);
   EXPECT_EQ(first.events, second.events);
   EXPECT_EQ(first.counts, second.counts);
+}
+
+TEST(Judge, GoesOnInAnotherProcessAsIfNothingHadHappened) {
+  const BeltClip clip = belt_clip("fruit_102_0001", 120, true);
+  const Told whole = play(clip, "left");
+  const Told in_pieces = play(clip, "left", true);
+  EXPECT_EQ(whole.events, in_pieces.events);
+  EXPECT_EQ(whole.crossed, in_pieces.crossed);
+}
+
+TEST(Judge, DoesNotGoOnFromWhatIsNoMemoryOfOne) {
+  JudgeOptions with = options({{.name = "apple", .when = ".results != []"}});
+  with.track = true;
+  const auto one = make(std::move(with));
+  judge(*one, 1, {box(0, 10, 10), box(1, 50, 50)});
+  const std::string memory = one->save();
+  for (std::size_t size = 0; size < memory.size(); ++size) {
+    EXPECT_FALSE(one->restore(memory.substr(0, size))) << size;
+  }
+  EXPECT_FALSE(one->restore("9" + memory));
+  EXPECT_FALSE(one->restore(memory + "1"));
+  EXPECT_EQ(one->save(), memory);
+  EXPECT_TRUE(one->restore(memory));
 }
 
 }  // namespace

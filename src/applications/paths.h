@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "applications/geometry.h"
+#include "applications/packing.h"
 #include "applications/scene.h"
 #include "content/picture.h"
 
@@ -27,6 +28,10 @@ class Paths {
   // Whether an object that is confirmed is asked about for the first time.
   bool is_new(std::uint64_t track_id) { return counted_.insert(track_id).second; }
 
+  // What it knows, as bytes and back. Lines that are not called as they were then are begun anew.
+  void pack(Packer& out) const;
+  void unpack(Unpacker& in);
+
   // Forgets all but these objects, which are sorted.
   void keep(std::span<const std::uint64_t> track_ids);
 
@@ -38,7 +43,7 @@ class Paths {
     std::set<Direction> crossed;
   };
 
-  const std::vector<Line> lines_;
+  std::vector<Line> lines_;
   std::map<std::uint64_t, std::vector<Side>> sides_;  // one for each line
   std::set<std::uint64_t> counted_;
 };

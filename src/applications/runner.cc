@@ -85,8 +85,7 @@ Result<void> Runner::start() {
 
 Result<std::unique_ptr<Source>> Runner::open_source() {
   BASCULE_ASSIGN(const std::uint64_t after, parts_.position());
-  settled_ = after;
-  return parts_.open(after - std::min(after, options_.rewind));
+  return parts_.open(after);
 }
 
 // The thread that reads.
@@ -155,7 +154,6 @@ void Runner::handle(Frame frame) {
                                                          .found = std::move(decision->shown),
                                                          .names = std::move(inferred->names),
                                                          .scene = std::move(decision->scene)});
-  if (frame.number <= settled_) return;
   const TimePoint judged_at = clock_.now();
   if (options_.pictures) add_pictures(*shown, decision->events);
   if (!keep(frame, decision->events)) return;
@@ -220,7 +218,7 @@ void Runner::add_pictures(const Shown& shown, std::vector<Addressed>& events) co
 
 // The frame is over, so that it is not shown again after a restart.
 void Runner::pass_over(const Frame& frame, const Error& error) {
-  if (error.code == Code::kCancelled || frame.number <= settled_) return;
+  if (error.code == Code::kCancelled) return;
   note(error);
   counts_.with([](Counts& c) { ++c.state.failed; });
   keep(frame, {});

@@ -77,11 +77,7 @@ struct RunnerOptions {
   bool pictures = false;       // events get an annotated picture
   std::uint64_t max_pixels = 100'000'000;
   Duration stuck_after = std::chrono::seconds(10);  // of one frame
-  // Frames before the last handled one that are judged again after a start, so that what is seen over several
-  // frames (tracks, windows, cooldowns) is as it was; nothing is kept of them. Only for sources that can give
-  // them again.
-  std::uint64_t rewind = 0;
-  BackOffOptions back_off;  // before a frame is shown again, or its events kept again
+  BackOffOptions back_off;                          // before a frame is shown again, or its events kept again
 };
 
 // How an application does.
@@ -162,8 +158,7 @@ class Runner {
   const Publish publish_;
   const Clock& clock_;
   std::atomic<bool> stop_ = true;
-  std::atomic<int> running_ = 0;            // threads
-  std::atomic<std::uint64_t> settled_ = 0;  // the last frame that was handled before the start
+  std::atomic<int> running_ = 0;  // threads
   const Stop stopping_;
   Guarded<std::shared_ptr<FrameSlot>> slot_;
   Guarded<std::shared_ptr<Source>> source_;

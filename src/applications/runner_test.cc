@@ -174,16 +174,6 @@ TEST_F(RunnerTest, GoesOnBehindWhatWasKept) {
   EXPECT_THAT(kept_, ElementsAre("e9", "e12"));
 }
 
-TEST_F(RunnerTest, JudgesAgainWhatWasBeforeAndKeepsNothingOfIt) {
-  position_ = 6;
-  Runner runner({.app = "line", .rewind = 4}, parts(), [](const Event&) {}, clock_);
-  ASSERT_TRUE(runner.start());
-  ASSERT_TRUE(ends(runner));
-  EXPECT_EQ(asked_, 8);  // 3 to 10
-  EXPECT_THAT(kept_, ElementsAre("e9"));
-  EXPECT_EQ(runner.state().handled, 4U);
-}
-
 TEST_F(RunnerTest, TakesBoxesThatCameWithTheFrames) {
   labelled_ = true;
   const auto runner = make();
