@@ -180,6 +180,7 @@ Result<std::vector<SinkState>> Delivery::states() {
   std::vector<SinkState> out;
   for (const auto& line : lines_) {
     SinkState state = line->state.with([](const SinkState& now) { return now; });
+    state.dropped = outbox_.dropped(line->name);
     const auto waiting = std::ranges::find(kept, line->name, &journal::ReceiverState::receiver);
     if (waiting != kept.end()) {
       state.waiting = waiting->waiting;

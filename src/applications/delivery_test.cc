@@ -303,7 +303,7 @@ TEST_F(DeliveryTest, GivesUpWhatIsTooOldWhileTheReceiverIsAway) {
   auto delivery = deliver(options, sink("a", a));
   ASSERT_TRUE(put(*delivery, event("1")));
   drain(*delivery);
-  EXPECT_EQ(outbox_->dropped(), 1U);
+  EXPECT_EQ(delivery->states()->at(0).dropped, 1U);
   a.set_forever(false);
   ASSERT_TRUE(put(*delivery, event("2")));
   drain(*delivery);
