@@ -172,7 +172,7 @@ bool Delivery::settle(Line& line, const journal::Waiting& waiting, const Result<
 
 void Delivery::pause(Duration most) {
   MutexLock lock(mutex_);
-  wake_.wait_for(mutex_, most, [&] { return stopping_.load(); });
+  wake_.wait_for(mutex_, most, [this]() BASCULE_REQUIRES(mutex_) { return stopping_.load(); });
 }
 
 Result<std::vector<SinkState>> Delivery::states() {
