@@ -172,7 +172,7 @@ bool Delivery::settle(Line& line, const journal::Waiting& waiting, const Result<
 
 void Delivery::pause(Duration most) {
   MutexLock lock(mutex_);
-  wake_.wait_for(mutex_, most, [&] { return stopping_.load(); });
+  wake_.wait_for(mutex_, most, [this]() BASCULE_REQUIRES(mutex_) { return stopping_.load(); });
 }
 
 Result<std::vector<SinkState>> Delivery::states() {
@@ -180,6 +180,7 @@ Result<std::vector<SinkState>> Delivery::states() {
   std::vector<SinkState> out;
   for (const auto& line : lines_) {
     SinkState state = line->state.with([](const SinkState& now) { return now; });
+    state.dropped = outbox_.dropped(line->name);
     const auto waiting = std::ranges::find(kept, line->name, &journal::ReceiverState::receiver);
     if (waiting != kept.end()) {
       state.waiting = waiting->waiting;

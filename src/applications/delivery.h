@@ -42,9 +42,10 @@ struct DeliveryOptions {
 // Thread-safety: a value.
 struct SinkState {
   std::string name;
-  std::uint64_t delivered = 0;  // these three since the start
+  std::uint64_t delivered = 0;  // these four since the start
   std::uint64_t failed = 0;     // tries that failed
   std::uint64_t refused = 0;    // moved aside
+  std::uint64_t dropped = 0;    // too old, or no room for them
   std::uint64_t waiting = 0;
   std::uint64_t aside = 0;  // kept, of those that were refused
   Duration oldest{};        // how long the first that waits has done so

@@ -1,6 +1,8 @@
 #include "journal/outbox.h"
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -64,17 +66,20 @@ class Outbox::Rows {
   // So that ages go on in the next run. What cannot be written is not missed: ages are then less.
   void keep_clock() { (void)write_clock(); }
 
-  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+  [[nodiscard]] std::uint64_t dropped(std::string_view receiver) const {
+    const auto found = dropped_.find(receiver);
+    return found == dropped_.end() ? 0 : found->second;
+  }
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
   // What a transaction changes beside the file; so it is once that is committed.
   // Thread-safety: a value.
   struct Change {
-    std::uint64_t added = 0;    // bytes
-    std::uint64_t removed = 0;  // bytes
-    std::uint64_t dropped = 0;  // deliveries
-    std::size_t parcels = 0;    // that were dropped
+    std::uint64_t added = 0;                                    // bytes
+    std::uint64_t removed = 0;                                  // bytes
+    std::map<std::string, std::uint64_t, std::less<>> dropped;  // deliveries by receiver
+    std::size_t parcels = 0;                                    // that were dropped
   };
 
   Result<void> check_format();
@@ -101,7 +106,7 @@ class Outbox::Rows {
   std::int64_t base_ms_ = 0;
   std::int64_t written_ms_ = 0;  // what the file says
   std::uint64_t bytes_ = 0;
-  std::uint64_t dropped_ = 0;
+  std::map<std::string, std::uint64_t, std::less<>> dropped_;  // deliveries by receiver
 };
 
 Result<void> Outbox::Rows::begin() {
@@ -155,12 +160,16 @@ Result<void> Outbox::Rows::commit(Transaction& transaction, const Change& change
   BASCULE_TRY(transaction.commit());
   written_ms_ = now;
   bytes_ = bytes_ + change.added - change.removed;
-  dropped_ += change.dropped;
-  if (change.dropped > 0) {
+  std::uint64_t dropped = 0;
+  for (const auto& [receiver, count] : change.dropped) {
+    dropped_[receiver] += count;
+    dropped += count;
+  }
+  if (dropped > 0) {
     log::error(
         "The outbox '{}' has dropped {} deliveries of its {} oldest events: they were older than {} h, "
         "or there was no room.",
-        file_, change.dropped, change.parcels, options_.max_age / std::chrono::hours(1));
+        file_, dropped, change.parcels, options_.max_age / std::chrono::hours(1));
   }
   return {};
 }
@@ -238,14 +247,17 @@ Result<bool> Outbox::Rows::drop_first(std::int64_t before_ms, Change& change) {
   const std::int64_t number = oldest.integer(0);
   const auto size = static_cast<std::uint64_t>(oldest.integer(1));
   oldest.reset();
-  BASCULE_ASSIGN(
-      const std::int64_t waiting,
-      number_of(database_,
-                fmt::format("SELECT count(*) FROM deliveries WHERE number={} AND aside=0", number)));
+  BASCULE_ASSIGN(Statement waiting,
+                 database_.prepare("SELECT receiver FROM deliveries WHERE number=?1 AND aside=0"));
+  waiting.bind(1, number);
+  while (true) {
+    BASCULE_ASSIGN(const bool more, waiting.step());
+    if (!more) break;
+    ++change.dropped.try_emplace(std::string(waiting.text(0))).first->second;
+  }
   BASCULE_TRY(database_.run(
       fmt::format("DELETE FROM deliveries WHERE number={0}; DELETE FROM parcels WHERE number={0}", number)));
   change.removed += size;
-  change.dropped += static_cast<std::uint64_t>(waiting);
   ++change.parcels;
   return true;
 }
@@ -420,7 +432,7 @@ Result<std::size_t> Outbox::Rows::drop_old() {
   Change change;
   BASCULE_TRY(drop_aged(change));
   BASCULE_TRY(commit(transaction, change));
-  return static_cast<std::size_t>(change.dropped);
+  return change.parcels;
 }
 
 Outbox::Outbox(std::unique_ptr<Rows> rows) : rows_(std::move(rows)) {}
@@ -511,9 +523,9 @@ Result<std::size_t> Outbox::drop_old() {
   return rows_->drop_old();
 }
 
-std::uint64_t Outbox::dropped() const {
+std::uint64_t Outbox::dropped(std::string_view receiver) const {
   MutexLock lock(mutex_);
-  return rows_->dropped();
+  return rows_->dropped(receiver);
 }
 
 std::uint64_t Outbox::bytes() const {

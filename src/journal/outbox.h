@@ -126,10 +126,10 @@ class Outbox {
 
   // Of every receiver that something is kept for, by name. Errors: of Database::run.
   Result<std::vector<ReceiverState>> states();
-  // Drops what has waited for longer than `max_age`: how many deliveries. put() does so, too.
+  // Drops what has waited for longer than `max_age`: how many parcels. put() does so, too.
   Result<std::size_t> drop_old();
-  // Deliveries that were dropped since the file was opened, by age and for room.
-  [[nodiscard]] std::uint64_t dropped() const;
+  // How many of a receiver's were dropped since the file was opened, by age and for room.
+  [[nodiscard]] std::uint64_t dropped(std::string_view receiver) const;
   [[nodiscard]] std::uint64_t bytes() const;  // that are kept
 
  private:

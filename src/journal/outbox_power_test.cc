@@ -22,6 +22,7 @@ struct Known {
   std::set<std::string> acknowledged;  // and not delivered
   std::set<std::string> delivered;     // the outbox has said so
   std::set<std::string> unsure;        // the power went while it was put, or delivered
+  std::set<std::string> unsure_put;    // of those: put together with `unsure_position`
   std::uint64_t position = 0;
   std::uint64_t unsure_position = 0;
   std::uint64_t next = 1;
@@ -40,7 +41,10 @@ void use(Outbox& outbox, std::mt19937_64& random, Known& known) {
                            .receivers = {"a"}});
       }
       const auto put = outbox.put(parcels, Position{.source = "s", .number = number, .mark = ""});
-      for (const Parcel& parcel : parcels) (put ? known.acknowledged : known.unsure).insert(parcel.id);
+      for (const Parcel& parcel : parcels) {
+        (put ? known.acknowledged : known.unsure).insert(parcel.id);
+        if (!put) known.unsure_put.insert(parcel.id);
+      }
       (put ? known.position : known.unsure_position) = number;
       if (!put) return;
     } else {
@@ -60,7 +64,7 @@ std::string look(Outbox& outbox, Known& known) {
   const auto position = outbox.position("s");
   if (!position) return position.error().message;
   const std::uint64_t number = *position ? (*position)->number : 0;
-  if (number != known.position && number != known.unsure_position) {
+  if (number != known.position && (number == 0 || number != known.unsure_position)) {
     return "the position is " + std::to_string(number) + ", not " + std::to_string(known.position);
   }
   std::set<std::string> found;
@@ -79,8 +83,14 @@ std::string look(Outbox& outbox, Known& known) {
     if (known.delivered.contains(id)) return "the event " + id + " comes again, though it was taken out";
     if (!known.acknowledged.contains(id) && !known.unsure.contains(id)) return "nobody knows the event " + id;
   }
+  for (const std::string& id : known.unsure_put) {  // one transaction
+    if (found.contains(id) != (number == known.unsure_position))
+      return "the event " + id + " and the position differ";
+  }
   known.acknowledged = found;
   known.unsure.clear();
+  known.unsure_put.clear();
+  known.unsure_position = 0;
   known.position = number;
   return "";
 }

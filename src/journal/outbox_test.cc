@@ -148,7 +148,9 @@ TEST_F(OutboxTest, DropsTheOldestForRoomWhereThatIsThePolicy) {
   testing::internal::CaptureStderr();
   EXPECT_EQ(put(*outbox, parcel("3", {"a"}, 900))->dropped, 2U);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("dropped 3 deliveries of its 2 oldest"));
-  EXPECT_EQ(outbox->dropped(), 3U);
+  EXPECT_EQ(outbox->dropped("a"), 2U);
+  EXPECT_EQ(outbox->dropped("b"), 1U);
+  EXPECT_EQ(outbox->dropped("c"), 0U);
   EXPECT_THAT(take_all(*outbox, "a"), ElementsAre("3"));
   EXPECT_THAT(take_all(*outbox, "b"), IsEmpty());
 }
@@ -163,7 +165,7 @@ TEST_F(OutboxTest, DropsWhatWaitedForTooLong) {
   EXPECT_EQ(*outbox->drop_old(), 1U);
   EXPECT_EQ(*outbox->drop_old(), 0U);
   EXPECT_THAT(take_all(*outbox, "a"), ElementsAre("2"));
-  EXPECT_EQ(outbox->dropped(), 1U);
+  EXPECT_EQ(outbox->dropped("a"), 1U);
 }
 
 // Ages count the time that the file was open: a machine whose date is wrong after a power cut drops nothing

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -16,6 +17,21 @@ constexpr std::size_t kSector = 512;
 struct PowerCutDisk::File {
   std::vector<std::byte> now;     // what a reader sees
   std::vector<std::byte> synced;  // what survives
+  // Where the two may differ.
+  std::size_t from = SIZE_MAX;
+  std::size_t to = 0;
+
+  void changed(std::size_t begin, std::size_t end) {
+    from = std::min(from, begin);
+    to = std::max(to, end);
+  }
+  void sync() {
+    synced.resize(now.size());
+    const std::size_t end = std::min(to, now.size());
+    if (from < end) std::copy(now.data() + from, now.data() + end, synced.data() + from);
+    from = SIZE_MAX;
+    to = 0;
+  }
 };
 
 // Thread-safety: external (one thread).
@@ -57,18 +73,21 @@ struct DiskCalls {
     const auto end = static_cast<std::size_t>(at) + static_cast<std::size_t>(size);
     if (bytes.size() < end) bytes.resize(end);
     std::memcpy(bytes.data() + at, from, static_cast<std::size_t>(size));
+    contents(file).changed(static_cast<std::size_t>(at), end);
     return SQLITE_OK;
   }
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
     if (!open_file(file).disk->work()) return SQLITE_IOERR_TRUNCATE;
+    const std::size_t before = contents(file).now.size();
     contents(file).now.resize(static_cast<std::size_t>(size));
+    contents(file).changed(static_cast<std::size_t>(size), before);
     return SQLITE_OK;
   }
   static int sync(sqlite3_file* file, int /*flags*/) {
     PowerCutDisk& disk = *open_file(file).disk;
     if (!disk.work()) return SQLITE_IOERR_FSYNC;
     ++disk.syncs_;
-    if (!disk.lying_) contents(file).synced = contents(file).now;
+    if (!disk.lying_) contents(file).sync();
     return SQLITE_OK;
   }
   static int size(sqlite3_file* file, sqlite3_int64* out) {
@@ -170,6 +189,8 @@ void PowerCutDisk::restore(std::mt19937_64& random, double survives) {
     }
     file->now = after;
     file->synced = std::move(after);
+    file->from = SIZE_MAX;
+    file->to = 0;
   }
   off_ = false;
   left_ = UINT64_MAX;
