@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import shutil
+import subprocess
 
-from common import BUS, FRUIT, ROOT, TRAY, Bench, Part, Row, fail, median, multipart, spread
+from common import BUS, FRUIT, ROOT, TRAY, Bench, Part, Row, Skip, fail, median, multipart, spread
 
 NAME = "mixed"
 TITLE = "Small models beside a large one"
 HOW = """One server with three models: the fruit detector, asked with JPEGs at 640, wine rows (gradient boosting, one row a
-request) and text messages (spam or not, one sentence). 8 clients each ask without a pause, first one of the small models
-alone, then all three together, by turns; a client of the detector alone leaves no core idle. `wrk` drives them from another core;
-with the server on all cores it shares them with it, so that its own waiting counts as well. What counts is the 99th percentile of the
-small models' answers, together over alone."""
+request) and text messages (spam or not, one sentence). 24 clients: 8 ask the detector without a pause, which leaves no core idle; 8 each
+ask for rows and sentences, one request every 10 ms (`h2load --rps`), first of one model alone, then all three together, by turns. With the
+server on all cores the clients share them with it, so that their own waiting counts as well. What counts is the 99th percentile of the
+small models' answers, together over alone. Below that, for who wants to know, the same with 24 clients that all ask without a pause:
+there each of three wants the whole core and has a third of it, and waits three times as long by that alone."""
 
 GOAL = 2.0
 CLIENTS = 8
+RATE = 100  # requests a second of each client that pauses
 STEADY = 1.6  # ratios of rounds further apart than this decide nothing
 WINE = ROOT / "tests/data/general/wine_classifier.onnx"
 SPAM = ROOT / "tests/data/general/sms_spam.onnx"
@@ -46,17 +50,37 @@ def load(bench: Bench, server, ask: Ask, seconds: float, cores: list[int]) -> di
     return bench.wrk(server.url + ask.route, CLIENTS, seconds, ask.body, ask.content_type, cores=cores)
 
 
-def together(bench: Bench, server, some: list[Ask], seconds: float, cores: list[int]) -> dict[str, dict]:
+def paced(bench: Bench, server, ask: Ask, seconds: float, cores: list[int]) -> dict:
+    """As `load`, each client one request after the other at a fixed rate."""
+    if not shutil.which("h2load"):
+        raise Skip("h2load is missing; scripts/setup.sh --bench installs it")
+    log = bench.folder / f"{ask.name}.log"
+    log.unlink(missing_ok=True)  # it appends
+    wanted = round(RATE * CLIENTS * seconds)
+    done = subprocess.run(
+        bench.pinned(cores, "h2load", "--h1", "--threads=1", f"--clients={CLIENTS}", f"--rps={RATE}", f"--requests={wanted}",
+                     f"--data={ask.body}", f"--header=content-type: {ask.content_type}", f"--log-file={log}", server.url + ask.route),
+        capture_output=True, text=True, timeout=seconds + 60, check=False)
+    answers = [line.split("\t") for line in log.read_text().splitlines()] if log.exists() else []
+    if done.returncode != 0 or len(answers) != wanted or any(status != "200" for _, status, _ in answers):
+        fail(f"h2load: {len(answers)} of {wanted} requests to {ask.route} were answered, or not all with 200: {done.stdout[-500:]}")
+    took = sorted(int(us) for _, _, us in answers)
+    began = [int(start) for start, _, _ in answers]
+    return {"p50_us": took[len(took) // 2], "p99_us": took[len(took) * 99 // 100],
+            "per_second": len(took) / max((max(began) - min(began)) / 1e6, 1e-3)}
+
+
+def together(bench: Bench, server, some: list, seconds: float, cores: list[int]) -> dict[str, dict]:
+    """`some`: asks, each with the function that loads the server with it."""
     with concurrent.futures.ThreadPoolExecutor(len(some)) as pool:
-        runs = {ask.name: pool.submit(load, bench, server, ask, seconds, cores) for ask in some}
+        runs = {ask.name: pool.submit(how, bench, server, ask, seconds, cores) for ask, how in some}
         return {name: run.result() for name, run in runs.items()}
 
 
 def one(bench: Bench, part: Part, cores: list[int], drivers: list[int]) -> None:
     large, small = asks(bench)
     seconds = bench.options.seconds
-    alone: dict[str, list[dict]] = {ask.name: [] for ask in (large, *small)}
-    mixed: dict[str, list[dict]] = {ask.name: [] for ask in (large, *small)}
+    figures: dict = {(ask.name, how, where): [] for ask in (large, *small) for how in (load, paced) for where in ("alone", "mixed")}
     with bench.server(FRUIT, WINE, SPAM, "--queue-budget-ms", 0, cores=cores) as server:
         for ask in (large, *small):
             status, answer = server.post(ask.route, ask.body.read_bytes(), ask.content_type)
@@ -64,19 +88,29 @@ def one(bench: Bench, part: Part, cores: list[int], drivers: list[int]) -> None:
                 fail(f"the server answers {status}: {answer[:200]!r}")
             load(bench, server, ask, 1, drivers)  # warm
         for _ in bench.rounds():
-            for ask in (large, *small):
-                alone[ask.name].append(load(bench, server, ask, seconds, drivers))
-            for name, result in together(bench, server, [large, *small], seconds, drivers).items():
-                mixed[name].append(result)
+            figures[large.name, load, "alone"].append(load(bench, server, large, seconds, drivers))
+            for how in (paced, load):
+                for ask in small:
+                    figures[ask.name, how, "alone"].append(how(bench, server, ask, seconds, drivers))
+                result = together(bench, server, [(large, load), *((ask, how) for ask in small)], seconds, drivers)
+                for name, one_figure in result.items():
+                    figures[name, load if name == large.name else how, "mixed"].append(one_figure)
     where = "one core" if len(cores) == 1 else f"{len(cores)} cores"
     for ask in small:
-        add_small(part, ask.name, where, alone[ask.name], mixed[ask.name])
-    rates = [median([one["per_second"] for one in some]) for some in (alone[large.name], mixed[large.name])]
-    part.add(Row(f"{large.name} beside them, {where}", f"{rates[1]:.1f} requests/s, alone {rates[0]:.1f}", "", None, True,
+        add_small(part, f"{ask.name}, {where}", figures[ask.name, paced, "alone"], figures[ask.name, paced, "mixed"], GOAL)
+    add_large(part, large, where, figures[large.name, load, "alone"], figures[large.name, load, "mixed"][0::2], "beside them")
+    for ask in small:
+        add_small(part, f"{ask.name} without a pause, {where}", figures[ask.name, load, "alone"], figures[ask.name, load, "mixed"], None)
+    add_large(part, large, where, figures[large.name, load, "alone"], figures[large.name, load, "mixed"][1::2], "beside those")
+
+
+def add_large(part: Part, large: Ask, where: str, alone: list[dict], mixed: list[dict], beside: str) -> None:
+    rates = [median([one["per_second"] for one in some]) for some in (alone, mixed)]
+    part.add(Row(f"{large.name} {beside}, {where}", f"{rates[1]:.1f} requests/s, alone {rates[0]:.1f}", "", None, True,
                  {"per_second": rates[1], "alone_per_second": rates[0]}))
 
 
-def add_small(part: Part, name: str, where: str, alone: list[dict], mixed: list[dict]) -> None:
+def add_small(part: Part, name: str, alone: list[dict], mixed: list[dict], goal: float | None) -> None:
     p99, p50, rate = ([median([one[key] for one in some]) for some in (alone, mixed)]
                       for key in ("p99_us", "p50_us", "per_second"))
     ratios = [m["p99_us"] / a["p99_us"] for a, m in zip(alone, mixed)]
@@ -84,8 +118,8 @@ def add_small(part: Part, name: str, where: str, alone: list[dict], mixed: list[
     shown = (f"p99 {p99[1] / 1000:.2f} ms, alone {p99[0] / 1000:.2f} ms: {ratio:.1f} times ({low_high[0]:.1f} to "
              f"{low_high[1]:.1f})   median {p50[1] / 1000:.2f} ms, alone {p50[0] / 1000:.2f} ms   {rate[1]:,.0f} requests/s, "
              f"alone {rate[0]:,.0f}")
-    part.add(Row(f"{name}, {where}", shown, f"<= {GOAL:g} times", ratio <= GOAL,
-                 low_high[1] <= STEADY * low_high[0] or low_high[1] <= GOAL,
+    part.add(Row(name, shown, "" if goal is None else f"<= {goal:g} times", None if goal is None else ratio <= goal,
+                 goal is None or low_high[1] <= STEADY * low_high[0] or low_high[1] <= goal,
                  {"ratio": ratio, "range": low_high, "p99_us": p99[1], "alone_p99_us": p99[0], "p50_us": p50[1],
                   "alone_p50_us": p50[0], "per_second": rate[1], "alone_per_second": rate[0]}))
 

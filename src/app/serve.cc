@@ -261,7 +261,7 @@ struct Parts {
       : loader("loader", kMaxLoads),
         catalog(values.has("default_model") ? values.text("default_model") : ""),
         manager(manager_options(values, wanted, engines), clock, catalog, loader),
-        executor({.name = "worker", .threads = cpu_budget(), .brief = true}),
+        executor({.name = "worker", .threads = cpu_budget(), .brief = true, .computes = true}),
         timer(clock),
         inference(
             catalog,

@@ -1,19 +1,29 @@
 #include "base/executor.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "base/short_turns.h"
-
 namespace bascule {
 namespace {
 
 // Whose work, for which tokens are taken, this thread is doing.
 thread_local const ThreadPool* working_for = nullptr;
+
+// Added to the nice value of a thread that computes. It then has a quarter of a core that another thread
+// wants all of, and what is left of one that others only answer on, as before.
+constexpr int kComputing = 5;
+
+// The calling thread, and those that it makes from now on.
+void let_others_first() {
+  // Zero is the calling thread: on Linux each thread has a nice value of its own.
+  [[maybe_unused]] const int refused =
+      setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kComputing);
+}
 
 }  // namespace
 
@@ -94,6 +104,7 @@ Result<void> ThreadPool::post_brief(Work work) {
 
 void ThreadPool::run(std::size_t index) {
   set_thread_name(fmt::format("{}-{}", options_.name, index));
+  if (options_.computes) let_others_first();
   working_for = this;
   Entry entry;
   while (true) {
@@ -125,7 +136,6 @@ void ThreadPool::run(std::size_t index) {
 
 void ThreadPool::run_brief() {
   set_thread_name(fmt::format("{}-brief", options_.name));
-  ask_for_short_turns();
   while (true) {
     Work work;
     bool last = false;

@@ -43,6 +43,9 @@ struct ThreadPoolOptions {
   std::size_t threads = 1;       // at least 1
   std::size_t max_queue = 4096;  // work waiting beyond this is refused
   bool brief = false;            // one more thread, NAME-brief, for brief work that finds no token free
+  // The work computes for long: beside it, threads that wake up to answer something are run first. Linux
+  // gives a thread that computes turns of up to 4 ms, and the answers of other models would wait for them.
+  bool computes = false;
 };
 
 // A fixed set of threads, as many tokens, and one bounded queue. First come, first served: work of many

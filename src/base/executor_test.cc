@@ -1,6 +1,7 @@
 #include "base/executor.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -372,6 +373,28 @@ TEST(Guarded, LetsOneThreadInAtATime) {
     }
   }
   EXPECT_EQ(std::as_const(counter).with([](const int& value) { return value; }), 400);
+}
+
+// Linux has a nice value for each thread; the others of the process keep theirs.
+TEST(ThreadPool, ThreadsThatComputeLetOthersGoFirst) {
+  const int mine = getpriority(PRIO_PROCESS, 0);
+  std::promise<int> worker;
+  std::promise<int> brief;
+  {
+    ThreadPool pool({.threads = 1, .brief = true, .computes = true});
+    std::promise<void> ran_brief;
+    ASSERT_TRUE(pool.post([&] {
+      worker.set_value(getpriority(PRIO_PROCESS, 0));
+      ran_brief.get_future().wait();  // no token is free: the thread for brief work takes what comes
+    }));
+    ASSERT_TRUE(worker.get_future().get() > mine || mine >= 15);
+    ASSERT_TRUE(pool.post_brief([&] {
+      brief.set_value(getpriority(PRIO_PROCESS, 0));
+      ran_brief.set_value();
+    }));
+  }
+  EXPECT_EQ(brief.get_future().get(), mine);
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), mine);
 }
 
 }  // namespace

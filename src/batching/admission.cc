@@ -6,8 +6,9 @@ namespace bascule::batching {
 namespace {
 
 // Part of the expected wait that is added to it before it is held against the budget: runs are not all alike,
-// and of those let in on the edge half would wait longer than they may.
-constexpr int kMargin = 32;
+// a machine's speed wanders by a tenth within a second, and of those let in on the edge half would wait
+// longer than they may.
+constexpr int kMargin = 8;
 constexpr Duration kLeastRetry = std::chrono::milliseconds(1);
 constexpr Duration kLongest = std::chrono::hours(1);
 

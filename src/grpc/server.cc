@@ -23,7 +23,6 @@
 #include "base/check.h"
 #include "base/date.h"
 #include "base/executor.h"
-#include "base/short_turns.h"
 #include "grpc/bytes_service.h"
 #include "grpc/context.h"
 #include "grpc/health.h"
@@ -149,7 +148,6 @@ class GrpcServer final : public Server {
       service_->open(*queue);
       health_service_.open(*queue);
       const auto posted = pool_->post([&queue = *queue] {
-        ask_for_short_turns();
         while (take_events(queue)) {
         }
       });

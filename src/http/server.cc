@@ -16,7 +16,6 @@
 #include "base/check.h"
 #include "base/executor.h"
 #include "base/log.h"
-#include "base/short_turns.h"
 #include "http/access_log.h"
 #include "http/handlers.h"
 #include "http/io_loop.h"
@@ -110,10 +109,7 @@ class HttpServer final : public Server {
   void start() override {
     pool_.emplace(ThreadPoolOptions{.name = "io", .threads = loops_.size(), .max_queue = loops_.size()});
     for (const auto& loop : loops_) {
-      const auto posted = pool_->post([&loop = *loop] {
-        ask_for_short_turns();
-        loop.run();
-      });
+      const auto posted = pool_->post([&loop = *loop] { loop.run(); });
       BASCULE_CHECK(posted.has_value());
     }
     asio::post(loops_[0]->context(), [this] { accept(); });

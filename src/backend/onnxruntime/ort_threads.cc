@@ -20,7 +20,8 @@ OrtCustomThreadHandle ThreadMaker::create(void* self, OrtThreadWorkerFn work, vo
   auto made = promise.get_future();
   const auto posted = static_cast<ThreadMaker*>(self)->maker_.post([work, argument, &promise] {
     try {
-      auto thread = std::make_unique<ThreadPool>(ThreadPoolOptions{.name = "engine", .threads = 1});
+      auto thread =
+          std::make_unique<ThreadPool>(ThreadPoolOptions{.name = "engine", .threads = 1, .computes = true});
       const auto begun = thread->post([work, argument] { work(argument); });
       promise.set_value(begun ? thread.release() : nullptr);
     } catch (...) {  // no thread to be had

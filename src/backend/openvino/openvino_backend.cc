@@ -401,7 +401,7 @@ class OpenVinoBackend final : public Backend {
 
   const OpenVinoOptions options_;
   mutable Guarded<std::shared_ptr<const Engine>> engine_;
-  mutable ThreadPool loader_{{.name = "openvino", .threads = 1}};
+  mutable ThreadPool loader_{{.name = "openvino", .threads = 1, .computes = true}};
 };
 
 }  // namespace
