@@ -120,6 +120,13 @@ Result<std::uint64_t> ApplicationService::push(std::string_view name, content::E
   return one->box->push(std::move(picture), time_ms);
 }
 
+Result<std::shared_ptr<checkout::Till>> ApplicationService::till(std::string_view name) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  if (one->till != nullptr) return one->till;
+  return Error{.code = Code::kFailedPrecondition,
+               .message = fmt::format("'{}' is no till; applications with a `checkout:` are.", one->name)};
+}
+
 Result<void> ApplicationService::start(std::string_view name) {
   BASCULE_ASSIGN(const Application* one, find(name));
   return one->runner->start();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "applications/checkout/till.h"
 #include "applications/event_hub.h"
 #include "applications/runner.h"
 #include "applications/sources/push_source.h"
@@ -19,8 +20,9 @@ namespace bascule::applications {
 struct Application {
   std::string name;
   std::shared_ptr<EventHub> events;
-  std::shared_ptr<PushBox> box;    // where frames are pushed to; null: it takes none
-  std::unique_ptr<Runner> runner;  // goes before what its parts refer to
+  std::shared_ptr<PushBox> box;                    // where frames are pushed to; null: it takes none
+  std::unique_ptr<Runner> runner;                  // goes before what its parts refer to
+  std::shared_ptr<checkout::Till> till = nullptr;  // null: it is none
   // Members that the description has beside the runner's, as `"rules":[…],"sinks":[…]`; may be null.
   std::function<std::string()> more = nullptr;
 };
@@ -45,6 +47,8 @@ class ApplicationService {
   Result<std::shared_ptr<EventHub>> hub(std::string_view name) const;
   // Gives the frame's number. Errors: of PushBox::push; kFailedPrecondition where it takes no frames so.
   Result<std::uint64_t> push(std::string_view name, content::EncodedPicture picture, std::int64_t time_ms);
+  // Errors: also kFailedPrecondition where it is no till.
+  Result<std::shared_ptr<checkout::Till>> till(std::string_view name) const;
   // Errors: of Runner::start.
   Result<void> start(std::string_view name);
   // Returns at once; the state tells when it has stopped.

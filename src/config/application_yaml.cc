@@ -103,7 +103,7 @@ class Reader {
   Result<ApplicationYaml> application(const YAML::Node& node) const {
     static const std::vector<std::string> known = {"name",  "source",     "model", "names", "region",
                                                    "tiles", "confidence", "iou",   "track", "zones",
-                                                   "lines", "window",     "rules", "sinks"};
+                                                   "lines", "window",     "rules", "sinks", "checkout"};
     BASCULE_TRY(yaml_.map(node, "an application", known));
     ApplicationYaml out{.place = yaml_.place(node)};
     BASCULE_ASSIGN(out.name, needed(node, "name"));
@@ -126,6 +126,9 @@ class Reader {
     }
     if (const YAML::Node rules = node["rules"]) {
       BASCULE_TRY(read_rules(rules, out));
+    }
+    if (const YAML::Node checkout = node["checkout"]) {
+      BASCULE_TRY(read_checkout(checkout, out));
     }
     return out;
   }
@@ -408,6 +411,52 @@ class Reader {
       }
     }
     return out;
+  }
+
+  Result<void> read_checkout(const YAML::Node& node, ApplicationYaml& out) const {
+    BASCULE_TRY(yaml_.map(node, "'checkout'",
+                          {"prices", "currency", "rounding", "taxes", "prices_include_tax", "ask_below",
+                           "receipt_head", "count_at"}));
+    ApplicationYaml::Checkout& till = out.checkout.emplace();
+    till.place = yaml_.place(node);
+    BASCULE_ASSIGN(till.prices, needed(node, "prices"));
+    BASCULE_TRY(text_of(node, "currency", till.currency));
+    BASCULE_TRY(text_of(node, "rounding", till.rounding));
+    BASCULE_TRY(text_of(node, "receipt_head", till.receipt_head));
+    BASCULE_TRY(text_of(node, "count_at", till.count_at));
+    static constexpr std::array<std::string_view, 3> kRoundings = {"half_up", "half_even", "down"};
+    if (std::ranges::find(kRoundings, till.rounding) == kRoundings.end()) {
+      return yaml_.wrong(node["rounding"],
+                         fmt::format("'rounding' is '{}'; it must be one of {}",
+                                     text::shortened(till.rounding), fmt::join(kRoundings, ", ")));
+    }
+    if (const YAML::Node included = node["prices_include_tax"]) {
+      BASCULE_ASSIGN(till.prices_include_tax, yaml_.flag(included, "'prices_include_tax'"));
+    }
+    if (const YAML::Node ask = node["ask_below"]) {
+      BASCULE_ASSIGN(till.ask_below, yaml_.number(ask, "'ask_below'", 0, 1));
+    }
+    if (const YAML::Node taxes = node["taxes"]) {
+      BASCULE_TRY(yaml_.map(taxes, "'taxes'", {}));
+      for (const auto& member : taxes) {
+        ApplicationYaml::Setting tax{.place = yaml_.place(member.second)};
+        BASCULE_ASSIGN(const std::string group, name(member.first));
+        BASCULE_ASSIGN(tax.text, yaml_.scalar(member.second, fmt::format("the tax of '{}'", group)));
+        till.taxes[group] = std::move(tax);
+      }
+    }
+    const bool line = std::ranges::find(out.lines, till.count_at, &Shape::name) != out.lines.end();
+    if (till.count_at.empty() || till.count_at == "frame" || line) return {};
+    return yaml_.wrong(node["count_at"],
+                       fmt::format("'count_at' is '{}'; it must be 'frame' or the name of one of 'lines'",
+                                   text::shortened(till.count_at)));
+  }
+
+  // Leaves `out` as it is where the key is not there.
+  Result<void> text_of(const YAML::Node& node, const std::string& key, std::string& out) const {
+    if (!node[key]) return {};
+    BASCULE_ASSIGN(out, needed(node, key));
+    return {};
   }
 
   // "3 of 5 frames", "3 frames".

@@ -57,6 +57,21 @@ struct ApplicationYaml {
     bool per_class = true;
   };
 
+  // A till: what is seen goes into baskets.
+  struct Checkout {
+    std::string prices;  // a file
+    std::string currency = "EUR";
+    std::string rounding = "half_up";      // or half_even, down
+    std::map<std::string, Setting> taxes;  // by group, in per cent as it was written
+    bool prices_include_tax = true;
+    double ask_below = 0.6;
+    std::string receipt_head;
+    // What goes into baskets by itself: "frame", all of a frame into a basket of its own; or a line, what
+    // crosses it into the open basket. Empty: nothing, pictures are sent for a basket.
+    std::string count_at;
+    std::string place;
+  };
+
   std::string name;
   std::string place;
   Channel source;
@@ -73,6 +88,7 @@ struct ApplicationYaml {
   std::uint64_t window = 30;
   std::vector<Rule> rules;
   std::vector<Channel> sinks;
+  std::optional<Checkout> checkout;
 };
 
 // The list `applications` of a file; empty where it has none. The file's other keys are apply_yaml's.

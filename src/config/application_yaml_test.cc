@@ -43,6 +43,16 @@ applications:
     source: {belt: belt.jpg, labels: belt.txt, speed: 40}
     names: [apple, banana]
     track: true
+    lines: {exit: [[0.5, 0], [0.5, 1]]}
+    checkout:
+      prices: prices.csv
+      currency: CHF
+      rounding: half_even
+      taxes: {full: 8.1, reduced: 2.6}
+      prices_include_tax: false
+      ask_below: 0.5
+      receipt_head: Corner shop
+      count_at: exit
 )";
 
 Result<std::vector<ApplicationYaml>> read(std::string_view yaml) { return read_applications(yaml, "a.yaml"); }
@@ -107,6 +117,16 @@ TEST(ApplicationYaml, ReadsWhatIsThere) {
   EXPECT_EQ(till.model, "") << "the labels say what is there";
   EXPECT_THAT(till.names, ElementsAre("apple", "banana"));
   EXPECT_EQ(till.confidence, 0.25);
+  EXPECT_FALSE(line.checkout);
+  ASSERT_TRUE(till.checkout);
+  EXPECT_EQ(till.checkout->prices, "prices.csv");
+  EXPECT_EQ(till.checkout->currency, "CHF");
+  EXPECT_EQ(till.checkout->rounding, "half_even");
+  EXPECT_EQ(till.checkout->taxes.at("full").text, "8.1");
+  EXPECT_FALSE(till.checkout->prices_include_tax);
+  EXPECT_EQ(till.checkout->ask_below, 0.5);
+  EXPECT_EQ(till.checkout->receipt_head, "Corner shop");
+  EXPECT_EQ(till.checkout->count_at, "exit");
 }
 
 TEST(ApplicationYaml, LeavesOtherFilesAlone) {
@@ -124,6 +144,16 @@ TEST(ApplicationYaml, PointsAtUnknownKeysAndTheNearestKnownOne) {
   EXPECT_THAT(problem("sinks: {a: {webhook: x, jsonl: y}}"), HasSubstr("both 'webhook' and 'jsonl'"));
   EXPECT_THAT(problem("window: 3\n    window: 4"), HasSubstr("'window' is given twice"));
   EXPECT_THAT(rule_problem("sinks: [lok]"), HasSubstr("there is no sink 'lok'; did you mean 'log'?"));
+}
+
+TEST(ApplicationYaml, SaysWhatIsWrongWithATill) {
+  EXPECT_EQ(problem("checkout: {currency: EUR}"), "a.yaml:5: 'prices' is missing");
+  EXPECT_EQ(problem("checkout: {prices: p.csv, count_at: exit}"),
+            "a.yaml:5: 'count_at' is 'exit'; it must be 'frame' or the name of one of 'lines'");
+  EXPECT_EQ(problem("checkout: {prices: p.csv, rounding: up}"),
+            "a.yaml:5: 'rounding' is 'up'; it must be one of half_up, half_even, down");
+  EXPECT_EQ(problem("checkout: {prices: p.csv, ask_bellow: 0.5}"),
+            "a.yaml:5: unknown key 'ask_bellow'; did you mean 'ask_below'?");
 }
 
 TEST(ApplicationYaml, SaysWhatIsMissingOrOutOfRange) {

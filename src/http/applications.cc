@@ -1,7 +1,6 @@
 // The part of Handlers that answers for applications.
 #include "applications/service.h"
 
-#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <memory>
@@ -13,7 +12,7 @@
 #include "base/date.h"
 #include "base/text.h"
 #include "http/handlers.h"
-#include "protocol/multipart.h"
+#include "http/pushed_picture.h"
 
 namespace bascule::http {
 namespace {
@@ -27,27 +26,6 @@ Reply json_reply(std::string json, unsigned status = 200) {
 Error no_applications() {
   return not_found(
       "This server has no applications; they stand under `applications:` in the file that --config names.");
-}
-
-// The picture itself, or the first file of a form.
-Result<content::EncodedPicture> picture_of(std::string_view content_type, const protocol::RequestBody& body) {
-  content::EncodedPicture picture{.bytes = body.bytes, .owner = body.owner, .name = {}};
-  if (text::to_lower(content_type).starts_with("multipart/")) {
-    BASCULE_ASSIGN(const std::string boundary, protocol::multipart_boundary(content_type));
-    BASCULE_ASSIGN(const std::vector<protocol::Part> parts, protocol::parse_multipart(body.bytes, boundary));
-    const auto file = std::ranges::find_if(
-        parts, [](const protocol::Part& part) { return part.name == "file" || !part.file_name.empty(); });
-    if (file == parts.end()) {
-      return invalid_argument("The form has no file; send the picture as 'file'.");
-    }
-    picture.bytes = file->bytes;
-    picture.name = text::escape_controls(text::shortened(file->file_name));
-  }
-  if (picture.bytes.empty()) {
-    return invalid_argument(
-        fmt::format("The frame is empty; send a picture ({}).", content::kPictureFormats));
-  }
-  return picture;
 }
 
 // Server-sent events of what came since the last call. Source: the HTML standard, section 9.2.
@@ -96,9 +74,10 @@ Result<Reply> Handlers::application_reply(const Match& match, const RequestHead&
 
 Result<Reply> Handlers::push_frame(const Match& match, std::string_view content_type,
                                    const protocol::RequestBody& body) const {
-  BASCULE_ASSIGN(content::EncodedPicture picture, picture_of(content_type, body));
+  BASCULE_ASSIGN(PushedPicture pushed, pushed_picture(content_type, body));
   const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(unix_time()).count();
-  BASCULE_ASSIGN(const std::uint64_t number, options_.applications->push(match.app, std::move(picture), now));
+  BASCULE_ASSIGN(const std::uint64_t number,
+                 options_.applications->push(match.app, std::move(pushed.picture), now));
   return json_reply(fmt::format(R"({{"app":{},"frame":{}}})", text::json_quoted(match.app), number), 202);
 }
 

@@ -149,6 +149,12 @@ void Handlers::limit_body(Admission& admission) const {
       admission.kind = "settings";
       admission.limit = kUnusedBody;
       break;
+    case Endpoint::kBasketLine:
+    case Endpoint::kBasketAnswer:
+      admission.kind = "lines";
+      admission.limit = kUnusedBody;
+      break;
+    case Endpoint::kBasketFrame:
     case Endpoint::kApplicationPush:
       admission.kind = "pictures";
       admission.limit = options_.max_binary_bytes;
@@ -337,6 +343,14 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kApplicationPush:
     case Endpoint::kApplicationStart:
     case Endpoint::kApplicationStop: return application(admission, head, body, started, std::move(done));
+    case Endpoint::kBasketBegin:
+    case Endpoint::kBasket:
+    case Endpoint::kBasketReceipt:
+    case Endpoint::kBasketFrame:
+    case Endpoint::kBasketLine:
+    case Endpoint::kBasketAnswer:
+    case Endpoint::kBasketRemove:
+    case Endpoint::kBasketClose: return till(admission, head, body, started, std::move(done));
     default: return done(look_up(admission, head, started));
   }
 }

@@ -23,6 +23,11 @@
 #include "protocol/v2/v2.h"
 #include "serving/accounts.h"
 
+namespace bascule::applications::checkout {
+struct Once;
+class Till;
+}  // namespace bascule::applications::checkout
+
 namespace bascule::http {
 
 // A request whose head is accepted: where it goes, and what the reader of its body must know.
@@ -135,6 +140,14 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
                            const protocol::RequestBody& body) const;
   Result<Reply> event_stream(const Match& match, const RequestHead& head);
   void application_frame(const Match& match, TimePoint started, Done done);
+  // The routes of tills.
+  void till(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
+            TimePoint started, Done done);
+  Result<std::string> till_answer(const Match& match, const protocol::RequestBody& body,
+                                  const applications::checkout::Once& once) const;
+  void basket_frame(const Match& match, const RequestHead& head, const protocol::RequestBody& body,
+                    applications::checkout::Once once, Done done);
+  Result<std::shared_ptr<applications::checkout::Till>> till_of(const Match& match) const;
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
   Reply model_metadata(const Match& match, TimePoint started);
   Reply model_config(const Match& match, TimePoint started);

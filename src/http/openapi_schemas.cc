@@ -115,6 +115,13 @@ constexpr std::string_view kComponents = R"json({
  "Events":{"type":"object","required":["events"],"properties":{"events":{"type":"array","items":{"type":"object"}}}},
  "Pushed":{"type":"object","required":["app","frame"],"properties":{"app":{"type":"string"},"frame":{"type":"integer","minimum":1}}},
  "PushedFile":{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"binary"}}},
+ "WeighedFile":{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"binary"},
+  "grams":{"type":"integer","minimum":1,"maximum":1000000}}},
+ "BasketLine":{"type":"object","required":["class"],"additionalProperties":false,"properties":{"class":{"type":"string","minLength":1},
+  "pieces":{"type":"integer","minimum":1,"maximum":10000},"grams":{"type":"integer","minimum":1,"maximum":1000000}}},
+ "Basket":{"type":"object","required":["basket","state","lines","taxes","total","currency","questions"],"properties":{
+  "basket":{"type":"string"},"state":{"type":"string","enum":["open","closed"]},"lines":{"type":"array","items":{"type":"object"}},
+  "taxes":{"type":"array","items":{"type":"object"}},"total":{"type":"string"},"currency":{"type":"string"},"questions":{"type":"integer"}}},
  "File":{"type":"string","format":"binary"},
  "Text":{"type":"string"},
  "Document":{"type":"object"}}})json";

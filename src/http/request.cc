@@ -60,6 +60,8 @@ void FieldReader::take_own(std::string_view name, std::string_view value) {
     head_.asked_method = value;
   } else if (is("request-timeout-ms")) {
     head_.timeout_ms = value;
+  } else if (is("idempotency-key")) {
+    head_.idempotency_key = value;
   } else if (is("last-event-id")) {
     head_.last_event = value;
   } else if (is("traceparent")) {

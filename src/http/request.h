@@ -32,6 +32,7 @@ struct RequestHead {
   std::string_view tracestate;                    // that goes with it, as sent
   bool wants_timing = false;                      // Bascule-Debug: timing
   std::string_view timeout_ms;                    // Request-Timeout-Ms as sent
+  std::string_view idempotency_key;               // Idempotency-Key: the same request is done once
   std::string_view last_event;                    // Last-Event-ID: where an event stream goes on
   std::uint64_t connection = 0;                   // the same for all requests of a connection
   std::shared_ptr<const std::atomic<bool>> gone;  // set once the client is; may be null

@@ -84,6 +84,15 @@ constexpr Route kRoutes[] = {
     {Method::kPost, "/apps/{app}/frames", kApplicationPush, kV2, "apps", Who::kInfer},
     {Method::kPost, "/apps/{app}/start", kApplicationStart, kV2, "apps", Who::kControl},
     {Method::kPost, "/apps/{app}/stop", kApplicationStop, kV2, "apps", Who::kControl},
+    {Method::kPost, "/apps/{app}/baskets", kBasketBegin, kV2, "apps", Who::kInfer},
+    {Method::kGet, "/apps/{app}/baskets/{basket}", kBasket, kV2, "apps", Who::kInfer},
+    {Method::kGet, "/apps/{app}/baskets/{basket}/receipt", kBasketReceipt, kV2, "apps", Who::kInfer},
+    {Method::kPost, "/apps/{app}/baskets/{basket}/frames", kBasketFrame, kV2, "apps", Who::kInfer},
+    {Method::kPost, "/apps/{app}/baskets/{basket}/lines", kBasketLine, kV2, "apps", Who::kInfer},
+    {Method::kPost, "/apps/{app}/baskets/{basket}/lines/{line}", kBasketAnswer, kV2, "apps", Who::kInfer},
+    {Method::kPost, "/apps/{app}/baskets/{basket}/lines/{line}/remove", kBasketRemove, kV2, "apps",
+     Who::kInfer},
+    {Method::kPost, "/apps/{app}/baskets/{basket}/close", kBasketClose, kV2, "apps", Who::kInfer},
     {Method::kGet, "/metrics", kMetrics, kV2, "http", Who::kStatistics},
     {Method::kGet, "/openapi.json", kOpenApi, kV2, "http", Who::kMetadata},
     {Method::kGet, "/", kIndex, kV2, "http", Who::kMetadata},
@@ -201,6 +210,10 @@ std::expected<Match, Refusal> decode(const Route& route, const Captures& capture
       match.region = *std::move(value);
     } else if (name == "app") {
       match.app = *std::move(value);
+    } else if (name == "basket") {
+      match.basket = *std::move(value);
+    } else if (name == "line") {
+      match.line = *std::move(value);
     } else if (!is_slug(*value) || (name == "owner" && (value->size() < 4 || value->size() > 32))) {
       return std::unexpected(Refusal{
           .status = 404,

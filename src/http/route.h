@@ -47,6 +47,14 @@ enum class Endpoint {
   kApplicationPush,
   kApplicationStart,
   kApplicationStop,
+  kBasketBegin,
+  kBasket,
+  kBasketReceipt,
+  kBasketFrame,
+  kBasketLine,
+  kBasketAnswer,
+  kBasketRemove,
+  kBasketClose,
   kPreflight,
 };
 
@@ -73,6 +81,8 @@ struct Match {
   std::string version;  // empty: the latest
   std::string region;   // of shared memory; empty: all
   std::string app;      // an application's name; empty: the route has none
+  std::string basket;   // of a till, its number
+  std::string line;     // of a basket, its number
 };
 
 // Errors: 404 for an unknown path, 405 with `error.fields.expected` the methods that are allowed, 400 for bad

@@ -179,10 +179,11 @@ Result<std::unique_ptr<BasketStore>> BasketStore::open(const std::filesystem::pa
   return std::make_unique<BasketStore>(std::move(database), till);
 }
 
-Result<std::string> BasketStore::create(const Once& once, std::int64_t now_s) {
+Result<std::string> BasketStore::create(const Once& once, std::int64_t now_s, const Change& change) {
   MutexLock lock(mutex_);
   return change_once(database_, once, now_s, [&]() BASCULE_REQUIRES(mutex_) -> Result<std::string> {
     BASCULE_ASSIGN(const std::int64_t number, begin_basket(database_));
+    if (change) return change_basket(database_, number, till_, change);
     return basket_json({.number = number}, till_);
   });
 }

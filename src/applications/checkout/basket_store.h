@@ -38,10 +38,11 @@ class BasketStore {
   static Result<std::unique_ptr<BasketStore>> open(const std::filesystem::path& file,
                                                    const TillOptions& till);
 
-  // A new, empty basket; all three give the basket as JSON (basket.h). `now_s`: Unix time.
+  // A new basket, with `change` made to it where there is one; all three give the basket as JSON (basket.h).
+  // `now_s`: Unix time.
   // Errors: of journal::Database; kFailedPrecondition where `once.key` came with another request;
   // kInvalidArgument for a key that is too long.
-  Result<std::string> create(const Once& once, std::int64_t now_s);
+  Result<std::string> create(const Once& once, std::int64_t now_s, const Change& change = nullptr);
   // Errors: as create; of `change`; kNotFound where there is no such basket. After an error nothing has
   // changed, and the key is as new.
   Result<std::string> change(std::int64_t number, const Once& once, std::int64_t now_s, const Change& change);

@@ -27,12 +27,15 @@ Result<std::unique_ptr<Till>> Till::open(Options options, Look look) {
 
 Result<std::string> Till::begin(const Once& once, std::int64_t now_s) { return store_->create(once, now_s); }
 
-Result<std::string> Till::add_frame(std::int64_t basket, const content::EncodedPicture& picture,
-                                    std::optional<std::int64_t> grams, const Once& once, std::int64_t now_s) {
-  BASCULE_TRY(store_->find(basket));  // before the model is asked
-  BASCULE_ASSIGN(const std::vector<Seen> seen, look_(picture));
-  return store_->change(basket, once, now_s, [&](Basket& one) {
-    return add_seen(one, seen, grams, *prices(), options_.till, options_.ask_below);
+void Till::add_frame(Shown shown, Once once, std::int64_t now_s, Done done) {
+  if (const auto found = store_->find(shown.basket); !found)
+    return done(found.error());  // before the model is asked
+  look_(std::move(shown.picture), [this, basket = shown.basket, grams = shown.grams, once = std::move(once),
+                                   now_s, done = std::move(done)](Result<std::vector<Seen>> seen) mutable {
+    if (!seen) return done(std::move(seen).error());
+    done(store_->change(basket, once, now_s, [&](Basket& one) {
+      return add_seen(one, *seen, grams, *prices(), options_.till, options_.ask_below);
+    }));
   });
 }
 
@@ -72,6 +75,14 @@ Result<std::string> Till::count(const Seen& seen, std::string_view key, std::int
     return add_seen(one, {seen}, std::nullopt, *prices(), options_.till, options_.ask_below);
   });
   if (told) prices_.with([](Prices& prices) { ++prices.state.counted; });
+  return told;
+}
+
+Result<std::string> Till::count_all(const std::vector<Seen>& seen, std::string_view key, std::int64_t now_s) {
+  auto told = store_->create({.key = std::string(key), .request = "picture"}, now_s, [&](Basket& one) {
+    return add_seen(one, seen, std::nullopt, *prices(), options_.till, options_.ask_below);
+  });
+  if (told) prices_.with([&](Prices& prices) { prices.state.counted += seen.size(); });
   return told;
 }
 

@@ -31,8 +31,10 @@ struct TillState {
 // Thread-safety: thread-safe.
 class Till {
  public:
-  // What a model sees on a picture. Errors: of InferenceService::infer.
-  using Look = std::function<Result<std::vector<Seen>>(const content::EncodedPicture& picture)>;
+  using Done = std::move_only_function<void(Result<std::string> basket)>;
+  // What a model sees on a picture; answers once, on any thread. Errors: of InferenceService::infer.
+  using Looked = std::move_only_function<void(Result<std::vector<Seen>> seen)>;
+  using Look = std::function<void(content::EncodedPicture picture, Looked looked)>;
 
   struct Options {
     TillOptions till;
@@ -49,9 +51,14 @@ class Till {
 
   // All that follow give the basket as JSON. `now_s`: Unix time. Errors: of BasketStore and of basket.h.
   Result<std::string> begin(const Once& once, std::int64_t now_s);
-  // Adds what the picture shows. `grams`: what the scale says of it. Errors: also of the model.
-  Result<std::string> add_frame(std::int64_t basket, const content::EncodedPicture& picture,
-                                std::optional<std::int64_t> grams, const Once& once, std::int64_t now_s);
+  // A picture for a basket. `grams`: what the scale says of what lies there.
+  struct Shown {
+    std::int64_t basket = 0;
+    content::EncodedPicture picture;
+    std::optional<std::int64_t> grams;
+  };
+  // Adds what it shows; `done` is called once, as Looked is. Errors: also of the model.
+  void add_frame(Shown shown, Once once, std::int64_t now_s, Done done);
   Result<std::string> add_line(std::int64_t basket, const Said& said, const Once& once, std::int64_t now_s);
   Result<std::string> answer_line(std::int64_t basket, std::int64_t line, const Said& said, const Once& once,
                                   std::int64_t now_s);
@@ -63,6 +70,8 @@ class Till {
   // One item has come over the belt: into the open basket, or a new one. `key`: the same for the same item,
   // so that it is counted once.
   Result<std::string> count(const Seen& seen, std::string_view key, std::int64_t now_s);
+  // One picture is one basket: a new one, with all that it shows. `key`: as above, of the picture.
+  Result<std::string> count_all(const std::vector<Seen>& seen, std::string_view key, std::int64_t now_s);
 
   // Reads the price list again. A list that cannot be read leaves the one before in force, and says why in
   // the state and the log. Lines that are there keep their prices.

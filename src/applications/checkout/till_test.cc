@@ -40,6 +40,14 @@ class TillTest : public ::testing::Test {
     return *std::move(till);
   }
 
+  static Result<std::string> show_frame(Till& till, std::int64_t basket, std::optional<std::int64_t> grams,
+                                        const Once& once) {
+    Result<std::string> told = internal_error("not told");
+    till.add_frame({.basket = basket, .grams = grams}, once, kNow,
+                   [&](Result<std::string> answer) { told = std::move(answer); });
+    return told;
+  }
+
   std::filesystem::path folder_;
   std::vector<Seen> seen_;
 };
@@ -48,15 +56,15 @@ TEST_F(TillTest, TakesABasketFromItsBeginningToItsReceipt) {
   const auto till = open();
   ASSERT_TRUE(till->begin({}, kNow));
   seen_ = {{"orange", 0.9}, {"banana", 0.9}};
-  ASSERT_TRUE(till->add_frame(1, {}, 530, {.key = "a", .request = "frame"}, kNow));
-  ASSERT_TRUE(till->add_frame(1, {}, 530, {.key = "a", .request = "frame"}, kNow));  // sent twice
+  ASSERT_TRUE(show_frame(*till, 1, 530, {.key = "a", .request = "frame"}));
+  ASSERT_TRUE(show_frame(*till, 1, 530, {.key = "a", .request = "frame"}));  // sent twice
   ASSERT_TRUE(till->add_line(1, {.class_name = "orange", .pieces = 2}, {}, kNow));
   const auto closed = till->close_basket(1, {}, kNow);
   ASSERT_TRUE(closed) << closed.error().message;
   EXPECT_NE(closed->find(R"("total":"3.42")"), std::string::npos) << *closed;
   EXPECT_EQ(*till->show(1), *closed);
   EXPECT_TRUE(till->receipt(1)->starts_with("Corner shop\nReceipt 1\n"));
-  EXPECT_EQ(till->add_frame(9, {}, {}, {}, kNow).error().code, Code::kNotFound);
+  EXPECT_EQ(show_frame(*till, 9, {}, {}).error().code, Code::kNotFound);
 }
 
 TEST_F(TillTest, ABadPriceListKeepsTheOneBefore) {
@@ -86,6 +94,17 @@ TEST_F(TillTest, CountsAnItemOfTheBeltOnce) {
   ASSERT_TRUE(till->count({"orange", 0.9}, "event-1", kNow));
   ASSERT_TRUE(till->count({"orange", 0.9}, "event-2", kNow));
   EXPECT_NE(till->show(1)->find(R"("pieces":2)"), std::string::npos) << *till->show(1);
+}
+
+TEST_F(TillTest, APictureIsABasketOfItsOwn) {
+  const auto till = open();
+  ASSERT_TRUE(till->count_all({{"orange", 0.9}, {"orange", 0.8}}, "picture-1", kNow));
+  ASSERT_TRUE(till->count_all({{"orange", 0.9}, {"orange", 0.8}}, "picture-1", kNow));
+  ASSERT_TRUE(till->count_all({}, "picture-2", kNow));
+  EXPECT_NE(till->show(1)->find(R"("pieces":2)"), std::string::npos) << *till->show(1);
+  EXPECT_TRUE(till->show(2));
+  EXPECT_FALSE(till->show(3));
+  EXPECT_EQ(till->state().counted, 4U);
 }
 
 }  // namespace
