@@ -34,16 +34,19 @@ fs::path ApplicationFile::model_of(const config::ApplicationYaml& application) c
 }
 
 Result<ApplicationFile> read_application_file(const fs::path& file) {
+  BASCULE_ASSIGN(std::optional<ApplicationFile> out, applications_of(file));
+  if (out) return *std::move(out);
+  return invalid_argument(
+      fmt::format("{}: it has no applications; they stand in a list 'applications:'.", file.string()));
+}
+
+Result<std::optional<ApplicationFile>> applications_of(const fs::path& file) {
   BASCULE_ASSIGN(const std::string yaml, read_yaml(file));
   ApplicationFile out{.file = file};
   BASCULE_ASSIGN(out.applications, config::read_applications(yaml, file.string()));
   config::Values others;
   BASCULE_ASSIGN(out.models, config::apply_yaml(tables(), yaml, file.string(), others));
-  if (out.applications.empty()) {
-    return invalid_argument(
-        fmt::format("{}: it has no applications; they stand in a list 'applications:'.", file.string()));
-  }
-  return out;
+  return out.applications.empty() ? std::nullopt : std::optional(std::move(out));
 }
 
 applications::JudgeOptions judge_options(const config::ApplicationYaml& application) {

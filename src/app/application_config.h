@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct ApplicationFile {
 // Reads the file for `bascule app`. Its other keys are those of --config. Errors: kInvalidArgument with file
 // and line; where it has no applications.
 Result<ApplicationFile> read_application_file(const std::filesystem::path& file);
+
+// Likewise of a server's file; nothing where it has no applications.
+Result<std::optional<ApplicationFile>> applications_of(const std::filesystem::path& file);
 
 // What an application's entry means for the parts that it is made of.
 [[nodiscard]] applications::JudgeOptions judge_options(const config::ApplicationYaml& application);

@@ -325,7 +325,7 @@ config::Command key_command() {
 config::Command app_command() {
   return {
       .name = "app",
-      .text = "Check what an application would do: what it looks at, and which rules would fire.",
+      .text = "Run applications, or check what they would do: what they look at, and which rules would fire.",
       .positional = "check FILE",
       .positional_text = "The word check, and the YAML file with the list `applications:`",
       .options =
@@ -357,6 +357,9 @@ config::Command app_command() {
            server_option("max_pixels")},
       .examples =
           "Examples:\n"
+          "  bascule app run line-3.yaml --http-port 8080    (as bascule serve --config line-3.yaml, with "
+          "its "
+          "options)\n"
           "  bascule app check line-3.yaml\n"
           "  bascule app check line-3.yaml --replay pictures/\n"
           "  bascule app check till.yaml --replay belts/ --labels --json\n"
@@ -435,7 +438,9 @@ int app(config::Parsed parsed) {
     return fail(completed.error(), kUsage);
   }
   if (parsed.positionals.size() != 2 || parsed.positionals[0] != "check") {
-    return fail(invalid_argument("Try: bascule app check FILE (see: bascule app --help)"), kUsage);
+    return fail(
+        invalid_argument("Try: bascule app run FILE, or bascule app check FILE (see: bascule app --help)"),
+        kUsage);
   }
   return app_check(parsed.values, parsed.positionals[1]);
 }

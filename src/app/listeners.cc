@@ -40,6 +40,7 @@ http::ServerOptions http_options(const config::Values& values, const Guards& gua
           .server_version = std::string(kVersion),
           .tls = guards.tls,
           .gate = guards.gate,
+          .applications = guards.applications,
           .tracer = guards.tracer};
 }
 

@@ -11,12 +11,13 @@
 
 namespace bascule::app {
 
-// What stands in front of everything that answers.
+// What stands in front of everything that answers, and what it shows beside models.
 // Thread-safety: a value.
 struct Guards {
   std::shared_ptr<access::Gate> gate;
-  std::shared_ptr<http::Tls> tls;     // null: in the clear
-  tracing::Tracer* tracer = nullptr;  // null: requests are not traced
+  std::shared_ptr<http::Tls> tls;                            // null: in the clear
+  tracing::Tracer* tracer = nullptr;                         // null: requests are not traced
+  applications::ApplicationService* applications = nullptr;  // outlives it; null: there are none
 };
 
 // Everything that answers: HTTP, gRPC, and /metrics by itself.

@@ -9,6 +9,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "app/application_host.h"
 #include "app/commands.h"
 #include "app/keys.h"
 #include "app/listeners.h"
@@ -112,16 +114,33 @@ int wait_for_end() {
   return number;
 }
 
-// What was asked for: paths on the command line, then the file's, which are relative to its folder.
-// `settings_reader` goes by this order.
+// The models of applications that are files beside theirs, each once, and not one that is wanted anyway.
+void add_models_of(const std::optional<ApplicationFile>& file, std::vector<catalog::ModelPath>& paths) {
+  if (!file) return;
+  for (const config::ApplicationYaml& one : file->applications) {
+    const std::string name = served_name(*file, one);
+    const auto listed = [&](const catalog::ModelPath& path) {
+      return path.name == name || std::filesystem::path(path.path).stem() == name;
+    };
+    if (one.model.empty() || std::ranges::any_of(paths, listed)) continue;
+    const std::filesystem::path model = file->model_of(one);
+    std::error_code code;
+    if (std::filesystem::exists(model, code)) paths.push_back({.path = model, .name = name});
+  }
+}
+
+// What was asked for: paths on the command line, then the file's, which are relative to its folder, then
+// those of applications. `settings_reader` goes by this order.
 Result<std::vector<catalog::ModelPath>> wanted_models(const config::Parsed& parsed,
-                                                      const std::vector<config::ModelEntry>& entries) {
+                                                      const std::vector<config::ModelEntry>& entries,
+                                                      const std::optional<ApplicationFile>& applications) {
   std::vector<catalog::ModelPath> paths;
   for (const std::string& path : parsed.positionals) paths.push_back({.path = path});
   for (const config::ModelEntry& entry : entries) {
     paths.push_back({.path = config_folder(parsed.values) / entry.path, .name = entry.name});
   }
-  if (paths.empty()) {
+  add_models_of(applications, paths);
+  if (paths.empty() && !applications) {
     return invalid_argument("No model was given. Try: bascule serve MODEL.onnx (see: bascule serve --help)");
   }
   if (parsed.values.has("name")) {
@@ -240,6 +259,7 @@ struct Wanted {
   catalog::Found found;
   std::set<std::string> names;  // loaded at the start; empty: all
   SettingsReader settings;
+  std::optional<ApplicationFile> applications;
 };
 
 // In the order in which each needs those above it.
@@ -320,8 +340,9 @@ struct Parts {
 
 // Connections first, then the work they may have left; the server object outlives both, since answers go to
 // it.
-void stop(Listeners& listeners, Inlets& inlets, Parts& parts, Duration grace) {
-  listeners.stop(grace);
+void stop(Listeners& listeners, ApplicationHost* applications, Inlets& inlets, Parts& parts) {
+  if (applications != nullptr) applications->stop();
+  listeners.stop(kGrace);
   inlets.videos.drain();  // their callers have gone, or have their answer
   parts.timer.stop();
   parts.executor.drain();
@@ -420,6 +441,15 @@ std::vector<Refreshed> refreshed(const config::Values& values, const Guards& gua
   return all;
 }
 
+// Null where the file has none.
+Result<std::unique_ptr<ApplicationHost>> open_applications(const config::Values& values, const Wanted& wanted,
+                                                           Parts& parts) {
+  if (!wanted.applications) return std::unique_ptr<ApplicationHost>();
+  return ApplicationHost::open(
+      *wanted.applications,
+      {.values = values, .inference = parts.inference, .control = parts.control, .clock = parts.clock});
+}
+
 int run(const config::Values& values, const Wanted& wanted, const Engines& engines) {
   Parts parts(values, wanted, engines);
   parts.metrics.set_build_info(kVersion);
@@ -430,6 +460,9 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   if (*traces != nullptr) guards->tracer = &(*traces)->tracer();
   auto fetching = fetcher_options(values);
   if (!fetching) return fail(fetching.error(), kUsage);
+  auto applications = open_applications(values, wanted, parts);
+  if (!applications) return fail(applications.error(), kUsage);
+  if (*applications != nullptr) guards->applications = &(*applications)->service();
   Inlets inlets(*std::move(fetching), static_cast<std::size_t>(values.integer("max_videos")), parts.clock);
   const Refresh refresh(refreshed(values, *guards), kRefreshEvery);
   auto listeners = Listeners::open(values,
@@ -446,21 +479,22 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   listeners->start();
   load_at_start(parts.manager, wanted.found);
   parts.loader.yield();  // a load takes a core for long; requests come first
-  const bool none_wanted = wanted.names.contains(std::string(kNoModel));
+  const bool none_wanted = wanted.names.contains(std::string(kNoModel)) || wanted.paths.empty();
   if (auto ready = parts.control.ready(); !ready && !none_wanted && !end_is_asked()) {
-    stop(*listeners, inlets, parts, Duration{});
+    stop(*listeners, applications->get(), inlets, parts);
     return fail(ready.error(), kFailed);
   }
   auto watching = watch(values, wanted, parts.manager);
   const auto tell_ready = [&] { listeners->set_ready(parts.control.ready().has_value()); };
   parts.on_change.with([&](auto& tell) { tell = tell_ready; });
   parts.tell_change();
+  if (*applications != nullptr) (*applications)->start();
   if (!end_is_asked()) greet(*listeners, parts.catalog);
   const int number = wait_for_end();
   watching.reset();
   parts.on_change.with([](auto& tell) { tell = nullptr; });
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
-  stop(*listeners, inlets, parts, kGrace);
+  stop(*listeners, applications->get(), inlets, parts);
   if (*traces != nullptr) (*traces)->stop(kFlush);
   log::info("Stopped");
   return kOk;
@@ -475,7 +509,10 @@ SettingsReader settings_reader(const config::Parsed& parsed, const std::vector<c
 Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config::ModelEntry>& entries,
                          const Engines& engines) {
   Wanted wanted{.settings = settings_reader(parsed, entries)};
-  BASCULE_ASSIGN(wanted.paths, wanted_models(parsed, entries));
+  if (parsed.values.has("config")) {
+    BASCULE_ASSIGN(wanted.applications, applications_of(parsed.values.text("config")));
+  }
+  BASCULE_ASSIGN(wanted.paths, wanted_models(parsed, entries, wanted.applications));
   BASCULE_ASSIGN(wanted.look.versions, catalog::parse_version_policy(parsed.values.text("version_policy")));
   wanted.look.versions_win = parsed.values.source("version_policy").origin != config::Origin::kDefault;
   wanted.look.read_config = config_reader(parsed.values.flag("strict_config"));

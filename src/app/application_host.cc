@@ -1,0 +1,280 @@
+#include "app/application_host.h"
+
+#include <chrono>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "app/application_sinks.h"
+#include "app/application_sources.h"
+#include "applications/delivery.h"
+#include "applications/event_hub.h"
+#include "applications/judge.h"
+#include "applications/look.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/text.h"
+#include "journal/outbox.h"
+
+namespace bascule::app {
+namespace {
+
+namespace fs = std::filesystem;
+using applications::Addressed;
+using applications::Decision;
+using applications::Frame;
+using applications::Inferred;
+using applications::Judge;
+using config::ApplicationYaml;
+
+// How far a source has come is written with every event, and this often without one: a disk that is written
+// to for each frame of a camera does not live for years.
+constexpr Duration kPositionEvery = std::chrono::seconds(1);
+
+}  // namespace
+
+// One application's parts that outlive its runner.
+struct ApplicationHost::Hosted {
+  ApplicationYaml yaml;
+  fs::path folder;  // that its paths are relative to
+  fs::path state;   // where it keeps what must survive
+  std::vector<std::string> sinks;
+  std::unique_ptr<journal::Outbox> outbox;
+  std::unique_ptr<applications::Delivery> delivery;
+  std::shared_ptr<applications::EventHub> hub;
+  std::shared_ptr<applications::PushBox> box;
+  Guarded<std::shared_ptr<Judge>> judge;
+  applications::LookOptions look;
+  // Of the runner's thread: when the position was written last, and the frame that it is not yet for.
+  TimePoint written{};
+  std::optional<std::uint64_t> unwritten;
+
+  Result<std::uint64_t> go_on();
+  Result<Inferred> show(serving::InferenceService& service, const Frame& frame) const;
+  Result<Decision> decide(const Frame& frame, content::Detections found,
+                          const content::ClassNames& names_of_model);
+  Result<void> keep(const Frame& frame, const std::vector<Addressed>& events, const Clock& clock);
+  // How far the source has come, with these events. After the runner's last frame also from other threads.
+  Result<void> write(const std::vector<Addressed>& events);
+  [[nodiscard]] content::ClassNames names(const serving::ControlService& control) const;
+  [[nodiscard]] std::string members();
+};
+
+// A judge that remembers what was kept last, and the frame that this was.
+Result<std::uint64_t> ApplicationHost::Hosted::go_on() {
+  BASCULE_ASSIGN(std::unique_ptr<Judge> made, Judge::make(judge_options(yaml)));
+  BASCULE_ASSIGN(const std::optional<journal::Position> position, outbox->position(yaml.source.kind));
+  if (position && !position->mark.empty()) {
+    if (const auto restored = made->restore(position->mark); !restored) {
+      log::warning("{}: what was seen before is forgotten: {}", yaml.name, restored.error().message);
+    }
+  }
+  judge.with([&](auto& j) { j = std::move(made); });
+  unwritten.reset();
+  return position ? position->number : 0;
+}
+
+Result<Inferred> ApplicationHost::Hosted::show(serving::InferenceService& service, const Frame& frame) const {
+  BASCULE_ASSIGN(applications::Looked looked, applications::look(service, look, frame.picture));
+  content::ClassNames said = names_of(yaml);
+  return Inferred{.found = std::move(looked.found),
+                  .names = said.empty() ? std::move(looked.names) : std::move(said)};
+}
+
+Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, content::Detections found,
+                                                 const content::ClassNames& names_of_model) {
+  const auto one = judge.with([](const auto& j) { return j; });
+  BASCULE_ASSIGN(applications::Judged judged, one->judge(frame, std::move(found), names_of_model));
+  Decision decision{.scene = std::move(judged.json), .shown = std::move(judged.scene.found)};
+  for (applications::Decided& decided : judged.decided) {
+    decision.events.push_back({.event = std::move(decided.event),
+                               .sinks = decided.sinks.empty() ? sinks : std::move(decided.sinks)});
+  }
+  return Result<Decision>(std::move(decision));
+}
+
+Result<void> ApplicationHost::Hosted::keep(const Frame& frame, const std::vector<Addressed>& events,
+                                           const Clock& clock) {
+  const TimePoint now = clock.now();
+  unwritten = frame.number;
+  if (events.empty() && now - written < kPositionEvery) return {};
+  BASCULE_TRY(write(events));
+  written = now;
+  return {};
+}
+
+Result<void> ApplicationHost::Hosted::write(const std::vector<Addressed>& events) {
+  if (!unwritten) return {};
+  const auto one = judge.with([](const auto& j) { return j; });
+  BASCULE_TRY(delivery->put(
+      events, journal::Position{.source = yaml.source.kind, .number = *unwritten, .mark = one->save()}));
+  unwritten.reset();
+  return {};
+}
+
+// How classes are called on frames that bring their boxes.
+content::ClassNames ApplicationHost::Hosted::names(const serving::ControlService& control) const {
+  content::ClassNames said = names_of(yaml);
+  if (!said.empty() || yaml.model.empty()) return said;
+  const auto model = control.model(look.model, "");
+  return model ? (*model)->class_names : said;
+}
+
+// What the API tells beside the runner's state.
+std::string ApplicationHost::Hosted::members() {
+  std::string out = R"("rules":[)";
+  if (const auto one = judge.with([](const auto& j) { return j; })) {
+    for (bool first = true; const applications::RuleState& rule : one->state().rules) {
+      fmt::format_to(
+          std::back_inserter(out),
+          R"({}{{"name":{},"value":{},"holds":{},"stuck":{},"events":{},"failures":{},"overruns":{},)"
+          R"("last_ms":{:.3f},"longest_ms":{:.3f},"error":{}}})",
+          std::exchange(first, false) ? "" : ",", text::json_quoted(rule.rule), text::json_quoted(rule.value),
+          rule.holds, rule.stuck, rule.events, rule.failures, rule.overruns, to_ms(rule.last),
+          to_ms(rule.longest), text::json_quoted(rule.error));
+    }
+  }
+  out += R"(],"sinks":[)";
+  if (const auto states = delivery->states()) {
+    for (bool first = true; const applications::SinkState& sink : *states) {
+      fmt::format_to(std::back_inserter(out),
+                     R"({}{{"name":{},"delivered":{},"failed":{},"refused":{},"waiting":{},"error":{}}})",
+                     std::exchange(first, false) ? "" : ",", text::json_quoted(sink.name), sink.delivered,
+                     sink.failed, sink.refused, sink.waiting, text::json_quoted(sink.last_error));
+    }
+  }
+  out += ']';
+  return out;
+}
+
+std::string served_name(const ApplicationFile& file, const ApplicationYaml& application) {
+  for (const config::ModelEntry& entry : file.models) {
+    const std::string name = entry.name.empty() ? fs::path(entry.path).stem().string() : entry.name;
+    if (name == application.model) return name;
+  }
+  std::error_code code;
+  const fs::path beside = file.file.parent_path() / application.model;
+  return fs::exists(beside, code) ? beside.stem().string() : application.model;
+}
+
+ApplicationHost::ApplicationHost() = default;
+
+ApplicationHost::~ApplicationHost() { stop(); }
+
+void ApplicationHost::stop() {
+  if (service_ != nullptr) service_->stop_all();
+  for (const auto& one : hosted_) {
+    if (const auto written = one->write({}); !written) {
+      log::warning("{}: its last frames are judged again at the next start: {}", one->yaml.name,
+                   written.error().message);
+    }
+    one->delivery->stop();
+  }
+}
+
+namespace {
+
+// Where an application keeps what must survive; made where it is not there.
+Result<fs::path> state_folder(const ApplicationFile& file, const ApplicationYaml& one,
+                              const config::Values& values) {
+  const fs::path root =
+      values.has("state_dir") ? fs::path(values.text("state_dir")) : file.file.parent_path();
+  const fs::path folder = root / (one.name + ".state");
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (!code) return folder;
+  return Error{.code = Code::kUnavailable,
+               .message = fmt::format("'{}' cannot be made: {}. Name another place with --state-dir.",
+                                      folder.string(), code.message())};
+}
+
+std::optional<bool> latest_of(const ApplicationYaml& one) {
+  const std::string said = setting_of(one.source, "on_full", "");
+  return said.empty() ? std::nullopt : std::optional(said == "latest");
+}
+
+}  // namespace
+
+Result<std::shared_ptr<ApplicationHost::Hosted>> ApplicationHost::make(const ApplicationFile& file,
+                                                                       const ApplicationYaml& application,
+                                                                       const HostParts& parts) {
+  auto one = std::make_shared<Hosted>();
+  one->yaml = application;
+  one->folder = file.file.parent_path();
+  for (const auto& sink : application.sinks) one->sinks.push_back(sink.name);
+  BASCULE_ASSIGN(one->state, state_folder(file, application, parts.values));
+  BASCULE_ASSIGN(one->outbox, journal::Outbox::open(one->state / "outbox.sqlite", {}, parts.clock));
+  BASCULE_ASSIGN(std::vector<applications::NamedSink> sinks,
+                 open_sinks(application, one->folder, parts.clock));
+  one->delivery = std::make_unique<applications::Delivery>(
+      *one->outbox, std::move(sinks), applications::DeliveryOptions{.app = application.name}, parts.clock);
+  one->hub = std::make_shared<applications::EventHub>(applications::EventHubOptions{});
+  BASCULE_ASSIGN(const std::unique_ptr<Judge> tried, Judge::make(judge_options(application)));
+  one->look = look_options(application, tried->lowest_confidence(),
+                           static_cast<std::uint64_t>(parts.values.integer("max_pixels")));
+  one->look.model = served_name(file, application);
+  if (application.source.kind == "push") {
+    const std::string most = setting_of(application.source, "max_frames", "8");
+    one->box = std::make_shared<applications::PushBox>(
+        applications::PushOptions{.source = application.source.kind,
+                                  .max_frames = static_cast<std::size_t>(text::parse_int(most).value_or(8)),
+                                  .latest = latest_of(application).value_or(false)});
+  }
+  return Result<std::shared_ptr<Hosted>>(std::move(one));
+}
+
+Result<applications::Application> ApplicationHost::assemble(const std::shared_ptr<Hosted>& one,
+                                                            const HostParts& parts, std::uint64_t seed) {
+  BASCULE_ASSIGN(OpenSource open, source_of(one->yaml, {.values = parts.values,
+                                                        .clock = parts.clock,
+                                                        .folder = one->folder,
+                                                        .state = one->state,
+                                                        .box = one->box,
+                                                        .seed = seed}));
+  applications::RunnerParts runs{
+      .position = [one] { return one->go_on(); },
+      .open = std::move(open),
+      .infer = [one, &service = parts.inference](
+                   const Frame& frame, const applications::Stop&) { return one->show(service, frame); },
+      .names = [one, &control = parts.control] { return one->names(control); },
+      .judge = [one](
+                   const Frame& frame, content::Detections found,
+                   const content::ClassNames& names) { return one->decide(frame, std::move(found), names); },
+      .keep = [one, &clock = parts.clock](
+                  const Frame& frame,
+                  const std::vector<Addressed>& events) { return one->keep(frame, events, clock); }};
+  applications::RunnerOptions options{
+      .app = one->yaml.name,
+      .latest = latest_of(one->yaml),
+      .max_fps = max_fps_of(one->yaml.source),
+      .pictures = wants_pictures(one->yaml),
+      .max_pixels = static_cast<std::uint64_t>(parts.values.integer("max_pixels"))};
+  return applications::Application{
+      .name = one->yaml.name,
+      .events = one->hub,
+      .box = one->box,
+      .runner = std::make_unique<applications::Runner>(
+          std::move(options), std::move(runs),
+          [hub = one->hub](const applications::Event& event) { hub->publish(event); }, parts.clock),
+      .more = [one] { return one->members(); }};
+}
+
+Result<std::unique_ptr<ApplicationHost>> ApplicationHost::open(const ApplicationFile& file,
+                                                               const HostParts& parts) {
+  auto host = std::make_unique<ApplicationHost>();
+  std::vector<applications::Application> all;
+  for (const ApplicationYaml& application : file.applications) {
+    BASCULE_ASSIGN(const std::shared_ptr<Hosted> one, make(file, application, parts));
+    BASCULE_ASSIGN(applications::Application assembled, assemble(one, parts, all.size() + 1));
+    all.push_back(std::move(assembled));
+    host->hosted_.push_back(one);
+  }
+  host->service_ = std::make_unique<applications::ApplicationService>(std::move(all));
+  return Result<std::unique_ptr<ApplicationHost>>(std::move(host));
+}
+
+}  // namespace bascule::app
