@@ -1,5 +1,6 @@
 #include "app/application_host.h"
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <memory>
@@ -11,6 +12,8 @@
 
 #include "app/application_sinks.h"
 #include "app/application_sources.h"
+#include "app/application_till.h"
+#include "applications/checkout/till.h"
 #include "applications/delivery.h"
 #include "applications/event_hub.h"
 #include "applications/judge.h"
@@ -34,8 +37,15 @@ using config::ApplicationYaml;
 // How far a source has come is written with every event, and this often without one: a disk that is written
 // to for each frame of a camera does not live for years.
 constexpr Duration kPositionEvery = std::chrono::seconds(1);
+constexpr Duration kLookAtPrices = std::chrono::milliseconds(500);
 
 }  // namespace
+
+// What a frame adds to a till's baskets. Thread-safety: a value.
+struct ApplicationHost::Counted {
+  applications::checkout::Seen seen;
+  std::string key;  // the same for the same item, whenever the frame is judged
+};
 
 // One application's parts that outlive its runner.
 struct ApplicationHost::Hosted {
@@ -47,6 +57,8 @@ struct ApplicationHost::Hosted {
   std::unique_ptr<applications::Delivery> delivery;
   std::shared_ptr<applications::EventHub> hub;
   std::shared_ptr<applications::PushBox> box;
+  std::shared_ptr<applications::checkout::Till> till;  // null: it is none
+  std::vector<Counted> counted;                        // of the frame that was judged last
   Guarded<std::shared_ptr<Judge>> judge;
   applications::LookOptions look;
   // Of the runner's thread: when the position was written last, and the frame that it is not yet for.
@@ -57,12 +69,38 @@ struct ApplicationHost::Hosted {
   Result<Inferred> show(serving::InferenceService& service, const Frame& frame) const;
   Result<Decision> decide(const Frame& frame, content::Detections found,
                           const content::ClassNames& names_of_model);
+  Result<void> count(const Frame& frame);
   Result<void> keep(const Frame& frame, const std::vector<Addressed>& events, const Clock& clock);
   // How far the source has come, with these events. After the runner's last frame also from other threads.
   Result<void> write(const std::vector<Addressed>& events);
   [[nodiscard]] content::ClassNames names(const serving::ControlService& control) const;
   [[nodiscard]] std::string members();
 };
+
+// What of a scene goes into baskets by itself.
+std::vector<ApplicationHost::Counted> ApplicationHost::counted_of(const ApplicationYaml& yaml,
+                                                                  const applications::Scene& scene) {
+  std::vector<Counted> out;
+  if (yaml.checkout->count_at == "frame") {
+    for (std::size_t i = 0; i < scene.objects.size(); ++i) {
+      out.push_back(
+          {.seen = {.class_name = scene.objects[i].name, .confidence = scene.found.rows[i].confidence}});
+    }
+    return out;
+  }
+  for (const applications::Crossing& crossing : scene.crossings) {
+    if (crossing.line != yaml.checkout->count_at) continue;
+    const auto object =
+        std::ranges::find(scene.objects, crossing.track_id, &applications::SceneObject::track_id);
+    const auto row = static_cast<std::size_t>(object - scene.objects.begin());
+    out.push_back(
+        {.seen = {.class_name = crossing.name,
+                  .confidence = object == scene.objects.end() ? 1.0 : scene.found.rows[row].confidence},
+         .key = applications::event_id(yaml.name, scene.source, scene.frame,
+                                       fmt::format("{} {}", crossing.line, crossing.track_id))});
+  }
+  return out;
+}
 
 // A judge that remembers what was kept last, and the frame that this was.
 Result<std::uint64_t> ApplicationHost::Hosted::go_on() {
@@ -89,6 +127,7 @@ Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, content::De
                                                  const content::ClassNames& names_of_model) {
   const auto one = judge.with([](const auto& j) { return j; });
   BASCULE_ASSIGN(applications::Judged judged, one->judge(frame, std::move(found), names_of_model));
+  if (till != nullptr) counted = counted_of(yaml, judged.scene);
   Decision decision{.scene = std::move(judged.json), .shown = std::move(judged.scene.found)};
   for (applications::Decided& decided : judged.decided) {
     decision.events.push_back({.event = std::move(decided.event),
@@ -97,8 +136,24 @@ Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, content::De
   return Result<Decision>(std::move(decision));
 }
 
+// Before the frame counts as handled: after a kill it is judged again, and its items have the same keys.
+Result<void> ApplicationHost::Hosted::count(const Frame& frame) {
+  if (till == nullptr) return {};
+  const std::int64_t now_s = frame.time_ms / 1000;
+  if (yaml.checkout->count_at == "frame") {
+    std::vector<applications::checkout::Seen> all;
+    for (const Counted& one : counted) all.push_back(one.seen);
+    BASCULE_TRY(
+        till->count_all(all, applications::event_id(yaml.name, frame.source, frame.number, "frame"), now_s));
+    return {};
+  }
+  for (const Counted& one : counted) BASCULE_TRY(till->count(one.seen, one.key, now_s));
+  return {};
+}
+
 Result<void> ApplicationHost::Hosted::keep(const Frame& frame, const std::vector<Addressed>& events,
                                            const Clock& clock) {
+  BASCULE_TRY(count(frame));
   const TimePoint now = clock.now();
   unwritten = frame.number;
   if (events.empty() && now - written < kPositionEvery) return {};
@@ -148,6 +203,13 @@ std::string ApplicationHost::Hosted::members() {
     }
   }
   out += ']';
+  if (till != nullptr) {
+    const applications::checkout::TillState does = till->state();
+    fmt::format_to(std::back_inserter(out),
+                   R"(,"till":{{"prices":{},"prices_error":{},"reloads":{},"refused":{},"counted":{}}})",
+                   does.prices, text::json_quoted(does.prices_error), does.reloads, does.refused,
+                   does.counted);
+  }
   return out;
 }
 
@@ -166,6 +228,7 @@ ApplicationHost::ApplicationHost() = default;
 ApplicationHost::~ApplicationHost() { stop(); }
 
 void ApplicationHost::stop() {
+  refresh_.reset();
   if (service_ != nullptr) service_->stop_all();
   for (const auto& one : hosted_) {
     if (const auto written = one->write({}); !written) {
@@ -217,6 +280,11 @@ Result<std::shared_ptr<ApplicationHost::Hosted>> ApplicationHost::make(const App
   one->look = look_options(application, tried->lowest_confidence(),
                            static_cast<std::uint64_t>(parts.values.integer("max_pixels")));
   one->look.model = served_name(file, application);
+  if (application.checkout) {
+    BASCULE_ASSIGN(one->till,
+                   open_till(application, {.folder = one->folder, .state = one->state, .look = one->look},
+                             parts.inference));
+  }
   if (application.source.kind == "push") {
     const std::string most = setting_of(application.source, "max_frames", "8");
     one->box = std::make_shared<applications::PushBox>(
@@ -260,6 +328,7 @@ Result<applications::Application> ApplicationHost::assemble(const std::shared_pt
       .runner = std::make_unique<applications::Runner>(
           std::move(options), std::move(runs),
           [hub = one->hub](const applications::Event& event) { hub->publish(event); }, parts.clock),
+      .till = one->till,
       .more = [one] { return one->members(); }};
 }
 
@@ -273,6 +342,13 @@ Result<std::unique_ptr<ApplicationHost>> ApplicationHost::open(const Application
     all.push_back(std::move(assembled));
     host->hosted_.push_back(one);
   }
+  std::vector<Refreshed> prices;
+  for (const auto& one : host->hosted_) {
+    if (one->till == nullptr) continue;
+    prices.push_back({.files = {(one->folder / one->yaml.checkout->prices).string()},
+                      .load = [till = one->till] { till->reload_prices(); }});
+  }
+  host->refresh_ = std::make_unique<Refresh>(std::move(prices), kLookAtPrices);
   host->service_ = std::make_unique<applications::ApplicationService>(std::move(all));
   return Result<std::unique_ptr<ApplicationHost>>(std::move(host));
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/application_config.h"
+#include "app/refresh.h"
 #include "applications/service.h"
 #include "base/clock.h"
 #include "base/result.h"
@@ -46,6 +47,9 @@ class ApplicationHost {
 
  private:
   struct Hosted;
+  struct Counted;
+  static std::vector<Counted> counted_of(const config::ApplicationYaml& yaml,
+                                         const applications::Scene& scene);
   static Result<std::shared_ptr<Hosted>> make(const ApplicationFile& file,
                                               const config::ApplicationYaml& application,
                                               const HostParts& parts);
@@ -53,6 +57,7 @@ class ApplicationHost {
                                                     const HostParts& parts, std::uint64_t seed);
 
   std::vector<std::shared_ptr<Hosted>> hosted_;
+  std::unique_ptr<Refresh> refresh_;                           // of price lists
   std::unique_ptr<applications::ApplicationService> service_;  // goes first: its runners use the others
 };
 
