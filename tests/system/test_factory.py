@@ -1,0 +1,32 @@
+"""The plant of examples/factory, as its README starts it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+
+from bascule import BINARY, ROOT
+
+FACTORY = ROOT / "examples" / "factory"
+
+
+def test_the_plant_runs_in_one_command_and_alerts(tmp_path):
+    done = subprocess.run(
+        [FACTORY / "demo.sh", "--once"], env={**os.environ, "BASCULE": str(BINARY), "WORK": str(tmp_path), "PORT": "0"},
+        capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    scratches = [event for event in events if event["rule"] == "scratch"]
+    assert scratches, "plate_103_0002.jpg has three"
+    for event in scratches:
+        assert event["severity"] == "alert" and any(one["name"] == "scratches" for one in event["results"])
+        assert (tmp_path / "alerts" / f"{event['id']}.jpg").read_bytes().startswith(b"\xff\xd8")
+    assert done.stdout.count("ALERT plates: scratch") == len(scratches)
+    with (tmp_path / "events.csv").open() as table:
+        assert len(list(csv.DictReader(table))) == len(events)
+    assert (tmp_path / "last.jpg").read_bytes().startswith(b"\xff\xd8")
+    parts = [json.loads(line) for line in (tmp_path / "parts.jsonl").read_text().splitlines()]
+    assert [(event["frame"], event["value"]) for event in parts] == [
+        (2, {"degrees": 4.3, "pixels": 6}), (3, {"degrees": 0.7, "pixels": 31}), (4, "a mark is missing")]
