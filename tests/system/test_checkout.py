@@ -144,6 +144,50 @@ def test_every_labelled_tray_is_exactly_its_basket(tmp_path):
         assert server.get(f"/apps/trays/baskets/{len(trays()) + 1}").status == 404
 
 
+def boxes_of_labels(file: pathlib.Path, width: int, height: int) -> list[tuple[str, tuple[float, float, float, float]]]:
+    out = []
+    for line in file.read_text().splitlines():
+        number, x, y, w, h = line.split()
+        x, y, w, h = float(x) * width, float(y) * height, float(w) * width, float(h) * height
+        out.append((NAMES[int(number)], (x - w / 2, y - h / 2, x + w / 2, y + h / 2)))
+    return out
+
+
+def overlap(a, b) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0
+    area = lambda box: (box[2] - box[0]) * (box[3] - box[1])
+    return width * height / (area(a) + area(b) - width * height)
+
+
+def test_with_the_model_a_basket_differs_by_the_models_own_misses_and_extras(tmp_path, figure):
+    write_prices(tmp_path)
+    file = write_file(tmp_path, till("till-1", {"push": True}, model=str(FRUIT), confidence=0.4, checkout={"ask_below": 0}))
+    with Server("--config", file) as server:
+        for number, labels in enumerate(trays(), 1):
+            picture = (TRAYS / "images" / f"{labels.stem}.jpg").read_bytes()
+            seen = json.loads(server.call("POST", "/models/fruit/predict?conf=0.4", picture, {"Content-Type": "image/jpeg"}).body)
+            height, width = seen["images"][0]["shape"]
+            truths = boxes_of_labels(labels, width, height)
+            misses, extras = list(truths), []
+            for result in seen["images"][0]["results"]:
+                box = tuple(result["box"][key] for key in ("x1", "y1", "x2", "y2"))
+                best = max((one for one in misses if one[0] == result["name"]), key=lambda one: overlap(one[1], box), default=None)
+                if best is not None and overlap(best[1], box) > 0.5:
+                    misses.remove(best)
+                else:
+                    extras.append(result["name"])
+            ask(server, "/apps/till-1/baskets", status=201)
+            one = ask(server, f"/apps/till-1/baskets/{number}/frames", picture)
+            wanted = labelled(labels) - collections.Counter(name for name, _ in misses)
+            wanted.update(extras)
+            assert pieces(one) == +wanted, labels
+            if misses or extras:
+                figure(f"tray {labels.stem}: the model misses {[name for name, _ in misses]} and adds {extras}")
+
+
 def belt_application(folder: pathlib.Path, labels: pathlib.Path, speed: int, drop_every: int, **more) -> pathlib.Path:
     write_prices(folder)
     blank_belt(folder / "belt.bmp", 5760, 72)
