@@ -60,6 +60,7 @@ std::string words(std::string_view text) {
   std::string out(text.substr(0, text.find('\n')));
   constexpr std::string_view kShell = " (Unix shell quoting issues?)";
   if (const std::size_t at = out.find(kShell); at != std::string::npos) out.erase(at, kShell.size());
+  if (out.ends_with(':')) out.pop_back();  // the program would follow
   return text::shortened(text::escape_controls(out), kMaxMessage);
 }
 
@@ -205,6 +206,10 @@ Result<std::unique_ptr<Rule>> Rule::compile(const std::string& name, const std::
   }
   State state(jq_init());
   if (state == nullptr) return internal_error("jq cannot be started.");
+  // Without a list of folders for modules jq aborts at `import`; in none it finds none.
+  jq_set_attr(state.get(), jv_string("JQ_LIBRARY_PATH"), jv_array());
+  jq_set_attr(state.get(), jv_string("JQ_ORIGIN"), jv_string("/"));
+  jq_set_attr(state.get(), jv_string("PROGRAM_ORIGIN"), jv_string("/"));
   std::vector<std::string> messages;
   jq_set_error_cb(state.get(), keep_message, &messages);
   if (jq_compile(state.get(), program.c_str()) == 0) return does_not_compile(name, place, program, messages);
