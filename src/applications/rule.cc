@@ -204,13 +204,13 @@ Result<std::unique_ptr<Rule>> Rule::compile(const std::string& name, const std::
         fmt::format("{}: the program of the rule '{}' has {} bytes; it may have {}, none of them 0.", place,
                     name, program.size(), kMaxRuleText));
   }
+  std::vector<std::string> messages;
   State state(jq_init());
   if (state == nullptr) return internal_error("jq cannot be started.");
   // Without a list of folders for modules jq aborts at `import`; in none it finds none.
   jq_set_attr(state.get(), jv_string("JQ_LIBRARY_PATH"), jv_array());
   jq_set_attr(state.get(), jv_string("JQ_ORIGIN"), jv_string("/"));
   jq_set_attr(state.get(), jv_string("PROGRAM_ORIGIN"), jv_string("/"));
-  std::vector<std::string> messages;
   jq_set_error_cb(state.get(), keep_message, &messages);
   if (jq_compile(state.get(), program.c_str()) == 0) return does_not_compile(name, place, program, messages);
   return std::make_unique<Rule>(std::make_unique<Worker>(std::move(state)));
