@@ -6,7 +6,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+// jq 1.6 does not say so itself. What its header includes has to be there before.
+#include <cstdarg>
+#include <cstdint>
+#include <cstdio>
+extern "C" {
 #include <jq.h>
+}
 
 #include "base/check.h"
 #include "base/executor.h"
