@@ -168,6 +168,11 @@ Result<std::unique_ptr<LocalModel>> open_model(const CheckRun& run, const fs::pa
 // Shows every picture to the application, in order.
 Result<void> replay(const CheckRun& run, const ApplicationYaml& one, const fs::path& model_file,
                     applications::Judge& judge) {
+  if (!run.labels && one.model.empty()) {
+    return invalid_argument(fmt::format(
+        "The application '{}' has no model, since its source brings boxes; give --labels as well.",
+        one.name));
+  }
   std::unique_ptr<LocalModel> model;
   content::ClassNames names = names_of(one);
   if (!run.labels || (names.empty() && !one.model.empty())) {

@@ -357,9 +357,8 @@ config::Command app_command() {
            server_option("max_pixels")},
       .examples =
           "Examples:\n"
-          "  bascule app run line-3.yaml --http-port 8080    (as bascule serve --config line-3.yaml, with "
-          "its "
-          "options)\n"
+          "  bascule app run line-3.yaml --http-port 8080    (as bascule serve --config line-3.yaml, "
+          "with its options)\n"
           "  bascule app check line-3.yaml\n"
           "  bascule app check line-3.yaml --replay pictures/\n"
           "  bascule app check till.yaml --replay belts/ --labels --json\n"

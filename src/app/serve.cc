@@ -340,9 +340,9 @@ struct Parts {
 
 // Connections first, then the work they may have left; the server object outlives both, since answers go to
 // it.
-void stop(Listeners& listeners, ApplicationHost* applications, Inlets& inlets, Parts& parts) {
+void stop(Listeners& listeners, ApplicationHost* applications, Inlets& inlets, Parts& parts, Duration grace) {
   if (applications != nullptr) applications->stop();
-  listeners.stop(kGrace);
+  listeners.stop(grace);
   inlets.videos.drain();  // their callers have gone, or have their answer
   parts.timer.stop();
   parts.executor.drain();
@@ -481,7 +481,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   parts.loader.yield();  // a load takes a core for long; requests come first
   const bool none_wanted = wanted.names.contains(std::string(kNoModel)) || wanted.paths.empty();
   if (auto ready = parts.control.ready(); !ready && !none_wanted && !end_is_asked()) {
-    stop(*listeners, applications->get(), inlets, parts);
+    stop(*listeners, applications->get(), inlets, parts, Duration{});
     return fail(ready.error(), kFailed);
   }
   auto watching = watch(values, wanted, parts.manager);
@@ -494,7 +494,7 @@ int run(const config::Values& values, const Wanted& wanted, const Engines& engin
   watching.reset();
   parts.on_change.with([](auto& tell) { tell = nullptr; });
   log::info("{}: finishing the requests in flight", number == SIGINT ? "Interrupted" : "Asked to stop");
-  stop(*listeners, applications->get(), inlets, parts);
+  stop(*listeners, applications->get(), inlets, parts, kGrace);
   if (*traces != nullptr) (*traces)->stop(kFlush);
   log::info("Stopped");
   return kOk;

@@ -87,7 +87,8 @@ std::vector<std::string> oracle(const std::string& sink) {
 std::vector<std::string> ids_in(const std::filesystem::path& file) {
   std::vector<std::string> ids;
   std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) ids.push_back(line.substr(8, 32));
+  for (std::string line; std::getline(in, line);)
+    if (line.size() > 40) ids.push_back(line.substr(8, 32));
   return ids;
 }
 

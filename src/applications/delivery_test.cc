@@ -152,7 +152,9 @@ class DeliveryTest : public ::testing::Test {
   void drain(Delivery& delivery) {
     const TimePoint end = kClock.now() + seconds(30);
     while (outbox_->bytes() > 0 && kClock.now() < end) outbox_->wait(outbox_->arrivals(), milliseconds(2));
-    for (const SinkState& state : *delivery.states()) EXPECT_EQ(state.waiting, 0U);
+    const auto states = delivery.states();
+    ASSERT_TRUE(states) << states.error().message;
+    for (const SinkState& state : *states) EXPECT_EQ(state.waiting, 0U);
   }
 
   // And until they have counted it.

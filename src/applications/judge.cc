@@ -245,6 +245,7 @@ void Judge::Parts::take_outcome(RunningRule& rule, const RuleOutcome& outcome, c
   const Scene& scene = judged.scene;
   ++shown.runs;
   shown.last = outcome.took;
+  shown.total += outcome.took;
   shown.longest = std::max(shown.longest, outcome.took);
   shown.holds = outcome.holds;
   if (outcome.overran) {

@@ -73,6 +73,7 @@ struct RuleState {
   std::uint64_t overruns = 0;  // longer than the limit
   Duration last{};
   Duration longest{};
+  Duration total{};   // of all runs
   std::string error;  // the last failure's words
 };
 

@@ -90,7 +90,8 @@ class ReceiversTest : public ::testing::Test {
   [[nodiscard]] std::vector<std::string> received() const {
     std::vector<std::string> ids;
     std::ifstream in(folder_ / "received.jsonl");
-    for (std::string line; std::getline(in, line);) ids.push_back(line.substr(8, 32));
+    for (std::string line; std::getline(in, line);)
+      if (line.size() > 40) ids.push_back(line.substr(8, 32));
     return ids;
   }
   std::unique_ptr<Sink> webhook(WebhookOptions options) {

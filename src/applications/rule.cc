@@ -6,7 +6,14 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+// jq 1.6 does not say so itself. What its header includes has to be there before.
+#include <cstdarg>
+#include <cstdint>
+#include <cstdio>
+extern "C" {
 #include <jq.h>
+}
 
 #include "base/check.h"
 #include "base/executor.h"
@@ -60,6 +67,7 @@ std::string words(std::string_view text) {
   std::string out(text.substr(0, text.find('\n')));
   constexpr std::string_view kShell = " (Unix shell quoting issues?)";
   if (const std::size_t at = out.find(kShell); at != std::string::npos) out.erase(at, kShell.size());
+  if (out.ends_with(':')) out.pop_back();  // the program would follow
   return text::shortened(text::escape_controls(out), kMaxMessage);
 }
 
@@ -203,9 +211,13 @@ Result<std::unique_ptr<Rule>> Rule::compile(const std::string& name, const std::
         fmt::format("{}: the program of the rule '{}' has {} bytes; it may have {}, none of them 0.", place,
                     name, program.size(), kMaxRuleText));
   }
+  std::vector<std::string> messages;
   State state(jq_init());
   if (state == nullptr) return internal_error("jq cannot be started.");
-  std::vector<std::string> messages;
+  // Without a list of folders for modules jq aborts at `import`; in none it finds none.
+  jq_set_attr(state.get(), jv_string("JQ_LIBRARY_PATH"), jv_array());
+  jq_set_attr(state.get(), jv_string("JQ_ORIGIN"), jv_string("/"));
+  jq_set_attr(state.get(), jv_string("PROGRAM_ORIGIN"), jv_string("/"));
   jq_set_error_cb(state.get(), keep_message, &messages);
   if (jq_compile(state.get(), program.c_str()) == 0) return does_not_compile(name, place, program, messages);
   return std::make_unique<Rule>(std::make_unique<Worker>(std::move(state)));

@@ -157,6 +157,7 @@ void Runner::handle(Frame frame) {
   const TimePoint judged_at = clock_.now();
   if (options_.pictures) add_pictures(*shown, decision->events);
   if (!keep(frame, decision->events)) return;
+  for (const Addressed& one : decision->events) publish_(one.event);
   shown_.with([&](auto& s) { s = shown; });
   counts_.with([&](Counts& c) {
     ++c.state.handled;
@@ -167,7 +168,6 @@ void Runner::handle(Frame frame) {
     c.state.judging += judged_at - shown_at;
     c.state.last_latency = clock_.now() - came;
   });
-  for (const Addressed& one : decision->events) publish_(one.event);
 }
 
 // The boxes that a frame brings, or a model's. What passes is waited for where the source waits, too.

@@ -117,8 +117,9 @@ class RunnerTest : public testing::Test {
   static bool becomes(Holds holds) {
     const SteadyClock clock;
     const TimePoint end = clock.now() + std::chrono::seconds(10);
-    pause(std::chrono::seconds(10), clock, [&] { return holds() || clock.now() >= end; });
-    return holds();
+    bool held = false;
+    pause(std::chrono::seconds(10), clock, [&] { return (held = holds()) || clock.now() >= end; });
+    return held;
   }
   static bool ends(const Runner& runner) {
     return becomes([&] { return runner.state().status == RunnerStatus::kEnded; });

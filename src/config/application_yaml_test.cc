@@ -140,7 +140,7 @@ TEST(ApplicationYaml, PointsAtUnknownKeysAndTheNearestKnownOne) {
   EXPECT_EQ(problem("tiles: {sise: 3}"), "a.yaml:5: unknown key 'sise'; did you mean 'size'?");
   EXPECT_THAT(rule_problem("cooldwn: 3s"), HasSubstr("did you mean 'cooldown'?"));
   EXPECT_THAT(problem("sinks: {a: {webhok: x}}"), HasSubstr("did you mean 'webhook'?"));
-  EXPECT_THAT(problem("sinks: {a: {webhook: x, secret: y}}"), HasSubstr("did you mean 'secret_file'?"));
+  EXPECT_THAT(problem("sinks: {a: {webhook: x, secretfile: y}}"), HasSubstr("did you mean 'secret_file'?"));
   EXPECT_THAT(problem("sinks: {a: {webhook: x, jsonl: y}}"), HasSubstr("both 'webhook' and 'jsonl'"));
   EXPECT_THAT(problem("window: 3\n    window: 4"), HasSubstr("'window' is given twice"));
   EXPECT_THAT(rule_problem("sinks: [lok]"), HasSubstr("there is no sink 'lok'; did you mean 'log'?"));

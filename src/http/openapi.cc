@@ -119,7 +119,7 @@ void append_request(std::string& out, const Route& route, const Operation& opera
   fmt::format_to(std::back_inserter(out), R"("requestBody":{{"required":{},"content":{{)",
                  operation.needs_body);
   if (route.endpoint == kApplicationPush) {
-    append_content(out, "image/*", "File");
+    append_content(out, kBinary, "File");
     out += ',';
     append_content(out, "multipart/form-data", "PushedFile");
   } else if (route.endpoint == kPredict) {

@@ -22,8 +22,8 @@ constexpr Duration kWriteClockEvery = std::chrono::minutes(10);
 // `deliveries`: who. `clock`: milliseconds that the file has been open, in all its runs.
 constexpr const char* kSchema = R"(
 CREATE TABLE known(number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
-CREATE TABLE parcels(number INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL,
-                     attachment BLOB, size INTEGER NOT NULL);
+CREATE TABLE parcels(number INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL,
+                     body TEXT NOT NULL, attachment BLOB);
 CREATE TABLE deliveries(receiver TEXT NOT NULL, aside INTEGER NOT NULL, number INTEGER NOT NULL, why TEXT NOT NULL,
                         PRIMARY KEY(receiver, aside, number)) WITHOUT ROWID;
 CREATE INDEX deliveries_by_number ON deliveries(number);
@@ -193,12 +193,12 @@ Result<bool> Outbox::Rows::add(const Parcel& parcel, Change& change) {
   const std::uint64_t size = size_of(parcel);
   BASCULE_TRY(make_room(size, change));
   BASCULE_ASSIGN(Statement insert, database_.prepare("INSERT INTO parcels VALUES(?1, ?2, ?3, ?4, ?5, ?6)"));
-  insert.bind(1, number).bind(2, parcel.id).bind(3, now_ms()).bind(4, parcel.body);
-  insert.bind(6, static_cast<std::int64_t>(size));
+  insert.bind(1, number).bind(2, parcel.id).bind(3, now_ms());
+  insert.bind(4, static_cast<std::int64_t>(size)).bind(5, parcel.body);
   if (parcel.attachment == nullptr) {
-    insert.bind_null(5);
+    insert.bind_null(6);
   } else {
-    insert.bind(5, std::span<const std::byte>(*parcel.attachment));
+    insert.bind(6, std::span<const std::byte>(*parcel.attachment));
   }
   BASCULE_TRY(insert.run());
   BASCULE_ASSIGN(Statement to, database_.prepare("INSERT OR IGNORE INTO deliveries VALUES(?1, 0, ?2, '')"));
@@ -421,11 +421,10 @@ Result<std::vector<ReceiverState>> Outbox::Rows::states() {
 }
 
 Result<std::size_t> Outbox::Rows::drop_old() {
-  BASCULE_ASSIGN(const std::int64_t parcels, number_of(database_, "SELECT count(*) FROM parcels"));
   BASCULE_ASSIGN(const std::int64_t oldest,
                  number_of(database_, "SELECT at FROM parcels ORDER BY number LIMIT 1"));
   const bool aged = oldest < now_ms() - options_.max_age / std::chrono::milliseconds(1);
-  if (parcels == 0 || (!aged && now_ms() - written_ms_ < kWriteClockEvery / std::chrono::milliseconds(1))) {
+  if (bytes_ == 0 || (!aged && now_ms() - written_ms_ < kWriteClockEvery / std::chrono::milliseconds(1))) {
     return 0;  // nothing that is worth a write
   }
   BASCULE_ASSIGN(Transaction transaction, Transaction::begin(database_));

@@ -287,12 +287,12 @@ TEST_F(OutboxTest, GoesOnAfterItsFileWasFull) {
 TEST_F(OutboxTest, GoesOnAfterTheDiskWasFull) {
   const std::filesystem::path disk = folder_ / "disk";
   std::filesystem::create_directories(disk);
-  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=4m") != 0) {
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=24m") != 0) {
     GTEST_SKIP() << "A small disk can be made by root only.";
   }
   {
     std::filesystem::path ballast = disk / "ballast";
-    std::ofstream(ballast) << std::string(1 << 20, 'x');
+    std::ofstream(ballast) << std::string(12 << 20, 'x');
     auto outbox = Outbox::open(disk / "outbox.db", {}, clock_);
     EXPECT_TRUE(outbox) << outbox.error().message;
     if (outbox) fill_and_free(**outbox, [&] { std::filesystem::remove(ballast); });

@@ -63,7 +63,7 @@ struct DiskCalls {
     const auto& bytes = contents(file).now;
     const auto begin = std::min(static_cast<std::size_t>(at), bytes.size());
     const auto count = std::min(static_cast<std::size_t>(size), bytes.size() - begin);
-    std::memcpy(to, bytes.data() + begin, count);
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(begin), count, static_cast<std::byte*>(to));
     std::memset(static_cast<std::byte*>(to) + count, 0, static_cast<std::size_t>(size) - count);
     return count == static_cast<std::size_t>(size) ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
   }

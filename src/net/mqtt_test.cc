@@ -144,13 +144,15 @@ TEST_F(MqttTest, DropsTheOldestWhereNobodyTakesThem) {
   auto out = publisher({.url = broker.url()});
   for (const char* const payload : {"1", "2", "longer than ten", "3"})
     ASSERT_TRUE(out.publish("t", payload, never));
-  // All of them come in at once with the first step that reads.
-  const auto first = in.next(seconds(20), never);
-  ASSERT_TRUE(first && *first);
-  if (in.dropped() == 2) {
-    EXPECT_EQ(text_of(**first), "2");
+  std::vector<std::string> got;
+  while (got.size() + in.dropped() < 4) {
+    const auto message = in.next(seconds(20), never);
+    ASSERT_TRUE(message && *message);
+    got.push_back(text_of(**message));
   }
-  EXPECT_TRUE(in.next(seconds(20), never));
+  // How many come in with one step is the broker's affair; the large one never does.
+  EXPECT_EQ(got.back(), "3");
+  EXPECT_THAT(got, Not(testing::Contains("longer than ten")));
 }
 
 TEST_F(MqttTest, ShowsItsNameAndPassword) {

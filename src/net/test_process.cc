@@ -145,7 +145,7 @@ bool TestBroker::start() {
   // each change.
   std::ofstream(file) << fmt::format(
       "user root\nlistener {} 127.0.0.1\npersistence true\npersistence_location {}/\nautosave_interval 1\n"
-      "autosave_on_changes true\nlog_dest stdout\n{}{}",
+      "autosave_on_changes true\nlog_dest stderr\n{}{}",
       port_, folder_.string(),
       extra_.find("allow_anonymous") == std::string::npos ? "allow_anonymous true\n" : "", extra_);
   process_ = std::make_unique<TestProcess>(std::vector<std::string>{"mosquitto", "-c", file.string()});

@@ -94,24 +94,16 @@ std::string camera_list(const CameraAddress& address, const CameraOptions& optio
   const auto stall_us = std::chrono::duration_cast<std::chrono::microseconds>(options.stall).count();
   return fmt::format(
       "ffconcat version 1.0\nfile '{}'\noption rtsp_transport {}\noption timeout {}\noption fflags "
-      "nobuffer\noption analyzeduration 1000000\n",
+      "nobuffer\noption analyzeduration 1000000\noption fpsprobesize 0\n",
       address.url, options.udp ? "udp" : "tcp", stall_us);
 }
 
 std::vector<std::string> camera_words(const CameraAddress& address, const CameraOptions& options) {
-  std::vector<std::string> words = {options.program,
-                                    "-nostdin",
-                                    "-hide_banner",
-                                    "-loglevel",
-                                    "error",
-                                    "-fflags",
-                                    "nobuffer",
-                                    "-flags",
-                                    "low_delay",
-                                    "-threads",
-                                    "1",
-                                    "-max_pixels",
-                                    std::to_string(options.max_pixels)};
+  std::vector<std::string> words = {options.program, "-nostdin", "-hide_banner", "-loglevel", "error",
+                                    "-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1",
+                                    "-max_pixels", std::to_string(options.max_pixels),
+                                    // Else it waits for two seconds to learn the rate, which nobody asks for.
+                                    "-fpsprobesize", "0"};
   if (address.device) {
     words.insert(words.end(), {"-protocol_whitelist", "file", "-f", "v4l2"});
     if (options.width > 0 && options.height > 0) {

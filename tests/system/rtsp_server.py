@@ -24,7 +24,7 @@ def main() -> None:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
         f"( multifilesrc location={folder}/%03d.jpg loop=true "
-        f"caps=image/jpeg,width={width},height={height},framerate={fps}/1 ! rtpjpegpay name=pay0 )"
+        f"caps=image/jpeg,width={width},height={height},framerate={fps}/1 ! jpegdec ! jpegenc ! rtpjpegpay name=pay0 )"
     )
     if len(more) == 3:
         auth = GstRtspServer.RTSPAuth()

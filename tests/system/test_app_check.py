@@ -158,7 +158,7 @@ applications:
 
 
 def test_tiles_find_small_things_that_the_whole_frame_does_not_show(tmp_path):
-    """Four trays side by side, scaled into the model's input as one, and in tiles of a tray's size."""
+    """Sixteen trays side by side, scaled into the model's input as one, and in tiles of a tray's width."""
     Image = pytest.importorskip("PIL.Image")
     folder = tmp_path / "wide"
     folder.mkdir()
@@ -176,7 +176,7 @@ def test_tiles_find_small_things_that_the_whole_frame_does_not_show(tmp_path):
 
     whole, tiled = count(""), count(", tiles: {size: 1280, overlap: 0.3}")
     one = len(json.loads(run_cli("predict", FRUIT, TRAYS / "images/fruit_101_0011.jpg", "--json").stdout)["images"][0]["results"])
-    assert one == 5 and abs(tiled - 16 * one) <= 4, (whole, tiled)
+    assert one == 5 and abs(tiled - 16 * one) <= 8, (whole, tiled)
     assert whole < tiled / 2
 
 

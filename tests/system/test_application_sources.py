@@ -47,6 +47,11 @@ def events_of(file: pathlib.Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+def ended(got: dict) -> bool:
+    """The source has no more, and every event is where it goes."""
+    return got["state"] == "ended" and all(sink["waiting"] == 0 for sink in got["sinks"])
+
+
 def test_a_folder_is_watched_and_its_pictures_are_judged_once(tmp_path):
     incoming = tmp_path / "incoming"
     incoming.mkdir()
@@ -125,7 +130,7 @@ def test_labels_take_the_place_of_a_model(tmp_path):
         },
     )
     with Server("--config", file) as server:
-        wait_for(lambda: app(server, "trays"), lambda got: got["state"] == "ended")
+        wait_for(lambda: app(server, "trays"), ended)
         log = tmp_path / "events.jsonl"
         labels = sorted((TRAYS / "images").iterdir())
         events = wait_for(lambda: events_of(log), lambda got: len(got) == len(labels))
@@ -165,7 +170,7 @@ def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
     whole.mkdir()
     killed.mkdir()
     with Server("--config", belt_file(whole)) as server:
-        state = wait_for(lambda: app(server, "belt"), lambda got: got["state"] == "ended")
+        state = wait_for(lambda: app(server, "belt"), ended)
     wanted = events_of(whole / "events.jsonl")
     crossings = [crossing["name"] for event in wanted if event["rule"] == "crossed" for crossing in event["crossings"]]
     labels = (killed / "belt.txt") if (killed / "belt.txt").exists() else (whole / "belt.txt")
@@ -177,7 +182,7 @@ def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
         time.sleep(moment.uniform(0, 0.1))
         server.kill()
     with Server("--config", file) as server:
-        state = wait_for(lambda: app(server, "belt"), lambda got: got["state"] == "ended")
+        state = wait_for(lambda: app(server, "belt"), ended)
         assert state["frames"]["failed"] == 0
     got = {event["id"]: event for event in events_of(killed / "events.jsonl")}
     assert list(got) == [event["id"] for event in wanted]

@@ -1,5 +1,6 @@
 """The series of /metrics: their names are a promise, and docs/metrics.md explains each of them."""
 
+import json
 import os
 import re
 import socket
@@ -18,9 +19,13 @@ ROW = re.compile(r"^\| `(?P<name>[a-z_]+)` \| (?P<type>\w+) \| (?P<labels>[^|]*)
 
 
 @pytest.fixture(scope="module")
-def busy():
-    """A server that has done a bit of everything once: answered, refused, failed to load a file."""
-    with Server(FRUIT, DATA / "general/add_one.onnx", DATA / "hostile/unknown_op.onnx") as server:
+def busy(tmp_path_factory):
+    """A server that has done a bit of everything once: answered, refused, failed to load a file, run an application."""
+    config = tmp_path_factory.mktemp("apps") / "apps.yaml"
+    trays = {"name": "trays", "source": {"labels": str(DATA / "labelled/trays")}, "names": ["apple", "banana", "orange"],
+             "rules": [{"name": "any", "when": ".results | length > 0"}]}
+    config.write_text(json.dumps({"applications": [trays]}))  # JSON is YAML
+    with Server(FRUIT, DATA / "general/add_one.onnx", DATA / "hostile/unknown_op.onnx", "--config", config) as server:
         assert server.predict("fruit", PICTURE.read_bytes()).status == 200
         assert server.infer("add_one", ADD_ONE).status == 200
         assert server.infer("add_one", {"inputs": []}).status == 400

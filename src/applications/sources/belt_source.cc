@@ -25,6 +25,7 @@ Result<std::unique_ptr<Source>> BeltSource::open(BeltOptions options) {
                     "above 0.",
                     options.window, options.speed, options.fps));
   }
+  if (options.drop_every == 1) return invalid_argument("A belt of which every frame is dropped has none.");
   BASCULE_ASSIGN(const std::vector<std::byte> bytes, read_file(options.picture, kMaxBytes));
   image::Bitmap belt;
   BASCULE_TRY(image::decode(bytes, {}, belt));

@@ -159,19 +159,22 @@ Result<void> FolderSource::look() {
   if (index_.size() > 2 * here.size() + kSpareEntries) {
     BASCULE_TRY(index_.forget(index_.names_where([&](const auto& name) { return !here.contains(name); })));
   }
+  first_look_ = false;
   return number(whole);
 }
 
-// Without a word from the kernel: the same at two looks, or not written for a while.
+// Without a word from the kernel: unchanged for a while, by this clock; at the start, by the file's.
 bool FolderSource::settled(const FileState& file) {
   const auto before = seen_.find(file.name);
-  const bool same = before != seen_.end() && before->second == file;
+  const TimePoint now = clock_.now();
+  const bool same = before != seen_.end() && before->second.file == file;
   const auto age = std::chrono::nanoseconds(unix_time().count() - file.written_ns);
-  if (same || age >= options_.settle || !options_.follow) {
+  const bool unchanged = same && now - before->second.since >= options_.settle;
+  if (unchanged || (first_look_ && age >= options_.settle) || !options_.follow) {
     if (before != seen_.end()) seen_.erase(before);
     return true;
   }
-  seen_.insert_or_assign(file.name, file);
+  if (!same) seen_.insert_or_assign(file.name, Seen{.file = file, .since = now});
   return false;
 }
 

@@ -65,11 +65,16 @@ class FolderSource final : public Source {
   std::deque<NumberedFile> ready_;
   std::set<std::string, std::less<>> closed_;   // told of, to be looked at
   std::set<std::string, std::less<>> written_;  // of which the kernel told that they are being written
-  std::map<std::string, FileState, std::less<>> seen_;  // at the last look, not yet taken to be whole
-  const int events_;                                    // inotify; -1: none
-  int watched_ = -1;                                    // the folder; -1: not yet
+  struct Seen {
+    FileState file;
+    TimePoint since;
+  };
+  std::map<std::string, Seen, std::less<>> seen_;  // at the last look, not yet taken to be whole
+  const int events_;                               // inotify; -1: none
+  int watched_ = -1;                               // the folder; -1: not yet
   TimePoint next_look_{};
   bool looked_ = false;
+  bool first_look_ = true;
   Guarded<SourceState> state_;
 };
 

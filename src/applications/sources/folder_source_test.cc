@@ -46,7 +46,8 @@ class FolderSourceTest : public testing::Test {
                                       .index = kept ? root_ / "index.sqlite" : fs::path(),
                                       .after = after,
                                       .follow = follow,
-                                      .look_every = std::chrono::milliseconds(20)},
+                                      .look_every = std::chrono::milliseconds(20),
+                                      .settle = std::chrono::milliseconds(20)},
                                      clock_);
     EXPECT_TRUE(source) << source.error().message;
     return *std::move(source);
@@ -80,6 +81,8 @@ TEST_F(FolderSourceTest, GivesThePicturesThatAreThereByName) {
 TEST_F(FolderSourceTest, GivesAFileOnceItIsClosed) {
   const auto source = open();
   int looks = 0;
+  EXPECT_FALSE(source->next([&] { return ++looks > 3; }));  // from now on it watches
+  looks = 0;
   // Nothing while it is open, however often the folder is looked at.
   std::ofstream half(root_ / "in/a.jpg", std::ios::binary);
   half << "half" << std::flush;

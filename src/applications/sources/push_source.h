@@ -45,7 +45,7 @@ class PushBox {
   std::size_t bytes_ BASCULE_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_ BASCULE_GUARDED_BY(mutex_) = 0;
   bool open_ BASCULE_GUARDED_BY(mutex_) = false;
-  SourceState state_ BASCULE_GUARDED_BY(mutex_);
+  SourceState state_ BASCULE_GUARDED_BY(mutex_){.status = SourceStatus::kEnded, .error = {}};
 };
 
 // Takes what is pushed into a box.

@@ -29,7 +29,10 @@ constexpr double kRoughlyLikeSides = 2;
 constexpr double kNear = 0.2;    // of a side: where a displaced box is taken to be in its place
 constexpr double kSteady = 0.3;  // two displacements that differ by less than this part are alike
 constexpr double kShape = 4;     // diagonals that a side which is e times as long counts for
-constexpr std::size_t kMaxVoters = 32;
+// So many tracks say by how much all moved, and so many boxes are looked at for that: it takes the square of
+// both.
+constexpr std::size_t kMaxVoters = 12;
+constexpr std::size_t kMaxVotedFor = 100;
 constexpr float kBorder = 2;  // pixels: a box that ends nearer to the picture's side may be cut by it
 
 struct Vector {
@@ -350,16 +353,21 @@ Vector Step::common_displacement(const Indexes& voters, const Indexes& rows) con
 
 void Step::displace() {
   Indexes voters;
-  for (std::size_t i = 0; i < state_.tracks.size() && voters.size() < kMaxVoters; ++i) {
+  for (std::size_t i = 0; i < state_.tracks.size(); ++i) {
     const Track& track = state_.tracks[i];
     const bool on_picture =
         track.x.at > 0 && track.y.at > 0 && track.x.at < picture_.width && track.y.at < picture_.height;
     if (was_seen_before(track) && on_picture) voters.push_back(i);
   }
+  const std::size_t eligible = voters.size();
+  if (eligible > kMaxVoters) {  // old ones and young ones
+    for (std::size_t i = 0; i < kMaxVoters; ++i) voters[i] = voters[i * eligible / kMaxVoters];
+    voters.resize(kMaxVoters);
+  }
   Indexes rows;
   std::ranges::copy_if(order_, std::back_inserter(rows),
                        [this](std::size_t row) { return boxes_[row].sure; });
-  if (rows.size() > kMaxVoters) rows.resize(kMaxVoters);
+  if (rows.size() > kMaxVotedFor) rows.resize(kMaxVotedFor);
   Vector moved;
   if (voters.size() >= 2 && rows.size() >= 2) moved = common_displacement(voters, rows);
   const double size = std::hypot(moved.x, moved.y);
