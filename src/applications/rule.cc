@@ -94,7 +94,14 @@ class Rule::Worker {
  public:
   explicit Worker(State state)
       : jq_(std::move(state)), pool_({.name = "rule", .threads = 1, .max_queue = 2}) {
-    jq_set_error_cb(jq_.get(), [](void*, jv message) { jv_free(message); }, nullptr);
+    const jq_msg_cb drop = [](void*, jv message) { jv_free(message); };
+    const jq_input_cb nothing = [](jq_state*, void*) {
+      return jv_invalid_with_msg(jv_string("a rule has no further input"));
+    };
+    jq_set_error_cb(jq_.get(), drop, nullptr);
+    // jq_init leaves these two as the memory was.
+    jq_set_debug_cb(jq_.get(), drop, nullptr);
+    jq_set_input_cb(jq_.get(), nothing, nullptr);
   }
   ~Worker() {
     MutexLock lock(mutex_);
