@@ -18,12 +18,19 @@ struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
-// More than is kept ends the transfer: nobody has so much to say to a POST.
+// What has come of an answer.
+// Thread-safety: external (one thread).
+struct Kept {
+  std::size_t most;  // bytes
+  std::string body = {};
+};
+
+// More than is kept ends the transfer.
 std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
-  auto& body = *static_cast<std::string*>(to);
+  auto& kept = *static_cast<Kept*>(to);
   const std::size_t bytes = size * count;
-  if (bytes > Poster::kMaxAnswer - body.size()) return 0;
-  body.append(data, bytes);
+  if (bytes > kept.most - kept.body.size()) return 0;
+  kept.body.append(data, bytes);
   return bytes;
 }
 
@@ -34,7 +41,8 @@ Error no_answer(const std::string& host, std::string_view why) {
 }  // namespace
 
 struct Poster::State {
-  State(Url parsed, const Clock& its_clock) : url(std::move(parsed)), shown(url.shown()), clock(its_clock) {}
+  State(Url parsed, const Clock& its_clock, std::size_t max_answer)
+      : url(std::move(parsed)), shown(url.shown()), clock(its_clock), answer{.most = max_answer} {}
   ~State() {
     easy.reset();
     multi.reset();
@@ -68,7 +76,7 @@ struct Poster::State {
   const std::string shown;
   const Clock& clock;
   std::unique_ptr<curl_slist, FreeList> fields;
-  std::string answer;
+  Kept answer;
   Multi multi;
   Easy easy;  // goes before `multi`, which keeps its connection
 };
@@ -81,10 +89,10 @@ Poster& Poster::operator=(Poster&&) noexcept = default;
 const std::string& Poster::shown() const { return state_->shown; }
 
 Result<Poster> Poster::open(const std::string& url, const std::vector<std::string>& fields,
-                            const Clock& clock) {
+                            const Clock& clock, std::size_t max_answer) {
   BASCULE_ASSIGN(Url parsed, Url::parse(url));
   curl_global_init(CURL_GLOBAL_DEFAULT);  // counted
-  auto state = std::make_unique<State>(std::move(parsed), clock);
+  auto state = std::make_unique<State>(std::move(parsed), clock, max_answer);
   state->multi.reset(curl_multi_init());
   state->easy.reset(curl_easy_init());
   bool ok = true;
@@ -103,7 +111,7 @@ Result<Poster> Poster::open(const std::string& url, const std::vector<std::strin
 
 Result<PostAnswer> Poster::post(std::string_view body, TimePoint end, const std::function<bool()>& stop) {
   State& state = *state_;
-  state.answer.clear();
+  state.answer.body.clear();
   CURL* const easy = state.easy.get();
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
@@ -117,7 +125,7 @@ Result<PostAnswer> Poster::post(std::string_view body, TimePoint end, const std:
   if (*code != CURLE_OK) {
     return no_answer(state.shown, fmt::format("could not be sent to: {}", curl_easy_strerror(*code)));
   }
-  PostAnswer answer{.body = state.answer};
+  PostAnswer answer{.body = state.answer.body};
   long status = 0;
   curl_off_t seconds = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);

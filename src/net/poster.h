@@ -17,7 +17,7 @@ namespace bascule::net {
 struct PostAnswer {
   unsigned status = 0;
   std::optional<Duration> retry_after;  // that the answer asks for
-  std::string body;                     // of at most Poster::kMaxAnswer bytes
+  std::string body;
 };
 
 // Sends to one URL of the operator's, by POST, over a connection that is kept. Any address will do: it is the
@@ -28,9 +28,10 @@ class Poster {
  public:
   static constexpr std::size_t kMaxAnswer = 64ULL << 10U;
 
-  // `fields`: header fields, "Name: value"; secret. `clock` outlives it. Errors: of Url::parse.
+  // `fields`: header fields, "Name: value"; secret. `clock` outlives it. An answer of more than `max_answer`
+  // bytes is none. Errors: of Url::parse.
   static Result<Poster> open(const std::string& url, const std::vector<std::string>& fields,
-                             const Clock& clock);
+                             const Clock& clock, std::size_t max_answer = kMaxAnswer);
   ~Poster();
   Poster(Poster&&) noexcept;
   Poster& operator=(Poster&&) noexcept;
