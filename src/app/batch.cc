@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -33,9 +34,10 @@ constexpr int kThumbnail = 320;  // pixels of the longer side
 constexpr Duration kBarEvery = std::chrono::milliseconds(250);
 constexpr Duration kLineEvery = std::chrono::seconds(10);
 
-volatile std::sig_atomic_t stop_is_asked = 0;
+std::atomic<bool> stop_is_asked = false;
+static_assert(std::atomic<bool>::is_always_lock_free);  // a signal may set it
 
-void ask_to_stop(int /*number*/) { stop_is_asked = 1; }
+void ask_to_stop(int /*number*/) { stop_is_asked = true; }
 
 // The first such signal ends the run at a checkpoint, a second one at once.
 void take_signals() {
@@ -210,7 +212,7 @@ Result<Done> run_batch(const Batch& batch, Side& side, const Clock& clock) {
   const TimePoint began = clock.now();
   const auto ending = runs::run(reader, *side.asker, results, options,
                                 {.clock = clock,
-                                 .stop = [] { return stop_is_asked != 0; },
+                                 .stop = [] { return stop_is_asked.load(); },
                                  .tick = [&](const runs::Standing& standing) { display.show(standing); },
                                  .report = report ? &*report : nullptr});
   display.clear();
@@ -259,7 +261,7 @@ int batch(config::Parsed parsed) {
   auto side = open_side({.values = values,
                          .model = batch->model,
                          .words = batch->words,
-                         .stop = [] { return stop_is_asked != 0; }},
+                         .stop = [] { return stop_is_asked.load(); }},
                         clock);
   if (!side) return fail(side.error(), kFailed);
   const auto done = run_batch(*batch, *side, clock);

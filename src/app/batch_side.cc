@@ -22,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxKeyBytes = 4096;
+constexpr std::size_t kMostLanes = 1024;  // each is a thread
 
 content::PredictOptions predict_options(const config::Values& values) {
   content::PredictOptions options;
@@ -113,11 +114,12 @@ Result<Side> open_servers(const Asked& asked, const Clock& clock) {
   const std::vector<std::string> urls = values.items("server");
   const std::string takes = values.text("takes") == "auto" ? guessed_kind(asked.words) : values.text("takes");
   BASCULE_ASSIGN(std::string key, read_key(values));
-  Side side{.name = asked.model,
-            .identity = asked.model + " of a server",
-            .pictures = takes == "pictures",
-            .text = takes == "text",
-            .lanes = urls.size() * static_cast<std::size_t>(values.integer("parallel"))};
+  Side side{
+      .name = asked.model,
+      .identity = asked.model + " of a server",
+      .pictures = takes == "pictures",
+      .text = takes == "text",
+      .lanes = std::min(urls.size() * static_cast<std::size_t>(values.integer("parallel")), kMostLanes)};
   BASCULE_ASSIGN(side.asker, runs::ServerAsker::open(
                                  {.urls = urls,
                                   .model = asked.model,
