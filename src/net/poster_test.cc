@@ -96,6 +96,8 @@ TEST(Poster, KeepsNoEndlessAnswer) {
   });
   auto poster = Poster::open(server.url(), {}, kClock);
   EXPECT_FALSE(poster->post("x", soon(), never));
+  auto patient = Poster::open(server.url(), {}, kClock, Poster::kMaxAnswer + 1);
+  EXPECT_EQ(patient->post("x", soon(), never)->body.size(), Poster::kMaxAnswer + 1);
 }
 
 TEST(Poster, RefusesWhatIsNoUrl) {
