@@ -25,7 +25,7 @@ std::vector<Option> files() {
        .type = Type::kInteger,
        .text = "End the run, with exit code 1, once more inputs than this could not be answered.",
        .min = 0,
-       .max = 1e15},
+       .max = 1e9},
       {.name = "checkpoint_every",
        .type = Type::kNumber,
        .fallback = "1",
