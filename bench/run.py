@@ -25,7 +25,7 @@ import time
 import page
 from common import ROOT, Bench, Part, Row, Skip
 
-PARTS = ("footprint", "latency", "peers", "peers_grpc", "peers_fastapi", "reference", "batching", "throughput", "pipeline",
+PARTS = ("footprint", "latency", "peers", "peers_grpc", "peers_fastapi", "reference", "batching", "throughput", "pipeline", "batch",
          "pictures", "mixed", "many", "tracing", "alerts", "overload", "reloads")
 
 PRIORITY = -15  # of --priority

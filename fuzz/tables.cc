@@ -3,6 +3,9 @@
 
 #include "content/csv.h"
 #include "protocol/rows/rows.h"
+#include "runs/facts.h"
+#include "runs/json_line.h"
+#include "runs/records.h"
 #include "targets.h"
 #include "tasks/table/rows.h"
 
@@ -56,7 +59,46 @@ bool rows(Bytes bytes) {
   return true;
 }
 
-constexpr Target kTargets[] = {{"csv", csv, 4096}, {"rows", rows, 4096}};
+// The records of `text`, read `step` bytes at a time, with their lines; each as an input of a run may be
+// looked at.
+std::string records(std::string_view text, bool of_csv, std::size_t step) {
+  runs::RecordSplitter splitter(of_csv);
+  runs::RecordSplitter::Record record;
+  std::string out;
+  const auto take = [&] {
+    while (splitter.next(record)) {
+      BASCULE_CHECK(!record.too_long);
+      out += std::to_string(record.line) + ':' + record.text + '\x1e';
+    }
+  };
+  for (std::size_t at = 0; at < text.size(); at += step) {
+    splitter.feed(text.substr(at, step));
+    take();
+  }
+  splitter.finish();
+  take();
+  return out;
+}
+
+// A run's inputs are the same however they come, and what a line of JSON asks for is JSON itself.
+bool lines(Bytes bytes) {
+  if (bytes.empty()) return false;
+  const std::size_t step = std::to_integer<std::size_t>(bytes.front()) % 16 + 1;
+  const std::string_view text = text_of(bytes.subspan(1));
+  for (const bool of_csv : {false, true}) {
+    BASCULE_CHECK(records(text, of_csv, step) == records(text, of_csv, text.size() + 1));
+  }
+  for (const bool pictures : {false, true}) {
+    const auto line = runs::read_json_line(text, pictures, false);
+    if (!line) check_refusal(line.error());
+    if (line && !pictures) BASCULE_CHECK(runs::read_json_line(line->row, false, true).has_value());
+  }
+  (void)runs::picture_facts(text);
+  (void)runs::row_values(text);
+  return true;
+}
+
+constexpr Target kTargets[] = {{"csv", csv, 4096}, {"lines", lines, 4096}, {"rows", rows, 4096}};
 
 }  // namespace
 

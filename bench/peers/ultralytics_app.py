@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from ultralytics_boxes import load
 
 app = FastAPI()
-predict = load(os.environ["BENCH_MODEL"], int(os.environ["BENCH_THREADS"]))
+predict, _ = load(os.environ["BENCH_MODEL"], int(os.environ["BENCH_THREADS"]))
 
 
 @app.get("/health")

@@ -9,7 +9,7 @@ import onnxruntime
 
 
 def load(model: str, threads: int):
-    """A function from a picture (a path, or pixels) to its boxes."""
+    """A function from a picture (a path, or pixels) to its boxes, and the package's model."""
     made = onnxruntime.InferenceSession
 
     class Session(made):
@@ -34,4 +34,4 @@ def load(model: str, threads: int):
         return [{"class": int(kind), "confidence": score, "box": box}
                 for kind, score, box in zip(found.cls.tolist(), found.conf.tolist(), found.xyxy.tolist())]
 
-    return predict
+    return predict, yolo

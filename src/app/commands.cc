@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "app/app_check.h"
+#include "app/batch.h"
 #include "app/keys.h"
 #include "app/model_settings.h"
 #include "app/options.h"
@@ -398,9 +399,9 @@ Result<void> configure_log(const config::Values& values) {
 }  // namespace
 
 const std::vector<config::Command>& commands() {
-  static const std::vector<config::Command> table = {serve_command(), predict_command(), eval_command(),
-                                                     tune_command(),  inspect_command(), import_command(),
-                                                     key_command(),   app_command(),     config_command()};
+  static const std::vector<config::Command> table = {
+      serve_command(),   predict_command(), batch_command(), eval_command(), tune_command(),
+      inspect_command(), import_command(),  key_command(),   app_command(),  config_command()};
   return table;
 }
 

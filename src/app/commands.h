@@ -17,6 +17,8 @@ inline constexpr int kOk = 0;
 inline constexpr int kFailed = 1;  // something that was asked for did not work
 inline constexpr int kUsage = 2;   // the command line or the configuration is wrong
 
+inline constexpr int kStopped = 3;  // a signal ended it before it was done; the same command goes on
+
 // Every subcommand with its options.
 [[nodiscard]] const std::vector<config::Command>& commands();
 [[nodiscard]] const config::Command& command(std::string_view name);
@@ -30,6 +32,7 @@ int fail(const Error& error, int exit_code);
 
 int serve(config::Parsed parsed);
 int predict(config::Parsed parsed);
+int batch(config::Parsed parsed);
 int eval(config::Parsed parsed);
 int tune(config::Parsed parsed);
 int inspect(config::Parsed parsed);

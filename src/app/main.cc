@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   }
   if (parsed->command == "serve") return app::serve(*std::move(parsed));
   if (parsed->command == "predict") return app::predict(*std::move(parsed));
+  if (parsed->command == "batch") return app::batch(*std::move(parsed));
   if (parsed->command == "eval") return app::eval(*std::move(parsed));
   if (parsed->command == "tune") return app::tune(*std::move(parsed));
   if (parsed->command == "inspect") return app::inspect(*std::move(parsed));

@@ -30,6 +30,7 @@ struct Bound {
   const Command* command = nullptr;
   CLI::App* app = nullptr;
   std::map<std::string, std::string> texts;
+  std::map<std::string, std::vector<std::string>> lists;
   std::map<std::string, bool> flags;
   std::vector<std::string> positionals;
 };
@@ -43,6 +44,13 @@ std::string type_name(const Option& option) {
 void add(const Option& option, const std::string& group, Bound& bound) {
   if (option.type == Type::kFlag) {
     bound.app->add_flag(flag_name(option), bound.flags[option.name], help_text(option))->group(group);
+  } else if (option.max_items > 0) {
+    // A list has commas, or its flag is said again.
+    bound.app->add_option(flag_name(option), bound.lists[option.name], help_text(option))
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->type_name(type_name(option))
+        ->group(group);
   } else {
     bound.app->add_option(flag_name(option), bound.texts[option.name], help_text(option))
         ->type_name(type_name(option))
@@ -78,7 +86,9 @@ Result<void> collect(const Bound& bound, Values& values) {
   for (const Option& option : all_options(*bound.command)) {
     const std::string flag = flag_name(option);
     if (bound.app->count(flag) == 0) continue;
-    const std::string value = option.type != Type::kFlag    ? bound.texts.at(option.name)
+    const std::string value = option.max_items > 0
+                                  ? fmt::format("{}", fmt::join(bound.lists.at(option.name), ","))
+                              : option.type != Type::kFlag  ? bound.texts.at(option.name)
                               : bound.flags.at(option.name) ? "true"
                                                             : "false";
     BASCULE_TRY(values.set(option, value, {.origin = Origin::kFlag, .place = flag}));

@@ -281,6 +281,14 @@ TEST(CommandLine, TakesModelSettingsButThoseOfOneModel) {
   EXPECT_FALSE(parse(std::array{"bascule", "serve", "a.onnx", "--liked", "2,,4"}));
 }
 
+TEST(CommandLine, AListMayBeSaidFlagByFlag) {
+  const auto parsed =
+      parse(std::array{"bascule", "serve", "--liked", "2", "a.onnx", "--liked", "4,8", "b.onnx"});
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  EXPECT_THAT(parsed->values.items("liked"), testing::ElementsAre("2", "4", "8"));
+  EXPECT_THAT(parsed->positionals, testing::ElementsAre("a.onnx", "b.onnx"));
+}
+
 TEST(CommandLine, SuggestsTheNearestFlag) {
   const auto parsed = parse(std::array{"bascule", "serve", "a.onnx", "--htp-port", "0"});
   ASSERT_FALSE(parsed);

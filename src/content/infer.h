@@ -38,6 +38,7 @@ struct InferRequest {
   std::optional<SequenceStep> sequence;     // only models of sequences look at it
   // Set once no one waits for the answer any more; may be null.
   std::shared_ptr<const std::atomic<bool>> cancelled;
+  bool alone = false;        // shares no run: its answer depends on nothing that came beside it
   int depth = 0;             // ensembles that it has come through
   std::uint64_t caller = 0;  // equal for requests that cannot overlap (one connection's)
 };

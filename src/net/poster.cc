@@ -29,12 +29,19 @@ bool add(List& list, const std::string& field) {
   return true;
 }
 
-// More than is kept ends the transfer: nobody has so much to say to a POST.
+// What has come of an answer.
+// Thread-safety: external (one thread).
+struct Kept {
+  std::size_t most;  // bytes
+  std::string body = {};
+};
+
+// More than is kept ends the transfer.
 std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
-  auto& body = *static_cast<std::string*>(to);
+  auto& kept = *static_cast<Kept*>(to);
   const std::size_t bytes = size * count;
-  if (bytes > Poster::kMaxAnswer - body.size()) return 0;
-  body.append(data, bytes);
+  if (bytes > kept.most - kept.body.size()) return 0;
+  kept.body.append(data, bytes);
   return bytes;
 }
 
@@ -67,7 +74,11 @@ Error why_not(std::optional<CURLcode> code, const AddressGuard& guard, const std
 
 struct Poster::State {
   State(Url parsed, PosterOptions its_options, const Clock& its_clock)
-      : url(std::move(parsed)), shown(url.shown()), options(std::move(its_options)), clock(its_clock) {
+      : url(std::move(parsed)),
+        shown(url.shown()),
+        options(std::move(its_options)),
+        clock(its_clock),
+        answer{.most = options.max_answer} {
     guard.allow_private = options.allow_private;
   }
   ~State() {
@@ -109,7 +120,7 @@ struct Poster::State {
   const PosterOptions options;
   const Clock& clock;
   AddressGuard guard;
-  std::string answer;
+  Kept answer;
   Multi multi;
   Easy easy;  // goes before `multi`, which keeps its connection
 };
@@ -134,7 +145,7 @@ Result<Poster> Poster::open(const std::string& url, const PosterOptions& options
 Result<PostAnswer> Poster::post(std::string_view body, TimePoint end, const std::function<bool()>& stop,
                                 std::span<const std::string> fields) {
   State& state = *state_;
-  state.answer.clear();
+  state.answer.body.clear();
   state.guard.refused = false;
   CURL* const easy = state.easy.get();
   List list;
@@ -152,7 +163,7 @@ Result<PostAnswer> Poster::post(std::string_view body, TimePoint end, const std:
   curl_multi_remove_handle(state.multi.get(), easy);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, nullptr);
   if (code != CURLE_OK) return why_not(code, state.guard, state.shown);
-  PostAnswer answer{.body = state.answer};
+  PostAnswer answer{.body = state.answer.body};
   long status = 0;
   curl_off_t seconds = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);

@@ -19,13 +19,14 @@ namespace bascule::net {
 struct PostAnswer {
   unsigned status = 0;
   std::optional<Duration> retry_after;  // that the answer asks for
-  std::string body;                     // of at most Poster::kMaxAnswer bytes
+  std::string body;
 };
 
 struct PosterOptions {
   std::vector<std::string> fields = {};  // header fields, "Name: value"; secret
   bool allow_private = true;             // addresses that are none of the public internet may be connected to
   std::filesystem::path ca_file = {};    // whose certificates https trusts; empty: the system's
+  std::size_t max_answer = 64ULL << 10U;  // bytes; a longer answer is none
 };
 
 // Sends to one URL of the operator's, by POST, over a connection that is kept. Every address is looked at
@@ -34,8 +35,6 @@ struct PosterOptions {
 // Thread-safety: external (one thread at a time).
 class Poster {
  public:
-  static constexpr std::size_t kMaxAnswer = 64ULL << 10U;
-
   // `clock` outlives it. Errors: of Url::parse.
   static Result<Poster> open(const std::string& url, const PosterOptions& options, const Clock& clock);
   ~Poster();

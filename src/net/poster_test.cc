@@ -92,10 +92,12 @@ TEST(Poster, GivesUpWhenItsTimeIsOverOrItIsTold) {
 
 TEST(Poster, KeepsNoEndlessAnswer) {
   const TestServer server([](const std::string&, const TestServer::Send& send) {
-    send(reply(std::string(Poster::kMaxAnswer + 1, 'x'), "200 OK"));
+    send(reply(std::string(PosterOptions().max_answer + 1, 'x'), "200 OK"));
   });
   auto poster = Poster::open(server.url(), {}, kClock);
   EXPECT_FALSE(poster->post("x", soon(), never));
+  auto patient = Poster::open(server.url(), {.max_answer = PosterOptions().max_answer + 1}, kClock);
+  EXPECT_EQ(patient->post("x", soon(), never)->body.size(), PosterOptions().max_answer + 1);
 }
 
 TEST(Poster, SendsFieldsOfOnePostWithThatOneOnly) {

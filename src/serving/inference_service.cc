@@ -204,7 +204,7 @@ void InferenceService::infer_tensors(std::unique_ptr<Ask> ask) {
     return ask->sink(std::move(checked).error(), true);
   }
   if (!sequences && !ask->woken && ran_here(*ask)) return ask->sink(std::move(ask->part.answer), true);
-  if (model.max_batch_size > 1) {
+  if (model.max_batch_size > 1 && !request.alone) {
     ask->key = join_key(request.inputs, request.outputs);
     if (!ask->key.empty()) ask->rows = static_cast<std::size_t>(request.inputs[0].tensor.shape[0]);
   }
@@ -319,7 +319,8 @@ void InferenceService::infer_picture(std::unique_ptr<Ask> ask) {
   Result<tasks::Plan> plan = model.task->plan(*ask->part.request.picture, ask->part.request.options);
   if (!plan) return ask->sink(std::move(plan).error(), true);
   ask->part.plan = *std::move(plan);
-  if (model.max_batch_size > 1) ask->key = "picture " + tensor::to_string(ask->part.plan.input_shape);
+  if (model.max_batch_size > 1 && !ask->part.request.alone)
+    ask->key = "picture " + tensor::to_string(ask->part.plan.input_shape);
   submit(std::move(ask));
 }
 

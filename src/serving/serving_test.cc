@@ -285,6 +285,26 @@ TEST_F(Serving, TensorsThatWaitTogetherShareARunWithoutACopyOfTheAnswer) {
   EXPECT_THAT(metrics_.render({}), HasSubstr(R"(bascule_batch_size_sum{model="m",version="1"} 5)"));
 }
 
+TEST_F(Serving, WhatAsksToBeAloneSharesNoRun) {
+  serve(std::chrono::milliseconds(5), false, 4);
+  std::vector<content::InferRequest> requests;
+  for (int i = 0; i < 4; ++i) requests.push_back(tensors(static_cast<float>(i)));
+  requests[1].alone = true;
+  for (const auto& answer : ask_all(std::move(requests))) EXPECT_TRUE(answer);
+  EXPECT_THAT(runs_, testing::UnorderedElementsAre(3, 1));
+
+  runs_.clear();
+  serve(std::chrono::milliseconds(5), true, 4);
+  const std::byte bytes[] = {std::byte{1}, std::byte{2}, std::byte{3}};
+  requests.clear();
+  for (const std::byte& byte : bytes) {
+    requests.push_back(picture({&byte, 1}));
+    requests.back().alone = true;
+  }
+  for (const auto& answer : ask_all(std::move(requests))) EXPECT_TRUE(answer);
+  EXPECT_EQ(runs_, (std::vector<std::int64_t>{1, 1, 1}));
+}
+
 TEST_F(Serving, PicturesThatWaitTogetherShareARunAndABadOneHurtsNoOther) {
   serve(std::chrono::milliseconds(5), true, 8);
   const std::byte bytes[] = {std::byte{1}, std::byte{0xFF}, std::byte{3}};

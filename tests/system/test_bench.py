@@ -14,7 +14,7 @@ import pytest
 from bascule import ROOT
 
 VENV = ROOT / ".venv/bin/python"
-PARTS = ["footprint", "latency", "peers", "peers_grpc", "peers_fastapi", "reference", "batching", "throughput", "pipeline",
+PARTS = ["footprint", "latency", "peers", "peers_grpc", "peers_fastapi", "reference", "batching", "throughput", "pipeline", "batch",
          "pictures", "mixed", "many", "tracing", "alerts", "overload", "reloads"]
 
 
@@ -45,7 +45,7 @@ def test_each_part_measures_and_the_page_holds_it(tmp_path):
         assert part["title"] in page
         for row in part["rows"]:
             assert row["shown"] in html.unescape(page), row
-    for name in ("footprint", "latency", "throughput", "pipeline", "mixed", "many"):
+    for name in ("footprint", "latency", "throughput", "pipeline", "batch", "mixed", "many"):
         assert report["parts"][name]["rows"], f"{name} needs nothing that is missing here"
     for row in report["parts"]["reloads"]["rows"][:1]:  # a busy machine may take longer than the queue's budget
         assert set(row["figures"]["statuses"]) <= {"200", "429"}, row

@@ -120,7 +120,7 @@ def test_inspect_says_what_and_why():
     assert done.returncode == 0 and "FP32" in done.stdout and "16" in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["", "serve", "predict", "eval", "inspect", "import", "key", "app"])
+@pytest.mark.parametrize("verb", ["", "serve", "predict", "batch", "eval", "inspect", "import", "key", "app"])
 def test_help_is_as_recorded(verb):
     """`UPDATE_GOLDEN=1` records what is printed now."""
     done = run_cli(*([verb] if verb else []), "--help")

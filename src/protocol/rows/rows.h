@@ -36,6 +36,8 @@ Result<RowsCall> parse_rows(const RequestBody& body, std::string_view content_ty
 Result<ReplyBody> write_rows(const content::InferResponse& response, Style style);
 
 // The rows alone, for `bascule predict`: objects with commas between them; CSV with or without its header.
+void append_json_row(std::string& out, const content::RowFormat& format, const content::RowAnswers& answers,
+                     std::size_t row);
 void append_json_rows(std::string& out, const content::RowFormat& format, const content::RowAnswers& answers);
 void append_csv_header(std::string& out, const content::RowFormat& format,
                        const content::RowAnswers& answers);

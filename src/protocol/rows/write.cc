@@ -122,16 +122,20 @@ std::string csv_name(const RowOutput& output, const RowAnswers::Column& column, 
 
 }  // namespace
 
+void append_json_row(std::string& out, const RowFormat& format, const RowAnswers& answers, std::size_t row) {
+  for (std::size_t i = 0; i < format.outputs.size(); ++i) {
+    out += i == 0 ? '{' : ',';
+    text::append_json_quoted(out, format.outputs[i].key);
+    out += ':';
+    append_json_output(out, format.outputs[i], answers.columns[i], row, false);
+  }
+  out += '}';
+}
+
 void append_json_rows(std::string& out, const RowFormat& format, const RowAnswers& answers) {
   for (std::size_t row = 0; row < answers.rows; ++row) {
     if (row > 0) out += ',';
-    for (std::size_t i = 0; i < format.outputs.size(); ++i) {
-      out += i == 0 ? '{' : ',';
-      text::append_json_quoted(out, format.outputs[i].key);
-      out += ':';
-      append_json_output(out, format.outputs[i], answers.columns[i], row, false);
-    }
-    out += '}';
+    append_json_row(out, format, answers, row);
   }
 }
 

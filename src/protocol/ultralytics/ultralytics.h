@@ -19,6 +19,7 @@ namespace bascule::protocol::ultralytics {
 struct Style {
   bool normalize = false;  // boxes as parts of the picture's width and height
   int decimals = 5;        // 0 to 10
+  bool speed = true;       // how long it took; without it, answers are alike that say the same
   Dialect dialect = Dialect::kUltralytics;
 };
 

@@ -254,6 +254,12 @@ nlohmann::json image_of(content::Prediction prediction, const content::ClassName
   return nlohmann::json::parse(out + "}");
 }
 
+TEST(WritePredict, LeavesTheTimesOut) {
+  std::string out;
+  append_image(out, response_with({.picture = {.height = 2, .width = 3}, .rows = {}}), {.speed = false});
+  EXPECT_EQ(out, R"("shape":[2,3],"results":[])");
+}
+
 TEST(WritePredict, WritesFramesAsThePlatformsImages) {
   const CallTimes times{.call = std::chrono::milliseconds(50), .alive = std::chrono::milliseconds(23100)};
   const auto response = response_with(kTwo);

@@ -108,10 +108,14 @@ void append_image(std::string& out, const content::InferResponse& response, cons
   append_number(out, std::int64_t{picture.height});
   out += ',';
   append_number(out, std::int64_t{picture.width});
-  append_time(out, R"(],"speed":{"preprocess":)", to_ms(response.stages.prepare), 3);
-  append_time(out, R"(,"inference":)", to_ms(response.stages.run), 3);
-  append_time(out, R"(,"postprocess":)", to_ms(response.stages.finish), 3);
-  out += R"(},"results":[)";
+  out += ']';
+  if (style.speed) {
+    append_time(out, R"(,"speed":{"preprocess":)", to_ms(response.stages.prepare), 3);
+    append_time(out, R"(,"inference":)", to_ms(response.stages.run), 3);
+    append_time(out, R"(,"postprocess":)", to_ms(response.stages.finish), 3);
+    out += '}';
+  }
+  out += R"(,"results":[)";
   append_results(out, prediction, response.model->class_names, numbers_of(style));
   out += ']';
   append_maps(out, prediction, style);
