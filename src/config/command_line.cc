@@ -48,6 +48,7 @@ void add(const Option& option, const std::string& group, Bound& bound) {
     // A list has commas, or its flag is said again.
     bound.app->add_option(flag_name(option), bound.lists[option.name], help_text(option))
         ->expected(1)
+        ->allow_extra_args(false)  // the next word is none of it
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->type_name(type_name(option))
         ->group(group);
