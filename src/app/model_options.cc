@@ -130,8 +130,7 @@ const Option kShapes = {
     .text =
         "Shapes of the model's one input, such as 1x3x640x640, that openvino compiles it for on their own: "
         "runs of them are faster, others go as before, and each takes memory of its own (`bascule tune` "
-        "finds "
-        "them). onnxruntime makes nothing of them.",
+        "finds them). onnxruntime makes nothing of them.",
     .max_items = backend::kMaxShapes};
 const Option kLetterbox = {
     .name = "letterbox",
