@@ -271,6 +271,10 @@ TEST(OpenVinoBackend, RefusesShapesThatTheInputCannotHave) {
   EXPECT_THAT(said({{1, 3, 0, 64}}), HasSubstr("shape [1,3,0,64]"));
   EXPECT_THAT(said({{1, 3, -1, 64}}), HasSubstr("shape [1,3,-1,64]"));
   EXPECT_THAT(said({{1, 3, 1'000'000, 1'000'000}}), HasSubstr("more than 268435456 elements"));
+  EXPECT_EQ(
+      refusal(kData / "general" / "running_sum.onnx", {.shapes = {{1, 1}}}),
+      "Model file 'running_sum.onnx' has 2 inputs; only a model with one is compiled for shapes. Leave out "
+      "shapes.");
   EXPECT_THAT(said(std::vector<Shape>(9, {1, 3, 64, 64})),
               HasSubstr("is given 9 shapes; at most 8 are taken"));
 }
