@@ -10,6 +10,8 @@
 
 #include "app/description_options.h"
 #include "app/options.h"
+#include "app/shape_words.h"
+#include "backend/backend.h"
 #include "base/cpu.h"
 #include "base/text.h"
 
@@ -123,6 +125,13 @@ const Option kPrecision = {.name = "precision",
                                "bf16 and f16 are faster where the processor has them, and less exact "
                                "(`bascule tune` measures both).",
                            .choices = {"f32", "bf16", "f16"}};
+const Option kShapes = {
+    .name = "shapes",
+    .text =
+        "Shapes of the model's one input, such as 1x3x640x640, that openvino compiles it for on their own: "
+        "runs of them are faster, others go as before, and each takes memory of its own (`bascule tune` "
+        "finds them). onnxruntime makes nothing of them.",
+    .max_items = backend::kMaxShapes};
 const Option kLetterbox = {
     .name = "letterbox",
     .type = Type::kChoice,
@@ -218,15 +227,33 @@ int threads_of(const config::Values& values, std::size_t instances) {
   return instances == 0 ? 1 : static_cast<int>(std::max<std::size_t>(cpu_budget() / instances, 1));
 }
 
+Result<std::vector<tensor::Shape>> shapes_of(const config::Values& values) {
+  std::vector<tensor::Shape> out;
+  for (const std::string& item : values.items("shapes")) {
+    Result<tensor::Shape> shape = read_shape(item);
+    if (!shape) {
+      return invalid_argument(
+          fmt::format("{}: shapes: {}", values.source("shapes").place, shape.error().message));
+    }
+    out.push_back(*std::move(shape));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<Option> model_options() {
-  std::vector<Option> out = {kMaxBatchSize,   kPreferredBatchSize, kMaxQueueDelay,  kPreserveOrdering,
-                             kMaxQueueSize,   kQueueBudget,        kPriorityLevels, kDefaultPriorityLevel,
-                             kDefaultTimeout, kInstances,          kThreads,        kEngine,
-                             kPrecision,      kLetterbox,          kDecode,         kWarmUp,
-                             kState,          kInitialState,       kMaxIdle,        kMaxCandidates,
-                             kMaxState};
+  std::vector<Option> out = {kMaxBatchSize,   kPreferredBatchSize,
+                             kMaxQueueDelay,  kPreserveOrdering,
+                             kMaxQueueSize,   kQueueBudget,
+                             kPriorityLevels, kDefaultPriorityLevel,
+                             kDefaultTimeout, kInstances,
+                             kThreads,        kEngine,
+                             kPrecision,      kShapes,
+                             kLetterbox,      kDecode,
+                             kWarmUp,         kState,
+                             kInitialState,   kMaxIdle,
+                             kMaxCandidates,  kMaxState};
   std::ranges::move(description_options(), std::back_inserter(out));
   return out;
 }
@@ -262,6 +289,7 @@ Result<content::ModelSettings> to_settings(const config::Values& values) {
   if (out.precision != tensor::DataType::kFp32 && out.engine != kOpenVino) {
     return contradiction(values, "precision", values.text("precision"), "engine");
   }
+  BASCULE_ASSIGN(out.shapes, shapes_of(values));
   out.letterbox = values.text("letterbox") == "square" ? content::LetterboxShape::kSquare
                                                        : content::LetterboxShape::kRect;
   out.decode = values.text("decode") == "fast" ? content::DecodeMode::kFast : content::DecodeMode::kExact;

@@ -24,6 +24,7 @@ namespace {
 constexpr std::size_t kCompared = 32;  // samples whose answers are compared
 constexpr std::size_t kJudged = 200;   // with labels
 constexpr std::size_t kTimed = 8;      // samples that speed is measured with, in turns
+constexpr std::size_t kFewShapes = 4;  // each is compiled and takes memory
 constexpr std::size_t kLeastRuns = 3;
 constexpr double kEnoughMs = 600;                   // of runs, for a probe
 constexpr std::uint64_t kKeptLoaded = 200'000'000;  // bytes; of larger files one is loaded at a time
@@ -145,6 +146,12 @@ Result<double> latency_of(serving::InferenceService& service,
   return median(all);
 }
 
+// Whether its engine compiles the model for shapes of its input that are open in the file.
+bool gains_by_shapes(const tuning::Candidate& candidate, const content::ModelInfo& info) {
+  return candidate.engine == "openvino" && info.inputs.size() == 1 &&
+         std::ranges::find(info.inputs.front().shape, tensor::kDynamic) != info.inputs.front().shape.end();
+}
+
 }  // namespace
 
 ModelTrial::ModelTrial(std::shared_ptr<const Engines> engines, catalog::ModelSource source,
@@ -232,15 +239,15 @@ Result<double> ModelTrial::drop(LocalModel& model) {
   return agreement.drop();
 }
 
-// Whether pictures would come in runs of different shapes.
-bool ModelTrial::many_shapes(const LocalModel& model) const {
+// Those that the input would have in runs of the pictures.
+std::set<tensor::Shape> ModelTrial::planned_shapes(const LocalModel& model) const {
   std::set<tensor::Shape> shapes;
   for (const content::InferRequest& sample : inputs_.samples) {
     if (!sample.picture || model.task() == nullptr) continue;
     const auto plan = model.task()->plan(*sample.picture, sample.options);
     if (plan) shapes.insert(plan->input_shape);
   }
-  return shapes.size() > 1;
+  return shapes;
 }
 
 // Whether most pictures are JPEGs of at least twice the input's sides.
@@ -271,7 +278,11 @@ Result<tuning::Probe> ModelTrial::probe(const tuning::Candidate& candidate) {
     sum += runs.back();
   }
   out.run_ms = median(runs);
-  out.many_shapes = many_shapes(*model);
+  const std::set<tensor::Shape> shapes = planned_shapes(*model);
+  out.many_shapes = shapes.size() > 1;
+  if (gains_by_shapes(candidate, model->info()) && shapes.size() <= kFewShapes) {
+    out.shapes.assign(shapes.begin(), shapes.end());
+  }
   // Made-up pictures show nothing whose boxes could be compared.
   out.fast_decode = !made_up_ && fast_decode(*model);
   if (model->info().batchable && out.run_ms >= tuning::kLongRunMs) {

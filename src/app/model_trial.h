@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "app/model_config.h"
 #include "catalog/source.h"
 #include "content/infer.h"
+#include "tensor/shape.h"
 #include "tuning/average_precision.h"
 #include "tuning/labels.h"
 #include "tuning/search.h"
@@ -43,7 +45,7 @@ class ModelTrial final : public tuning::Measuring {
   Result<std::vector<content::InferResponse>> answers(LocalModel& model);
   Result<double> precision(LocalModel& model);
   Result<double> drop(LocalModel& model);
-  [[nodiscard]] bool many_shapes(const LocalModel& model) const;
+  [[nodiscard]] std::set<tensor::Shape> planned_shapes(const LocalModel& model) const;
   [[nodiscard]] bool fast_decode(const LocalModel& model) const;
 
   const std::shared_ptr<const Engines> engines_;

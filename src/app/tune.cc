@@ -15,6 +15,7 @@
 #include "app/data_set.h"
 #include "app/options.h"
 #include "app/pictures.h"
+#include "app/shape_words.h"
 #include "app/tune_file.h"
 #include "backend/backend.h"
 #include "base/cpu.h"
@@ -130,6 +131,11 @@ std::string json_row(const tuning::Row& row, bool chosen) {
       chosen, one.engine, backend::precision_name(one.precision), one.instances, one.threads,
       one.max_batch_size, one.letterbox == content::LetterboxShape::kSquare ? "square" : "rect",
       one.decode == content::DecodeMode::kFast ? "fast" : "exact");
+  std::string shapes;
+  for (const tensor::Shape& shape : one.shapes) {
+    shapes += (shapes.empty() ? "" : ",") + text::json_quoted(shape_words(shape));
+  }
+  out += ",\"shapes\":[" + shapes + "]";
   if (row.speed) {
     out += fmt::format(R"(,"latency_ms":{:.4f},"per_second":{:.3f},"score":{:.4f})", row.speed->latency_ms,
                        row.speed->rate, row.score);

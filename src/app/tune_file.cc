@@ -8,9 +8,11 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "app/model_settings.h"
 #include "app/options.h"
+#include "app/shape_words.h"
 #include "backend/backend.h"
 #include "base/cpu.h"
 #include "base/digest.h"
@@ -26,8 +28,8 @@ using config::Option;
 
 constexpr std::string_view kKey = "tuned";
 constexpr std::size_t kMaxEntries = 64;
-constexpr std::array<std::string_view, 7> kSettings = {"engine",         "precision", "instances", "threads",
-                                                       "max_batch_size", "letterbox", "decode"};
+constexpr std::array<std::string_view, 8> kSettings = {"engine",         "precision", "instances", "threads",
+                                                       "max_batch_size", "letterbox", "decode",    "shapes"};
 
 // Settings that were found together and make sense together: where someone says one of a pair, what was found
 // for the other is not used either.
@@ -80,12 +82,17 @@ std::string entry_text(const config::Values& entry) {
   std::string out;
   for (const Option& option : entry_options()) {
     if (!entry.has(option.name)) continue;
-    const std::string& value = entry.text(option.name);
+    const std::string joined = fmt::format("{}", fmt::join(entry.items(option.name), ", "));
+    const std::string value = option.max_items > 0 ? "[" + joined + "]" : joined;
     const bool setting = std::ranges::find(kSettings, option.name) != kSettings.end();
     out += fmt::format("{} {}: {}\n", out.empty() ? "  -" : "   ", option.name,
                        setting ? value : text::json_quoted(value));
   }
   return out;
+}
+
+const Option& entry_option(std::string_view name) {
+  return *std::ranges::find(entry_options(), name, &Option::name);
 }
 
 Result<config::Values> values_of(const Tuned& tuned) {
@@ -102,10 +109,10 @@ Result<config::Values> values_of(const Tuned& tuned) {
       {"letterbox", chosen.letterbox == content::LetterboxShape::kSquare ? "square" : "rect"},
       {"decode", chosen.decode == content::DecodeMode::kFast ? "fast" : "exact"}};
   config::Values out;
-  for (const auto& [name, value] : all) {
-    const auto option = std::ranges::find(entry_options(), name, &Option::name);
-    BASCULE_TRY(out.set(*option, value, {}));
-  }
+  for (const auto& [name, value] : all) BASCULE_TRY(out.set(entry_option(name), value, {}));
+  std::vector<std::string> shapes;
+  for (const tensor::Shape& shape : chosen.shapes) shapes.push_back(shape_words(shape));
+  if (!shapes.empty()) BASCULE_TRY(out.set_items(entry_option("shapes"), std::move(shapes), {}));
   return out;
 }
 
@@ -138,8 +145,12 @@ Result<bool> apply_from(const fs::path& file, const std::string& digest, const s
     for (const Option& option : entry_options()) {
       if (!entry.has(option.name) || std::ranges::find(kSettings, option.name) == kSettings.end()) continue;
       if (pair_said_elsewhere(values, option.name)) continue;
-      BASCULE_TRY(values.set(option, entry.text(option.name),
-                             {.origin = config::Origin::kTuneFile, .place = file.filename().string()}));
+      const config::Source from{.origin = config::Origin::kTuneFile, .place = file.filename().string()};
+      if (option.max_items > 0) {
+        BASCULE_TRY(values.set_items(option, entry.items(option.name), from));
+      } else {
+        BASCULE_TRY(values.set(option, entry.text(option.name), from));
+      }
     }
     return true;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -42,12 +43,18 @@ struct ModelSpec {
 // "f32", "bf16", "f16": in which numbers a model of floats is computed.
 [[nodiscard]] std::string_view precision_name(tensor::DataType precision);
 
+// Input shapes that a model may be compiled for on their own.
+inline constexpr std::size_t kMaxShapes = 8;
+
 struct LoadOptions {
   int threads = 1;    // threads that compute one run; 1: the calling thread alone, no pool
   int instances = 1;  // runs at the same time that are to be expected
   // FP32, BF16 or FP16: in which a model of FP32 is computed. Its inputs and outputs keep their datatypes.
   tensor::DataType precision = tensor::DataType::kFp32;
   std::string engine = {};  // the name of the one that has to load it; empty: any
+  // Shapes that the model's one input will often have: an engine that gains by knowing them compiles the
+  // model for each of them as well. At most kMaxShapes.
+  std::vector<tensor::Shape> shapes = {};
   // What a model takes and gives that has no file but is declared, for an engine of such; else null.
   const ModelSpec* declared = nullptr;
 };

@@ -149,7 +149,8 @@ backend::LoadOptions load_options(const ModelSource& source, const content::Mode
       .threads = settings.threads,
       .instances = static_cast<int>(settings.instances == 0 ? cpu_budget() : settings.instances),
       .precision = settings.precision,
-      .engine = settings.engine};
+      .engine = settings.engine,
+      .shapes = settings.shapes};
   if (!source.engine.empty()) out.engine.clear();
   if (out.engine.empty() && source.config != nullptr && source.engine.empty()) {
     const std::vector<std::string_view> names = backend.names();

@@ -11,6 +11,7 @@
 #include "content/description.h"
 #include "content/sequence.h"
 #include "tensor/dtype.h"
+#include "tensor/shape.h"
 
 namespace bascule::content {
 
@@ -46,6 +47,7 @@ struct ModelSettings {
   int threads = 1;            // that compute one run
   std::string engine;         // its name; empty: the first that can load the file
   tensor::DataType precision = tensor::DataType::kFp32;  // or BF16, FP16: in which its floats are computed
+  std::vector<tensor::Shape> shapes;  // of its one input, that it is compiled for on their own as well
   // Pictures.
   LetterboxShape letterbox = LetterboxShape::kRect;
   DecodeMode decode = DecodeMode::kExact;

@@ -15,6 +15,7 @@ std::string describe(const Candidate& candidate) {
   if (candidate.max_batch_size > 0) out += fmt::format(", batch {}", candidate.max_batch_size);
   if (candidate.letterbox == content::LetterboxShape::kSquare) out += ", square";
   if (candidate.decode == content::DecodeMode::kFast) out += ", decode fast";
+  if (!candidate.shapes.empty()) out += ", fixed shapes";
   return out;
 }
 
@@ -26,6 +27,7 @@ content::ModelSettings with(content::ModelSettings settings, const Candidate& ca
   settings.max_batch_size = candidate.max_batch_size;
   settings.letterbox = candidate.letterbox;
   settings.decode = candidate.decode;
+  settings.shapes = candidate.shapes;
   return settings;
 }
 

@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "content/model_settings.h"
 #include "tensor/dtype.h"
+#include "tensor/shape.h"
 
 namespace bascule::tuning {
 
@@ -18,6 +20,8 @@ struct Candidate {
   std::size_t max_batch_size = 0;  // rows of a run that requests share; 0: a trial at load decides
   content::LetterboxShape letterbox = content::LetterboxShape::kRect;
   content::DecodeMode decode = content::DecodeMode::kExact;
+  std::vector<tensor::Shape> shapes =
+      {};  // of the input, that the model is compiled for on their own as well
   bool operator==(const Candidate&) const = default;
 };
 

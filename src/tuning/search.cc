@@ -15,6 +15,7 @@ constexpr double kShortRun = 0.2;  // milliseconds; threads gain nothing within 
 constexpr double kTolerance = 0.05;
 constexpr double kAlike = 0.03;
 constexpr std::size_t kFinalists = 3;
+constexpr std::size_t kTried = 2;  // of the best, with what is tried on them alone
 constexpr int kRounds = 3;
 
 // A kind that is still in the running.
@@ -46,6 +47,7 @@ class Search {
     BASCULE_TRY(probe_all());
     list();
     measure_all();
+    try_fixed_shapes();
     try_fast_decode();
     finals();
     choose();
@@ -140,7 +142,7 @@ class Search {
   }
 
   void measure_all() {
-    const std::size_t count = out_.rows.size() + 2;  // those decoded fast
+    const std::size_t count = out_.rows.size() + 2 * kTried;  // with fixed shapes, decoded fast
     const std::size_t finals = kRounds * std::min(count, kFinalists + 1);
     slice_ = options_.time / static_cast<long>(count + finals);
     for (std::size_t i = 0; i < out_.rows.size(); ++i) {
@@ -157,21 +159,45 @@ class Search {
     }
   }
 
-  // Of the best two so far, which may be close. The answers are others, so they are compared on their own.
-  void try_fast_decode() {
-    std::vector<Candidate> best;
-    for (const std::size_t i : by_score()) {
-      if (best.size() < 2 && out_.rows[i].score > 0) best.push_back(out_.rows[i].candidate);
-    }
-    for (const Candidate& candidate : best) try_fast_decode(candidate);
+  [[nodiscard]] const Probe& probe_of(const Candidate& candidate) const {
+    return std::ranges::find_if(kinds_,
+                                [&](const Kind& one) {
+                                  return one.candidate.engine == candidate.engine &&
+                                         one.candidate.precision == candidate.precision;
+                                })
+        ->probe;
   }
 
-  void try_fast_decode(Candidate candidate) {
-    const auto kind = std::ranges::find_if(kinds_, [&](const Kind& one) {
-      return one.candidate.engine == candidate.engine && one.candidate.precision == candidate.precision;
-    });
-    if (kind == kinds_.end() || !kind->probe.fast_decode) return;
-    candidate.decode = content::DecodeMode::kFast;
+  // The best so far, which may be close, of those that `fits` takes.
+  [[nodiscard]] std::vector<Candidate> best(const std::function<bool(const Candidate&)>& fits) const {
+    std::vector<Candidate> out;
+    for (const std::size_t i : by_score()) {
+      const Row& row = out_.rows[i];
+      if (out.size() < kTried && row.score > 0 && fits(row.candidate)) out.push_back(row.candidate);
+    }
+    return out;
+  }
+
+  // Compiled for the samples' own shapes; not where requests share runs, which have more rows.
+  void try_fixed_shapes() {
+    const auto alone = [&](const Candidate& candidate) {
+      return candidate.max_batch_size == 0 && !probe_of(candidate).shapes.empty();
+    };
+    for (Candidate& candidate : best(alone)) {
+      candidate.shapes = probe_of(candidate).shapes;
+      try_as(candidate);
+    }
+  }
+
+  void try_fast_decode() {
+    for (Candidate& one : best([&](const Candidate& candidate) { return probe_of(candidate).fast_decode; })) {
+      one.decode = content::DecodeMode::kFast;
+      try_as(one);
+    }
+  }
+
+  // The answers are others, so they are compared on their own.
+  void try_as(const Candidate& candidate) {
     tell(0.65, describe(candidate));
     const Result<Probe> probe = measuring_.probe(candidate);
     if (!probe) return leave_out(candidate, std::nullopt, probe.error().message);

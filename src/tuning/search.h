@@ -27,6 +27,8 @@ struct Probe {
   double row_gain = 1;       // time of a row alone by its part of a run of four; 1 where runs are not shared
   bool many_shapes = false;  // samples would go to runs of different shapes
   bool fast_decode = false;  // samples are so large that they can be decoded at a part of their size
+  // Those of all samples' inputs, where the engine may gain by knowing them and they are few.
+  std::vector<tensor::Shape> shapes = {};
 };
 
 // How fast a way of serving is.
@@ -79,11 +81,12 @@ struct Outcome {
 // The default is the first of the kinds that loads, with an instance of one thread for each core. Of the
 // kinds whose answers are near enough those win a place whose one run takes at most 1.3 times the shortest;
 // each is measured with every sharing of the cores, and with shared runs where a row gains by them; the best
-// of them also with pictures decoded at a part of their size, where that can be and is near enough. The best
-// three and the default are then measured again in turns. The winner has the best score: the default's
-// latency by its own, its rate by the default's, or the geometric mean of the two, and then neither may be
-// more than 5 % worse than the default's. Of those within 3 % of the best the first counts: the nearest to
-// the default. Errors: where no kind loads, that of the first.
+// two of them also compiled for the samples' own shapes where the engine gains by that, and then the best two
+// also with pictures decoded at a part of their size where that can be; both where answers are near enough.
+// The best three and the default are then measured again in turns. The winner has the best score: the
+// default's latency by its own, its rate by the default's, or the geometric mean of the two, and then neither
+// may be more than 5 % worse than the default's. Of those within 3 % of the best the first counts: the
+// nearest to the default. Errors: where no kind loads, that of the first.
 Result<Outcome> search(Measuring& measuring, const SearchOptions& options);
 
 }  // namespace bascule::tuning

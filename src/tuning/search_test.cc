@@ -16,6 +16,8 @@ namespace {
 using tensor::DataType;
 using testing::HasSubstr;
 
+const std::vector<tensor::Shape> kShapes = {{1, 3, 256, 320}, {1, 3, 320, 256}};
+
 // A machine of numbers: each kind has a run's time on one thread, threads share it with a loss, and what is
 // measured is off by a few per cent.
 class Numbers final : public Measuring {
@@ -26,6 +28,8 @@ class Numbers final : public Measuring {
     double row_gain = 1;
     std::string error = {};
     double fast_drop = -1;  // of pictures decoded fast; negative: they cannot be
+    double shape_gain = 0;  // of a run where the model is compiled for its shape; 0: it cannot be
+    double shape_drop = 0;
   };
   explicit Numbers(std::map<std::string, Kind> kinds, unsigned seed = 1, double noise = 0)
       : kinds_(std::move(kinds)), random_(seed), noise_(noise) {}
@@ -35,9 +39,10 @@ class Numbers final : public Measuring {
     if (!kind.error.empty()) return invalid_argument(kind.error);
     const bool fast = candidate.decode == content::DecodeMode::kFast;
     return Probe{.run_ms = kind.run_ms * off(),
-                 .drop = fast ? kind.fast_drop : kind.drop,
+                 .drop = fast ? kind.fast_drop : (candidate.shapes.empty() ? kind.drop : kind.shape_drop),
                  .row_gain = kind.row_gain,
-                 .fast_decode = kind.fast_drop >= 0};
+                 .fast_decode = kind.fast_drop >= 0,
+                 .shapes = kind.shape_gain > 0 ? kShapes : std::vector<tensor::Shape>{}};
   }
 
   Result<Speed> measure(const Candidate& candidate, Duration) override {
@@ -46,6 +51,7 @@ class Numbers final : public Measuring {
     const double threads = 1 + 0.85 * (candidate.threads - 1);
     double run = kind.run_ms / threads;
     if (candidate.max_batch_size > 1) run /= kind.row_gain;
+    if (!candidate.shapes.empty()) run /= kind.shape_gain;
     const double decoding = candidate.decode == content::DecodeMode::kFast ? 2 : 4;
     return Speed{.latency_ms = (run + decoding) * off(),
                  .rate = static_cast<double>(candidate.instances) * 1000 / (run + decoding / 4) * off()};
@@ -145,6 +151,46 @@ TEST(Search, DecodesFastWhereThatIsNearEnough) {
   EXPECT_THAT(table(*other, Goal::kBoth), HasSubstr("answers differ by 0.02, and 0.01 is allowed"));
 }
 
+TEST(Search, CompilesForTheSamplesShapesWhereThatIsFasterAndNearEnough) {
+  Numbers machine({{"onnxruntime", {.run_ms = 66}},
+                   {"openvino", {.run_ms = 72}},
+                   {"openvino bf16", {.run_ms = 39, .shape_gain = 1.2}}});
+  const auto outcome = search(machine, options());
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(describe(outcome->chosen().candidate), "openvino bf16, 1 x 2 threads, fixed shapes");
+  EXPECT_EQ(outcome->chosen().candidate.shapes, kShapes);
+  EXPECT_EQ(
+      std::ranges::count_if(outcome->rows, [](const Row& row) { return !row.candidate.shapes.empty(); }), 2);
+  Numbers far({{"onnxruntime", {.run_ms = 66}},
+               {"openvino", {.run_ms = 72}},
+               {"openvino bf16", {.run_ms = 39, .shape_gain = 1.2, .shape_drop = 0.02}}});
+  const auto other = search(far, options());
+  ASSERT_TRUE(other);
+  EXPECT_EQ(describe(other->chosen().candidate), "openvino bf16, 1 x 2 threads");
+  EXPECT_THAT(table(*other, Goal::kBoth), HasSubstr("fixed shapes"));
+  EXPECT_THAT(table(*other, Goal::kBoth), HasSubstr("answers differ by 0.02, and 0.01 is allowed"));
+}
+
+TEST(Search, DecodesFastWhatIsCompiledForItsShapes) {
+  Numbers machine({{"onnxruntime", {.run_ms = 10}},
+                   {"openvino", {.run_ms = 10}},
+                   {"openvino bf16", {.run_ms = 6, .fast_drop = 0.002, .shape_gain = 1.2}}});
+  EXPECT_EQ(describe(search(machine, options(Goal::kLatency))->chosen().candidate),
+            "openvino bf16, 1 x 2 threads, decode fast, fixed shapes");
+}
+
+TEST(Search, DoesNotCompileSharedRunsForShapes) {
+  Numbers machine({{"onnxruntime", {.run_ms = 66}},
+                   {"openvino", {.run_ms = 20, .row_gain = 3, .shape_gain = 1.2}},
+                   {"openvino bf16", {.run_ms = 60}}});
+  const auto outcome = search(machine, options(Goal::kThroughput));
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(describe(outcome->chosen().candidate), "openvino f32, 2 x 1 thread, batch 4");
+  for (const std::string& what : machine.measured) {
+    EXPECT_FALSE(what.contains("batch") && what.contains("fixed shapes")) << what;
+  }
+}
+
 TEST(Search, KeepsTheDefaultWhereNothingIsFaster) {
   Numbers machine({{"onnxruntime", {.run_ms = 0.01}},
                    {"openvino", {.run_ms = 0.05}},
@@ -183,6 +229,22 @@ TEST(Search, ChoosesTheSameAgainAndAgain) {
     EXPECT_GE(outcome->chosen().score, 0.95) << "seed " << seed;
   }
   EXPECT_GE(winners["openvino bf16, 1 x 2 threads"], 190);
+}
+
+// Likewise where the model can be compiled for its shapes.
+TEST(Search, ChoosesTheSameShapesAgainAndAgain) {
+  std::map<std::string, Numbers::Kind> detector = kDetector;
+  detector["openvino"].shape_gain = 1.25;
+  detector["openvino bf16"].shape_gain = 1.18;
+  std::map<std::string, int> winners;
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    Numbers machine(detector, seed, 0.04);
+    const auto outcome = search(machine, options());
+    ASSERT_TRUE(outcome);
+    ++winners[describe(outcome->chosen().candidate)];
+    EXPECT_GE(outcome->chosen().score, 0.95) << "seed " << seed;
+  }
+  EXPECT_GE(winners["openvino bf16, 1 x 2 threads, fixed shapes"], 190);
 }
 
 TEST(Search, NeverChoosesWhatIsWorseInOneOfBoth) {

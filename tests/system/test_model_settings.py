@@ -83,7 +83,7 @@ def test_every_key_of_the_reference_is_printed_by_inspect():
     page = (ROOT / "docs/configuration.md").read_text()
     keys = re.findall(r"^\| .*?\| `([a-z_]+)` \|", page[page.index("### Each model"):], re.M)
     found = settings(ADD_ONE)
-    assert len(keys) == 40 and set(keys) <= set(found)
+    assert len(keys) == 41 and set(keys) <= set(found)
     schema = json.loads(run_cli("config", "--model-schema").stdout)
     assert set(schema["properties"]) == set(keys)
     entry = json.loads(run_cli("config", "--schema").stdout)["properties"]["models"]["items"]["anyOf"][1]
@@ -226,6 +226,9 @@ def test_a_wrong_own_file_takes_down_no_other_model(tmp_path):
     ("max_batch_size: 4\npreferred_batch_size: [2, 8]\n", ["preferred_batch_size is 8", "max_batch_size is 4", ":2", ":1"]),
     ("default_priority_level: 2\n", ["default_priority_level is 2", "priority_levels is 0 (default)"]),
     ("letterbox: round\n", ["m.yaml:1", "'round' is not one of rect, square"]),
+    ("shapes: [1x16, 1x]\n", ["m.yaml:1: shapes: '1x' is no shape", "such as 1x3x640x640"]),
+    (f"shapes: [{', '.join(['1x16'] * 9)}]\n", ["m.yaml:1: shapes: 9 values are given; at most 8 are taken"]),
+    ("engine: openvino\nshapes: [1x17]\n", ["'m.onnx' cannot be compiled for shape [1,17]", "'x' has [-1,16]"]),
     ("instances: none\n", ["'none' is not a whole number from 1 to 256, or auto"]),
     ("threads: 0\n", ["'0' is not a number from 1 to 256, or auto"]),
     ("max_queue_size: 1\nmax_queue_size: 2\n", ["m.yaml:2", "given twice"]),

@@ -112,6 +112,24 @@ def test_less_precise_numbers_where_they_are_asked_for():
     assert told.returncode == 1 and "make one fit the other" in told.stderr
 
 
+def test_the_same_answers_where_it_is_compiled_for_a_shape():
+    """Pictures become that shape, or another; the engine that makes nothing of it serves as ever."""
+    model = DATA / "yolo/yolo26n.onnx"
+    answers = []
+    for options in ([], ["--shapes", "1x3x256x320,1x3x64x64"]):
+        with Server(model, "--engine", "openvino", *options) as server:
+            answers.append([server.predict("yolo26n", PICTURE.read_bytes(), imgsz=size, conf=0.01, decimals=3).json()["images"][0]["results"]
+                            for size in (320, 320, 640, 64)])
+    assert answers[0][0] and answers[0] == answers[1]
+    told = run_cli("inspect", model, "--engine", "openvino", "--shapes", "1x3x256x320,1x3x64x64")
+    assert "it is compiled for inputs of [1,3,256,320], too" in told.stdout
+    assert re.search(r"^shapes +1x3x256x320, 1x3x64x64  \(--shapes\)$", told.stdout, re.M), told.stdout
+    told = run_cli("inspect", model, "--shapes", "1x4x256x320")
+    assert told.returncode == 0 and "compiled for" not in told.stdout
+    told = run_cli("inspect", model, "--engine", "openvino", env={"BASCULE_SHAPES": "1x3x0x320"})
+    assert told.returncode == 1 and "BASCULE_SHAPES: shapes: '1x3x0x320' is no shape" in told.stderr
+
+
 def test_many_at_once_on_one_engine():
     """Shared runs, several instances, and threads that overlap: each has its own answer."""
     with Server(DATA / "general/add_one.onnx", "--engine", "openvino", "--instances", 2) as server:

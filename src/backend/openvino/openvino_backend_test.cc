@@ -208,6 +208,88 @@ TEST(OpenVinoBackend, ComputesInLessWhereItIsAsked) {
   EXPECT_LT(difference, 0.02);
 }
 
+NamedTensor ramp(const ModelSpec& spec, Shape shape) {
+  auto input = tensor::make_tensor(DataType::kFp32, std::move(shape)).value();
+  float next = 0;
+  for (float& value : input.elements<float>()) value = std::fmod(next += 0.37F, 1.0F);
+  return {spec.inputs.front().name, input.tensor};
+}
+
+TEST(OpenVinoBackend, AnswersAlikeWhereItIsCompiledForAShape) {
+  for (const char* name : {"yolo/yolo26n.onnx", "openvino_ir/yolo26n.xml"}) {
+    const auto plain = load(kData / name);
+    const auto shaped = load(kData / name, {.shapes = {{1, 3, 256, 320}, {1, 3, 64, 64}, {1, 3, 256, 320}}});
+    ASSERT_TRUE(plain && shaped) << name;
+    EXPECT_EQ(shaped->spec().inputs.front().shape, plain->spec().inputs.front().shape);
+    EXPECT_THAT(shaped->spec().notes, testing::ElementsAre("it is compiled for inputs of [1,3,256,320], too",
+                                                           "it is compiled for inputs of [1,3,64,64], too"));
+    // The last two have no form of their own.
+    for (const Shape& shape :
+         {Shape{1, 3, 256, 320}, Shape{1, 3, 64, 64}, Shape{1, 3, 320, 256}, Shape{2, 3, 64, 64}}) {
+      const std::vector<NamedTensor> inputs = {ramp(plain->spec(), shape)};
+      const auto wanted = plain->run(inputs, {});
+      for (int again = 0; again < 2; ++again) {
+        const auto got = shaped->run(inputs, {});
+        ASSERT_TRUE(wanted && got) << name;
+        ASSERT_EQ(got->front().tensor.shape, wanted->front().tensor.shape);
+        EXPECT_LT(relative_difference(values_of(got->front().tensor), values_of(wanted->front().tensor)),
+                  1e-4);
+      }
+    }
+  }
+}
+
+TEST(OpenVinoBackend, OverlappingRunsOfOneShapeEachHaveTheirOwnAnswer) {
+  const auto model = load(kData / "general" / "add_one.onnx", {.instances = 2, .shapes = {{1, 16}}});
+  ASSERT_TRUE(model);
+  std::array<int, 4> wrong{};
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < wrong.size(); ++t) {
+      threads.emplace_back([&, t] {
+        const std::size_t rows = 1 + t % 2;  // those of two have no form of their own
+        for (int i = 0; i < 200; ++i) {
+          const auto value = static_cast<float>(static_cast<int>(t) * 1000 + i);
+          const auto out = model->run(
+              {{floats("x", {static_cast<std::int64_t>(rows), 16}, std::vector<float>(rows * 16, value))}},
+              {});
+          if (!out || values_of(out->front().tensor) != std::vector<float>(rows * 16, value + 1)) ++wrong[t];
+        }
+      });
+    }
+  }
+  EXPECT_THAT(wrong, testing::Each(0));
+}
+
+TEST(OpenVinoBackend, RefusesShapesThatTheInputCannotHave) {
+  const fs::path file = kData / "yolo" / "yolo26n.onnx";
+  const auto said = [&](std::vector<Shape> shapes) { return refusal(file, {.shapes = std::move(shapes)}); };
+  EXPECT_EQ(said({{1, 3, 64, 64}, {3, 64, 64}}),
+            "Model file 'yolo26n.onnx' cannot be compiled for shape [3,64,64]: its input 'images' has "
+            "[-1,3,-1,-1], where -1 is any size from 1.");
+  EXPECT_THAT(said({{1, 4, 64, 64}}), HasSubstr("shape [1,4,64,64]"));
+  EXPECT_THAT(said({{1, 3, 0, 64}}), HasSubstr("shape [1,3,0,64]"));
+  EXPECT_THAT(said({{1, 3, -1, 64}}), HasSubstr("shape [1,3,-1,64]"));
+  EXPECT_THAT(said({{1, 3, 1'000'000, 1'000'000}}), HasSubstr("more than 268435456 elements"));
+  EXPECT_EQ(
+      refusal(kData / "general" / "running_sum.onnx", {.shapes = {{1, 1}}}),
+      "Model file 'running_sum.onnx' has 2 inputs; only a model with one is compiled for shapes. Leave out "
+      "shapes.");
+  EXPECT_THAT(said(std::vector<Shape>(9, {1, 3, 64, 64})),
+              HasSubstr("is given 9 shapes; at most 8 are taken"));
+}
+
+TEST(OpenVinoBackend, ServesWithoutAFormWhereAShapeCannotBeCompiled) {
+  // Too small for the model's last maps.
+  const auto model = load(kData / "yolo" / "yolo26n.onnx", {.shapes = {{1, 3, 33, 47}, {1, 3, 64, 64}}});
+  ASSERT_TRUE(model);
+  EXPECT_THAT(
+      model->spec().notes,
+      testing::ElementsAre(testing::StartsWith("it could not be compiled for inputs of [1,3,33,47]: "),
+                           "it is compiled for inputs of [1,3,64,64], too"));
+  EXPECT_TRUE(model->run({{ramp(model->spec(), {1, 3, 64, 64})}}, {}));
+}
+
 TEST(OpenVinoBackend, ReadsItsOwnFormatWithWhatItSaysOfItself) {
   const auto model = load(kData / "openvino_ir" / "yolo26n.xml");
   ASSERT_TRUE(model);
@@ -291,6 +373,12 @@ TEST(OpenVinoBackend, KeepsCompiledModelsWhereItIsTold) {
     EXPECT_EQ((*model)->spec().inputs[0].name, "images");
     EXPECT_TRUE((*model)->spec().metadata.contains("names"));
     EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 1);
+  }
+  for (int i = 0; i < 2; ++i) {
+    const auto model = backend->load(kData / "yolo" / "yolo26n.onnx", {.shapes = {{1, 3, 64, 64}}});
+    ASSERT_TRUE(model) << model.error().message;
+    EXPECT_TRUE((*model)->run({{ramp((*model)->spec(), {1, 3, 64, 64})}}, {}));
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder), {}), 2);
   }
   fs::remove_all(folder);
 }

@@ -34,6 +34,10 @@ Result<void> find_all(const SharedLibrary& from, Library& to) {
   BASCULE_OPENVINO_FUNCTION(core_free);
   BASCULE_OPENVINO_FUNCTION(core_get_property);
   BASCULE_OPENVINO_FUNCTION(core_compile_model_from_file_props);
+  BASCULE_OPENVINO_FUNCTION(core_read_model);
+  BASCULE_OPENVINO_FUNCTION(core_compile_model_props);
+  BASCULE_OPENVINO_FUNCTION(model_reshape_single_input);
+  BASCULE_OPENVINO_FUNCTION(model_free);
   BASCULE_OPENVINO_FUNCTION(compiled_model_free);
   BASCULE_OPENVINO_FUNCTION(compiled_model_inputs_size);
   BASCULE_OPENVINO_FUNCTION(compiled_model_outputs_size);
@@ -44,6 +48,7 @@ Result<void> find_all(const SharedLibrary& from, Library& to) {
   BASCULE_OPENVINO_FUNCTION(port_get_any_name);
   BASCULE_OPENVINO_FUNCTION(port_get_element_type);
   BASCULE_OPENVINO_FUNCTION(port_get_partial_shape);
+  BASCULE_OPENVINO_FUNCTION(partial_shape_create_static);
   BASCULE_OPENVINO_FUNCTION(partial_shape_free);
   BASCULE_OPENVINO_FUNCTION(infer_request_free);
   BASCULE_OPENVINO_FUNCTION(infer_request_set_input_tensor_by_index);

@@ -24,6 +24,10 @@ struct Library {
   decltype(ov_core_free)* core_free = nullptr;
   decltype(ov_core_get_property)* core_get_property = nullptr;
   decltype(ov_core_compile_model_from_file_props)* core_compile_model_from_file_props = nullptr;
+  decltype(ov_core_read_model)* core_read_model = nullptr;
+  decltype(ov_core_compile_model_props)* core_compile_model_props = nullptr;
+  decltype(ov_model_reshape_single_input)* model_reshape_single_input = nullptr;
+  decltype(ov_model_free)* model_free = nullptr;
   decltype(ov_compiled_model_free)* compiled_model_free = nullptr;
   decltype(ov_compiled_model_inputs_size)* compiled_model_inputs_size = nullptr;
   decltype(ov_compiled_model_outputs_size)* compiled_model_outputs_size = nullptr;
@@ -34,6 +38,7 @@ struct Library {
   decltype(ov_port_get_any_name)* port_get_any_name = nullptr;
   decltype(ov_port_get_element_type)* port_get_element_type = nullptr;
   decltype(ov_port_get_partial_shape)* port_get_partial_shape = nullptr;
+  decltype(ov_partial_shape_create_static)* partial_shape_create_static = nullptr;
   decltype(ov_partial_shape_free)* partial_shape_free = nullptr;
   decltype(ov_infer_request_free)* infer_request_free = nullptr;
   decltype(ov_infer_request_set_input_tensor_by_index)* infer_request_set_input_tensor_by_index = nullptr;
