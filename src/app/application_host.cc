@@ -291,6 +291,9 @@ Result<std::shared_ptr<ApplicationHost::Hosted>> ApplicationHost::make(const App
         applications::PushOptions{.source = application.source.kind,
                                   .max_frames = static_cast<std::size_t>(text::parse_int(most).value_or(8)),
                                   .latest = latest_of(application).value_or(false)});
+    // Open before anyone is told where to push; the numbers go on behind those of the last run.
+    BASCULE_ASSIGN(const auto position, one->outbox->position(application.source.kind));
+    one->box->open(position ? position->number : 0);
   }
   return Result<std::shared_ptr<Hosted>>(std::move(one));
 }

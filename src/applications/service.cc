@@ -129,6 +129,7 @@ Result<std::shared_ptr<checkout::Till>> ApplicationService::till(std::string_vie
 
 Result<void> ApplicationService::start(std::string_view name) {
   BASCULE_ASSIGN(const Application* one, find(name));
+  if (one->box != nullptr) one->box->open(0);  // at once: the source comes a moment later
   return one->runner->start();
 }
 

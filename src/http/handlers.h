@@ -147,6 +147,7 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
                                   const applications::checkout::Once& once) const;
   void basket_frame(const Match& match, const RequestHead& head, const protocol::RequestBody& body,
                     applications::checkout::Once once, Done done);
+  Reply till_failed(const Match& match, const Error& error, TimePoint started);
   Result<std::shared_ptr<applications::checkout::Till>> till_of(const Match& match) const;
   Reply look_up(const Admission& admission, const RequestHead& head, TimePoint started);
   Reply model_metadata(const Match& match, TimePoint started);

@@ -102,7 +102,7 @@ void Handlers::till(const Admission& admission, const RequestHead& head, const p
       services_.executor.post([self = shared_from_this(), match, body, started, waiting, once] {
         const bool begins = match.route->endpoint == Endpoint::kBasketBegin;
         Result<std::string> told = self->till_answer(match, body, once);
-        if (!told) return (*waiting)(self->fail(match, told.error(), started));
+        if (!told) return (*waiting)(self->till_failed(match, told.error(), started));
         Reply reply = basket_reply(std::move(told), begins ? 201 : 200);
         if (match.route->endpoint == Endpoint::kBasketReceipt) reply.content_type = kText;
         (*waiting)(std::move(reply));
@@ -149,11 +149,19 @@ void Handlers::basket_frame(const Match& match, const RequestHead& head, const p
       [self = shared_from_this(), match, started, waiting, once = std::move(once), shown = *shown] {
         shown.first->add_frame(shown.second, once, now_s(),
                                [self, match, started, waiting, till = shown.first](Result<std::string> told) {
-                                 if (!told) return (*waiting)(self->fail(match, told.error(), started));
+                                 if (!told)
+                                   return (*waiting)(self->till_failed(match, told.error(), started));
                                  (*waiting)(basket_reply(std::move(told), 200));
                                });
       });
   if (!posted) (*waiting)(fail(match, posted.error(), started));
+}
+
+// What a basket's state forbids is a conflict, not a server that is not ready.
+Reply Handlers::till_failed(const Match& match, const Error& error, TimePoint started) {
+  Reply reply = fail(match, error, started);
+  if (error.code == Code::kFailedPrecondition) reply.status = 409;
+  return reply;
 }
 
 Result<std::shared_ptr<Till>> Handlers::till_of(const Match& match) const {

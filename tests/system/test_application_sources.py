@@ -233,7 +233,7 @@ def test_a_camera_comes_back(tmp_path, clip):
     with Server("--config", file) as server:
         try:
             wait_for(lambda: app(server, "line"), lambda got: got["frames"]["handled"] >= 5 and got["state"] == "running")
-            words = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+            words = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
             assert "concat" in words and "rtsp://viewer" not in words.replace(str(file), "")
             camera.kill()
             state = wait_for(lambda: app(server, "line"), lambda got: got["state"] == "waiting")

@@ -69,7 +69,7 @@ def test_a_basket_by_hand_from_beginning_to_receipt(tmp_path):
         assert ask(server, "/apps/till-1/baskets/1/lines", {"class": "orange", "pieces": 3}, key="a") == added
         assert added["total"] == "2.37"
         refused = server.call("POST", "/apps/till-1/baskets/1/lines", b'{"class":"apple"}', {"Idempotency-Key": "a"})
-        assert refused.status in (400, 409) and b"came with another request" in refused.body
+        assert refused.status == 409 and b"came with another request" in refused.body
         ask(server, "/apps/till-1/baskets/1/lines", {"class": "apple"})
         assert ask(server, "/apps/till-1/baskets/1/lines/2/remove")["total"] == "2.37"
         for body, said in [(b'{"class":"ornage"}', "did you mean 'orange'"), (b'{"class":"apple","grams":5}', "by the piece"),
@@ -82,9 +82,9 @@ def test_a_basket_by_hand_from_beginning_to_receipt(tmp_path):
         assert closed["state"] == "closed" and closed["taxes"] == [
             {"tax": "reduced", "percent": "7", "net": "2.21", "amount": "0.16"}]
         receipt = server.get("/apps/till-1/baskets/1/receipt")
-        assert receipt.headers["Content-Type"].startswith("text/plain")
+        assert receipt.headers["content-type"].startswith("text/plain")
         assert "3 x 0.79" in receipt.body.decode() and "Total EUR" in receipt.body.decode()
-        assert server.call("POST", "/apps/till-1/baskets/1/lines", b'{"class":"apple"}', {}).status in (400, 409)
+        assert server.call("POST", "/apps/till-1/baskets/1/lines", b'{"class":"apple"}', {}).status == 409
     with Server("--config", file) as server:  # and after a restart
         assert basket(server, "till-1", 1) == closed
 
