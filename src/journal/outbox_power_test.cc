@@ -14,7 +14,7 @@
 namespace bascule::journal {
 namespace {
 
-constexpr std::uint64_t kSeeds = 300;
+constexpr std::uint64_t kSeeds = 100;
 constexpr int kCuts = 4;  // for each seed
 
 // What is known of the outbox from outside.
