@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import xml.etree.ElementTree
 
 import pytest
@@ -203,6 +204,7 @@ def test_five_runs_choose_the_same(shared, tmp_path):
     ways = [(row["engine"], row["precision"], row["instances"], row["threads"]) for row in found]
     assert max(ways.count(way) for way in ways) >= 4, ways
     if BFLOAT:
+        assert statistics.median(row["score"] for row in found) >= 1.5, found
         assert min(row["score"] for row in found) >= 1.2
 
 
@@ -219,7 +221,11 @@ def test_the_winner_is_faster_on_pictures_it_did_not_see_and_answers_alike(share
     figure(f"tune, {name}: score {row['score']:.2f}, drop {row['drop']:.4f}, unseen {same[0]['drop']:.4f}")
     assert same[0]["drop"] <= 0.01
     if BFLOAT:
-        assert row["score"] >= 1.2
+        bound = 1.2 if name == "fruit-end2end" else 1.5
+        scores = [row["score"]]
+        if scores[0] < bound:  # of one run alone the noise is a tenth
+            scores += [chosen(tune(model, "--samples", shared / f"data/{seen}/images", "--dry-run"))["score"] for _ in range(2)]
+        assert statistics.median(scores) >= bound, scores
 
 
 def all_models():

@@ -216,25 +216,21 @@ NamedTensor ramp(const ModelSpec& spec, Shape shape) {
 }
 
 TEST(OpenVinoBackend, AnswersAlikeWhereItIsCompiledForAShape) {
-  for (const char* name : {"yolo/yolo26n.onnx", "openvino_ir/yolo26n.xml"}) {
-    const auto plain = load(kData / name);
-    const auto shaped = load(kData / name, {.shapes = {{1, 3, 256, 320}, {1, 3, 64, 64}, {1, 3, 256, 320}}});
-    ASSERT_TRUE(plain && shaped) << name;
-    EXPECT_EQ(shaped->spec().inputs.front().shape, plain->spec().inputs.front().shape);
-    EXPECT_THAT(shaped->spec().notes, testing::ElementsAre("it is compiled for inputs of [1,3,256,320], too",
-                                                           "it is compiled for inputs of [1,3,64,64], too"));
-    // The last two have no form of their own.
-    for (const Shape& shape :
-         {Shape{1, 3, 256, 320}, Shape{1, 3, 64, 64}, Shape{1, 3, 320, 256}, Shape{2, 3, 64, 64}}) {
-      const std::vector<NamedTensor> inputs = {ramp(plain->spec(), shape)};
-      const auto wanted = plain->run(inputs, {});
-      for (int again = 0; again < 2; ++again) {
-        const auto got = shaped->run(inputs, {});
-        ASSERT_TRUE(wanted && got) << name;
-        ASSERT_EQ(got->front().tensor.shape, wanted->front().tensor.shape);
-        EXPECT_LT(relative_difference(values_of(got->front().tensor), values_of(wanted->front().tensor)),
-                  1e-4);
-      }
+  const fs::path file = kData / "yolo" / "yolo26n.onnx";
+  const auto plain = load(file);
+  const auto shaped = load(file, {.shapes = {{1, 3, 64, 96}, {1, 3, 64, 96}}});
+  ASSERT_TRUE(plain && shaped);
+  EXPECT_EQ(shaped->spec().inputs.front().shape, plain->spec().inputs.front().shape);
+  EXPECT_THAT(shaped->spec().notes, testing::ElementsAre("it is compiled for inputs of [1,3,64,96], too"));
+  // The others have no form of their own.
+  for (const Shape& shape : {Shape{1, 3, 64, 96}, Shape{1, 3, 96, 64}, Shape{2, 3, 64, 96}}) {
+    const std::vector<NamedTensor> inputs = {ramp(plain->spec(), shape)};
+    const auto wanted = plain->run(inputs, {});
+    for (int again = 0; again < 2; ++again) {
+      const auto got = shaped->run(inputs, {});
+      ASSERT_TRUE(wanted && got);
+      ASSERT_EQ(got->front().tensor.shape, wanted->front().tensor.shape);
+      EXPECT_LT(relative_difference(values_of(got->front().tensor), values_of(wanted->front().tensor)), 1e-4);
     }
   }
 }
@@ -262,31 +258,30 @@ TEST(OpenVinoBackend, OverlappingRunsOfOneShapeEachHaveTheirOwnAnswer) {
 }
 
 TEST(OpenVinoBackend, RefusesShapesThatTheInputCannotHave) {
-  const fs::path file = kData / "yolo" / "yolo26n.onnx";
+  const fs::path file = kData / "general" / "add_one.onnx";
   const auto said = [&](std::vector<Shape> shapes) { return refusal(file, {.shapes = std::move(shapes)}); };
-  EXPECT_EQ(said({{1, 3, 64, 64}, {3, 64, 64}}),
-            "Model file 'yolo26n.onnx' cannot be compiled for shape [3,64,64]: its input 'images' has "
-            "[-1,3,-1,-1], where -1 is any size from 1.");
-  EXPECT_THAT(said({{1, 4, 64, 64}}), HasSubstr("shape [1,4,64,64]"));
-  EXPECT_THAT(said({{1, 3, 0, 64}}), HasSubstr("shape [1,3,0,64]"));
-  EXPECT_THAT(said({{1, 3, -1, 64}}), HasSubstr("shape [1,3,-1,64]"));
-  EXPECT_THAT(said({{1, 3, 1'000'000, 1'000'000}}), HasSubstr("more than 268435456 elements"));
+  EXPECT_EQ(
+      said({{1, 16}, {16}}),
+      "Model file 'add_one.onnx' cannot be compiled for shape [16]: its input 'x' has [-1,16], where -1 is "
+      "any size from 1.");
+  EXPECT_THAT(said({{1, 17}}), HasSubstr("shape [1,17]"));
+  EXPECT_THAT(said({{0, 16}}), HasSubstr("shape [0,16]"));
+  EXPECT_THAT(said({{-1, 16}}), HasSubstr("shape [-1,16]"));
+  EXPECT_THAT(said({{1'000'000'000, 16}}), HasSubstr("more than 268435456 elements"));
+  EXPECT_THAT(said(std::vector<Shape>(9, {1, 16})), HasSubstr("is given 9 shapes; at most 8 are taken"));
   EXPECT_EQ(
       refusal(kData / "general" / "running_sum.onnx", {.shapes = {{1, 1}}}),
       "Model file 'running_sum.onnx' has 2 inputs; only a model with one is compiled for shapes. Leave out "
       "shapes.");
-  EXPECT_THAT(said(std::vector<Shape>(9, {1, 3, 64, 64})),
-              HasSubstr("is given 9 shapes; at most 8 are taken"));
 }
 
 TEST(OpenVinoBackend, ServesWithoutAFormWhereAShapeCannotBeCompiled) {
-  // Too small for the model's last maps.
-  const auto model = load(kData / "yolo" / "yolo26n.onnx", {.shapes = {{1, 3, 33, 47}, {1, 3, 64, 64}}});
+  // Maps of two sizes that it joins do not fit each other then.
+  const auto model = load(kData / "yolo" / "yolo26n.onnx", {.shapes = {{1, 3, 33, 47}}});
   ASSERT_TRUE(model);
   EXPECT_THAT(
       model->spec().notes,
-      testing::ElementsAre(testing::StartsWith("it could not be compiled for inputs of [1,3,33,47]: "),
-                           "it is compiled for inputs of [1,3,64,64], too"));
+      testing::ElementsAre(testing::StartsWith("it could not be compiled for inputs of [1,3,33,47]: ")));
   EXPECT_TRUE(model->run({{ramp(model->spec(), {1, 3, 64, 64})}}, {}));
 }
 
