@@ -26,6 +26,10 @@ def test_the_plant_runs_in_one_command_and_alerts(tmp_path):
     assert done.stdout.count("ALERT plates: scratch") == len(scratches)
     with (tmp_path / "events.csv").open() as table:
         assert len(list(csv.DictReader(table))) == len(events)
+    counted = subprocess.run(["python3", FACTORY / "days.py", tmp_path / "events.jsonl"], capture_output=True, text=True, check=True)
+    found = {event["frame"]: event["results"] for event in events}
+    wanted = sum(one["name"] == "scratches" for results in found.values() for one in results)
+    assert f"scratches        {wanted}\n" in counted.stdout, counted.stdout
     assert (tmp_path / "last.jpg").read_bytes().startswith(b"\xff\xd8")
     parts = [json.loads(line) for line in (tmp_path / "parts.jsonl").read_text().splitlines()]
     assert [(event["frame"], event["value"]) for event in parts] == [

@@ -172,14 +172,16 @@ def test_threads_of_a_reloaded_model_have_their_share_of_the_cores(tmp_path):
         found = []
         for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
             with contextlib.suppress(OSError):  # the model from before is still going
-                if (task / "comm").read_text().startswith(name):
+                if re.match(name, (task / "comm").read_text()):
                     number = int(task.name)
                     found.append((os.sched_getscheduler(number), os.getpriority(os.PRIO_PROCESS, number)))
         return found
 
     with Server("--config", file) as server:
         assert server.post_json("/v2/repository/models/a/load", {}).status == 200
-        (usual,) = set(shares(server, "worker"))
+        (usual,) = set(shares(server, r"worker-\d"))
+        (answers,) = set(shares(server, "io|worker-brief"))
+        assert answers[1] < usual[1] or answers[1] >= 15, "threads that answer come before those that compute"
         loaders = shares(server, "loader")
         assert any(policy == os.SCHED_IDLE or nice >= min(usual[1] + 10, 19) for policy, nice in loaders)
         threads = shares(server, "engine")

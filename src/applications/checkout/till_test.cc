@@ -30,12 +30,11 @@ class TillTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(folder_); }
   void write(const std::string& csv) const { ASSERT_TRUE(write_file(folder_ / "prices.csv", csv)); }
   std::unique_ptr<Till> open() {
-    auto till =
-        Till::open({.till = {.currency = {.code = "EUR", .digits = 2}, .taxes = {{"B", 7'000}}},
-                    .prices = folder_ / "prices.csv",
-                    .store = folder_ / "till.db",
-                    .receipt_head = "Corner shop"},
-                   [this](const content::EncodedPicture&) -> Result<std::vector<Seen>> { return seen_; });
+    auto till = Till::open({.till = {.currency = {.code = "EUR", .digits = 2}, .taxes = {{"B", 7'000}}},
+                            .prices = folder_ / "prices.csv",
+                            .store = folder_ / "till.db",
+                            .receipt_head = "Corner shop"},
+                           [this](const content::EncodedPicture&, Till::Looked looked) { looked(seen_); });
     EXPECT_TRUE(till) << till.error().message;
     return *std::move(till);
   }
