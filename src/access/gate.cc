@@ -14,9 +14,10 @@ namespace {
 constexpr std::size_t kLongestKey = 256;  // what is longer is no key, and not worth a digest
 constexpr std::string_view kHow = "send one as 'Authorization: Bearer KEY'";
 
-// What only whoever runs the server may ask for.
+// What only whoever runs the server may ask for: what a camera shows is among it.
 bool is_administration(RouteClass wanted) {
-  return wanted == RouteClass::kControl || wanted == RouteClass::kTrace || wanted == RouteClass::kLogs;
+  return wanted == RouteClass::kControl || wanted == RouteClass::kTrace || wanted == RouteClass::kLogs ||
+         wanted == RouteClass::kApplications;
 }
 
 Error unknown_caller(std::string message) {
@@ -99,13 +100,14 @@ Decision Gate::admit(RouteClass wanted, const Caller& caller) const {
     // As long as callers cannot be told apart, whoever can start programs on this machine may change what
     // it serves, and nobody else.
     if (caller.loopback || !is_administration(wanted)) return {};
-    return {
-        .refusal = unknown_caller(fmt::format(
-            "Beyond loopback, what is loaded, logged and traced is changed with a key only; this server "
-            "listens on {} and has none. Start it with --api-keys FILE (`bascule key new NAME --role admin` "
-            "makes a key), or with --host 127.0.0.1.",
-            caller.listens)),
-        .key = {}};
+    return {.refusal =
+                unknown_caller(fmt::format("Beyond loopback, what is loaded, logged and traced is changed, "
+                                           "and what applications see is shown, "
+                                           "with a key only; this server listens on {} and has none. Start "
+                                           "it with --api-keys FILE (`bascule key new NAME --role admin` "
+                                           "makes a key), or with --host 127.0.0.1.",
+                                           caller.listens)),
+            .key = {}};
   }
   if (wanted == RouteClass::kHealth) {  // probes have no key
     return {.refusal = {}, .key = caller.key.empty() ? nullptr : find(caller.key)};

@@ -19,7 +19,7 @@ class HeldClock final : public Clock {
 };
 
 bool is_administration(RouteClass wanted) {
-  return wanted == kControl || wanted == kTrace || wanted == kLogs;
+  return wanted == kControl || wanted == kTrace || wanted == kLogs || wanted == kApplications;
 }
 
 // What a decision is, in one word.

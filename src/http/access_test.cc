@@ -235,7 +235,8 @@ TEST(Access, BeyondLoopbackNothingIsAdministered) {
   for (const Route& route : routes()) {
     const bool administration = route.who == access::RouteClass::kControl ||
                                 route.who == access::RouteClass::kTrace ||
-                                route.who == access::RouteClass::kLogs;
+                                route.who == access::RouteClass::kLogs ||
+                                route.who == access::RouteClass::kApplications;
     for (const std::string& target : targets_of(route)) {
       const auto reply = client.ask(request(methods_of(route)[0], target, ""));
       ASSERT_TRUE(reply) << target;
