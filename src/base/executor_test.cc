@@ -381,8 +381,8 @@ TEST(ThreadPool, ThreadsThatComputeLetOthersGoFirst) {
   std::promise<int> worker;
   std::promise<int> brief;
   {
+    std::promise<void> ran_brief;  // outlives the threads
     ThreadPool pool({.threads = 1, .brief = true, .computes = true});
-    std::promise<void> ran_brief;
     ASSERT_TRUE(pool.post([&] {
       worker.set_value(getpriority(PRIO_PROCESS, 0));
       ran_brief.get_future().wait();  // no token is free: the thread for brief work takes what comes

@@ -147,11 +147,11 @@ TEST(ApplicationYaml, PointsAtUnknownKeysAndTheNearestKnownOne) {
 }
 
 TEST(ApplicationYaml, SaysWhatIsWrongWithATill) {
-  EXPECT_EQ(problem("checkout: {currency: EUR}"), "a.yaml:5: 'prices' is missing");
+  EXPECT_EQ(problem("checkout: {currency: EUR}"), "a.yaml:5: 'prices' is missing.");
   EXPECT_EQ(problem("checkout: {prices: p.csv, count_at: exit}"),
-            "a.yaml:5: 'count_at' is 'exit'; it must be 'frame' or the name of one of 'lines'");
+            "a.yaml:5: 'count_at' is 'exit'; it must be 'frame' or the name of one of 'lines'.");
   EXPECT_EQ(problem("checkout: {prices: p.csv, rounding: up}"),
-            "a.yaml:5: 'rounding' is 'up'; it must be one of half_up, half_even, down");
+            "a.yaml:5: 'rounding' is 'up'; it must be one of half_up, half_even, down.");
   EXPECT_EQ(problem("checkout: {prices: p.csv, ask_bellow: 0.5}"),
             "a.yaml:5: unknown key 'ask_bellow'; did you mean 'ask_below'?");
 }

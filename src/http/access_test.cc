@@ -233,10 +233,9 @@ TEST(Access, BeyondLoopbackNothingIsAdministered) {
   (*open)->start();
   Client client((*open)->port());
   for (const Route& route : routes()) {
-    const bool administration = route.who == access::RouteClass::kControl ||
-                                route.who == access::RouteClass::kTrace ||
-                                route.who == access::RouteClass::kLogs ||
-                                route.who == access::RouteClass::kApplications;
+    const bool administration =
+        route.who == access::RouteClass::kControl || route.who == access::RouteClass::kTrace ||
+        route.who == access::RouteClass::kLogs || route.who == access::RouteClass::kApplications;
     for (const std::string& target : targets_of(route)) {
       const auto reply = client.ask(request(methods_of(route)[0], target, ""));
       ASSERT_TRUE(reply) << target;
