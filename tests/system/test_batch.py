@@ -194,8 +194,10 @@ def test_a_run_that_is_killed_at_any_moment_leaves_the_result_of_one_that_is_not
         resumed += "going on after" in said
         if process.returncode == -signal.SIGKILL:
             killed += 1
-            continue
-        assert process.returncode == 0, said
+            if not out.exists() or (tmp_path / f"r.{form}.checkpoint").exists():
+                continue  # else the kill came when all was done
+        else:
+            assert process.returncode == 0, said
         finished += 1
         assert content(out) == content(whole)
         errors = (tmp_path / "r.errors.jsonl").read_text()
@@ -424,7 +426,11 @@ def test_servers_share_the_work_and_their_troubles_are_got_over(server, pictures
     real = Real(server.port)
     busy, failing = Troubled(real, [429, 503, "reset", 500]), Troubled(real, ["reset", 502])
     urls = [f"http://127.0.0.1:{port}" for port in (server.port, busy.server_port, failing.server_port, unused_port())]
-    batch("fruit", pictures, "--out", tmp_path / "r.jsonl", *sum((["--server", url] for url in urls), []))
+    for _ in range(10):  # until each trouble was met: who is asked how often is the servers' own doing
+        (tmp_path / "r.jsonl").unlink(missing_ok=True)
+        batch("fruit", pictures, "--out", tmp_path / "r.jsonl", *sum((["--server", url] for url in urls), []))
+        if not busy.troubles and not failing.troubles and busy.answered > 0:
+            break
     busy.shutdown(), failing.shutdown()
     assert not busy.troubles and not failing.troubles and busy.answered > 0
     ours, theirs = lines(tmp_path / "local.jsonl"), lines(tmp_path / "r.jsonl")

@@ -184,8 +184,8 @@ def test_threads_of_a_reloaded_model_have_their_share_of_the_cores(tmp_path):
         assert answers[1] < usual[1] or answers[1] >= 15, "threads that answer come before those that compute"
         loaders = shares(server, "loader")
         assert any(policy == os.SCHED_IDLE or nice >= min(usual[1] + 10, 19) for policy, nice in loaders)
-        threads = shares(server, "engine")
-        assert len(threads) >= 3 and set(threads) == {usual}  # with their maker
+        threads = shares(server, r"engine-\d")
+        assert len(threads) >= 2 and set(threads) == {usual}
         assert server.predict("a", TRAY).status == 200
 
 
