@@ -14,9 +14,10 @@ namespace {
 // Whose work, for which tokens are taken, this thread is doing.
 thread_local const ThreadPool* working_for = nullptr;
 
-// Added to the nice value of a thread that computes. It then has a quarter of a core that another thread
-// wants all of, and what is left of one that others only answer on, as before.
-constexpr int kComputing = 5;
+// Added to the nice value of a thread that computes. It then has a sixth of a core that another thread wants
+// all of, and what is left of one that others only answer on, as before. More would serve answers better yet,
+// and starve what computes where many ask for little.
+constexpr int kComputing = 7;
 
 // The calling thread, and those that it makes from now on.
 void let_others_first() {
