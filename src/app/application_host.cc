@@ -18,6 +18,7 @@
 #include "applications/event_hub.h"
 #include "applications/judge.h"
 #include "applications/look.h"
+#include "base/date.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/text.h"
@@ -59,6 +60,7 @@ struct ApplicationHost::Hosted {
   std::shared_ptr<applications::PushBox> box;
   std::shared_ptr<applications::checkout::Till> till;  // null: it is none
   std::vector<Counted> counted;                        // of the frame that was judged last
+  std::uint64_t counted_of_frame = 0;
   Guarded<std::shared_ptr<Judge>> judge;
   applications::LookOptions look;
   // Of the runner's thread: when the position was written last, and the frame that it is not yet for.
@@ -127,7 +129,10 @@ Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, content::De
                                                  const content::ClassNames& names_of_model) {
   const auto one = judge.with([](const auto& j) { return j; });
   BASCULE_ASSIGN(applications::Judged judged, one->judge(frame, std::move(found), names_of_model));
-  if (till != nullptr) counted = counted_of(yaml, judged.scene);
+  if (till != nullptr) {
+    counted = counted_of(yaml, judged.scene);
+    counted_of_frame = frame.number;
+  }
   Decision decision{.scene = std::move(judged.json), .shown = std::move(judged.scene.found)};
   for (applications::Decided& decided : judged.decided) {
     decision.events.push_back({.event = std::move(decided.event),
@@ -138,8 +143,10 @@ Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, content::De
 
 // Before the frame counts as handled: after a kill it is judged again, and its items have the same keys.
 Result<void> ApplicationHost::Hosted::count(const Frame& frame) {
-  if (till == nullptr) return {};
-  const std::int64_t now_s = frame.time_ms / 1000;
+  // A frame that could not be looked at was not judged: what is there is of the one before it.
+  if (till == nullptr || counted_of_frame != frame.number) return {};
+  // How long a key is remembered counts from now, however old the frame is.
+  const std::int64_t now_s = unix_time() / std::chrono::seconds(1);
   if (yaml.checkout->count_at == "frame") {
     std::vector<applications::checkout::Seen> all;
     for (const Counted& one : counted) all.push_back(one.seen);

@@ -11,6 +11,7 @@
 #include "applications/checkout/till.h"
 #include "applications/service.h"
 #include "base/date.h"
+#include "base/digest.h"
 #include "base/text.h"
 #include "http/handlers.h"
 #include "http/pushed_picture.h"
@@ -35,10 +36,10 @@ Result<std::int64_t> number_of(std::string_view text, std::string_view what) {
 }
 
 // The whole request in a few words: what a key must not be used again for something else.
-std::string request_of(const Match& match, const protocol::RequestBody& body) {
+std::string request_of(const Match& match, std::string_view query, const protocol::RequestBody& body) {
   const std::string_view bytes(reinterpret_cast<const char*>(body.bytes.data()), body.bytes.size());
-  return fmt::format("{} {} {} {} {:016x}", match.route->pattern, match.basket, match.line, bytes.size(),
-                     std::hash<std::string_view>()(bytes));
+  return fmt::format("{} {} {} {} {}", match.route->pattern, match.basket, match.line, query,
+                     digest_of(bytes));
 }
 
 // {"class":"orange","pieces":2} or {"class":"banana","grams":530}.
@@ -93,7 +94,7 @@ Reply basket_reply(Result<std::string> basket, unsigned status) {
 void Handlers::till(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                     TimePoint started, Done done) {
   const Match& match = admission.match;
-  Once once{.key = std::string(head.idempotency_key), .request = request_of(match, body)};
+  Once once{.key = std::string(head.idempotency_key), .request = request_of(match, head.query, body)};
   if (match.route->endpoint == Endpoint::kBasketFrame) {
     return basket_frame(match, head, body, std::move(once), std::move(done));
   }
@@ -143,7 +144,7 @@ void Handlers::basket_frame(const Match& match, const RequestHead& head, const p
     out.picture = std::move(pushed.picture);
     return std::pair(std::move(till), std::move(out));
   }();
-  if (!shown) return done(fail(match, shown.error(), started));
+  if (!shown) return done(till_failed(match, shown.error(), started));
   const auto waiting = std::make_shared<Done>(std::move(done));
   const auto posted = services_.executor.post(
       [self = shared_from_this(), match, started, waiting, once = std::move(once), shown = *shown] {

@@ -102,6 +102,7 @@ def test_a_photo_fills_a_basket_with_what_the_model_sees(tmp_path):
         assert pieces(one) == wanted and one["questions"] == 0
         assert one["total"] == total_of(wanted)
         assert ask(server, "/apps/till-1/baskets/1/frames", picture, key="photo-1") == one
+        ask(server, "/apps/till-1/baskets/1/frames?grams=5", picture, status=409, key="photo-1")  # another request
         assert server.call("POST", "/apps/till-1/baskets/1/frames", b"no picture", {}).status == 400
         assert server.call("POST", "/apps/till-1/baskets/2/frames", picture, {}).status == 404
         assert basket(server, "till-1", 1) == one
@@ -186,6 +187,19 @@ def test_with_the_model_a_basket_differs_by_the_models_own_misses_and_extras(tmp
             assert pieces(one) == +wanted, labels
             if misses or extras:
                 figure(f"tray {labels.stem}: the model misses {[name for name, _ in misses]} and adds {extras}")
+
+
+def test_a_picture_that_cannot_be_read_is_no_basket(tmp_path):
+    write_prices(tmp_path)
+    (tmp_path / "in").mkdir()
+    shutil.copy(sorted(TRAY.glob("*.jpg"))[0], tmp_path / "in" / "1.jpg")
+    (tmp_path / "in" / "2.jpg").write_text("no picture")
+    shutil.copy(sorted(TRAY.glob("*.jpg"))[1], tmp_path / "in" / "3.jpg")
+    file = write_file(tmp_path, till("trays", {"folder": "in"}, model=str(FRUIT), checkout={"count_at": "frame"}))
+    with Server("--config", file) as server:
+        wait_for(lambda: app(server, "trays")["frames"], lambda got: got["handled"] == 2 and got["failed"] == 1)
+        assert server.get("/apps/trays/baskets/2").status == 200
+        assert server.get("/apps/trays/baskets/3").status == 404
 
 
 def belt_application(folder: pathlib.Path, labels: pathlib.Path, speed: int, drop_every: int, **more) -> pathlib.Path:
