@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/fair_share.h"
 #include "base/mutex.h"
 #include "base/result.h"
 
@@ -31,6 +32,10 @@ class Executor {
   // As `post` with one token, for work that is known to take no longer than `kBrief`: it may begin while all
   // tokens are taken, so that it does not wait for work that takes long. Its order is kept among its like.
   virtual Result<void> post_brief(Work work) { return post(std::move(work)); }
+  // Called by a thread that answers, between two pieces of what it does: pauses it for some milliseconds
+  // where it and its like have left those of the executor next to nothing of the processor. Else costs
+  // nothing.
+  virtual void give_way() {}
   // How many tokens there are: so many pieces of work of one token run at the same time.
   [[nodiscard]] virtual std::size_t width() const = 0;
 };
@@ -42,7 +47,7 @@ struct ThreadPoolOptions {
   std::string name = "worker";   // threads are called NAME-0, NAME-1, … (15 characters are kept)
   std::size_t threads = 1;       // at least 1
   std::size_t max_queue = 4096;  // work waiting beyond this is refused
-  bool brief = false;            // one more thread, NAME-brief, for brief work that finds no token free
+  bool brief = false;            // one more thread, NAME-brief, for brief work; it takes no token
   // The work computes for long: beside it, threads that wake up to answer something are run first. Linux
   // gives a thread that computes turns of up to 4 ms, and the answers of other models would wait for them.
   bool computes = false;
@@ -60,6 +65,8 @@ class ThreadPool final : public Executor {
 
   Result<void> post(Work work, std::size_t cost = 1) override;
   Result<void> post_brief(Work work) override;
+  // Does nothing where the pool's work does not compute, or on one of its threads.
+  void give_way() override;
   [[nodiscard]] std::size_t width() const override { return width_; }
   // Finishes what was accepted, refuses what comes later, and joins. Called by one thread, not one of the
   // pool's.
@@ -76,16 +83,17 @@ class ThreadPool final : public Executor {
   void run(std::size_t index);
   void run_brief();
   [[nodiscard]] bool empty() const BASCULE_REQUIRES(mutex_) { return queue_.empty() && brief_.empty(); }
+  // Adds to `occupied_` what has passed; called before the tokens taken change.
+  void note() BASCULE_REQUIRES(mutex_);
   // The queue whose first came before the other's.
   [[nodiscard]] std::deque<Entry>& first() BASCULE_REQUIRES(mutex_);
   [[nodiscard]] bool can_begin() BASCULE_REQUIRES(mutex_) {
     return !empty() && first().front().cost <= free_;
   }
-  // Whether the thread for brief work has to take what no token is free for.
-  [[nodiscard]] bool brief_waits() BASCULE_REQUIRES(mutex_) { return !brief_.empty() && !can_begin(); }
 
   const ThreadPoolOptions options_;
   const std::size_t width_;
+  FairShare share_;
   Mutex mutex_;
   ConditionVariable wake_;
   ConditionVariable wake_brief_;
@@ -94,6 +102,10 @@ class ThreadPool final : public Executor {
   std::uint64_t posted_ BASCULE_GUARDED_BY(mutex_) = 0;
   std::size_t free_ BASCULE_GUARDED_BY(mutex_);        // tokens
   std::size_t untold_ BASCULE_GUARDED_BY(mutex_) = 0;  // posts that woke no thread, since none could begin
+  bool brief_idles_ BASCULE_GUARDED_BY(mutex_) =
+      false;                                        // the thread for brief work waits, and was told of none
+  Duration occupied_ BASCULE_GUARDED_BY(mutex_){};  // for how long tokens were taken, each for itself
+  TimePoint noted_ BASCULE_GUARDED_BY(mutex_);
   bool stopping_ BASCULE_GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> threads_;
 };

@@ -64,6 +64,7 @@ std::optional<TimePoint> deadline_of(const grpc::ServerContextBase& call, TimePo
 void infer(Context& context, const grpc::ByteBuffer& message, Caller caller,
            std::move_only_function<void(Answered)> done) {
   const TimePoint started = context.services.clock.now();
+  context.services.executor.give_way();
   const auto parse = [&]() -> Result<v2::InferCall> {
     BASCULE_ASSIGN(const protocol::RequestBody body, body_of(message, context.options.max_message_bytes));
     BASCULE_ASSIGN(v2::InferCall call, v2::parse_infer_message(body, context.options.max_typed_bytes));

@@ -163,6 +163,7 @@ void Handlers::unpack(const Admission& admission, const RequestHead& head, proto
 
 void Handlers::answer(const Admission& admission, const RequestHead& head, protocol::RequestBody body,
                       TimePoint started, Done done) {
+  services_.executor.give_way();
   if (const auto coding = choose_coding(head.accept_encoding)) done = packed(*coding, std::move(done));
   if (admission.coding && !body.bytes.empty()) {
     return unpack(admission, head, std::move(body), started, std::move(done));

@@ -15,7 +15,7 @@ constexpr double kShortRun = 0.2;  // milliseconds; threads gain nothing within 
 constexpr double kTolerance = 0.05;
 constexpr double kAlike = 0.03;
 constexpr std::size_t kFinalists = 3;
-constexpr std::size_t kTried = 2;  // of the best, with what is tried on them alone
+constexpr std::size_t kTried = 2;  // sharings of the cores, with what is tried on the best alone
 constexpr int kRounds = 3;
 
 // A kind that is still in the running.
@@ -168,13 +168,24 @@ class Search {
         ->probe;
   }
 
-  // The best so far, which may be close, of those that `fits` takes.
+  // Of the engine and precision that lead so far, the best sharings of the cores that `fits` takes: what is
+  // tried on them may bring each closer to the other, or past it. As the rows are ordered, not by what was
+  // measured, so that of those alike the same one is chosen again.
   [[nodiscard]] std::vector<Candidate> best(const std::function<bool(const Candidate&)>& fits) const {
-    std::vector<Candidate> out;
+    std::vector<std::size_t> chosen;
     for (const std::size_t i : by_score()) {
-      const Row& row = out_.rows[i];
-      if (out.size() < kTried && row.score > 0 && fits(row.candidate)) out.push_back(row.candidate);
+      const Candidate& one = out_.rows[i].candidate;
+      if (chosen.size() == kTried || out_.rows[i].score <= 0 || !fits(one)) continue;
+      const bool other = std::ranges::all_of(chosen, [&](std::size_t j) {
+        const Candidate& better = out_.rows[j].candidate;
+        return one.engine == better.engine && one.precision == better.precision &&
+               (one.instances != better.instances || one.threads != better.threads);
+      });
+      if (other) chosen.push_back(i);
     }
+    std::ranges::sort(chosen);
+    std::vector<Candidate> out;
+    for (const std::size_t i : chosen) out.push_back(out_.rows[i].candidate);
     return out;
   }
 

@@ -80,13 +80,13 @@ struct Outcome {
 
 // The default is the first of the kinds that loads, with an instance of one thread for each core. Of the
 // kinds whose answers are near enough those win a place whose one run takes at most 1.3 times the shortest;
-// each is measured with every sharing of the cores, and with shared runs where a row gains by them; the best
-// two of them also compiled for the samples' own shapes where the engine gains by that, and then the best two
-// also with pictures decoded at a part of their size where that can be; both where answers are near enough.
-// The best three and the default are then measured again in turns. The winner has the best score: the
-// default's latency by its own, its rate by the default's, or the geometric mean of the two, and then neither
-// may be more than 5 % worse than the default's. Of those within 3 % of the best the first counts: the
-// nearest to the default. Errors: where no kind loads, that of the first.
+// each is measured with every sharing of the cores, and with shared runs where a row gains by them. The two
+// best sharings of the kind that leads are also compiled for the samples' own shapes where the engine gains
+// by that, and then the two best also with pictures decoded at a part of their size where that can be; both
+// where answers are near enough. The best three and the default are then measured again in turns. The winner
+// has the best score: the default's latency by its own, its rate by the default's, or the geometric mean of
+// the two, and then neither may be more than 5 % worse than the default's. Of those within 3 % of the best
+// the first counts: the nearest to the default. Errors: where no kind loads, that of the first.
 Result<Outcome> search(Measuring& measuring, const SearchOptions& options);
 
 }  // namespace bascule::tuning

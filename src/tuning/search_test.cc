@@ -179,6 +179,21 @@ TEST(Search, DecodesFastWhatIsCompiledForItsShapes) {
             "openvino bf16, 1 x 2 threads, decode fast, fixed shapes");
 }
 
+// Two kinds at nearly the same speed: the second place is the other sharing's, not the other kind's.
+TEST(Search, TriesBothSharingsOfTheCoresForShapesAndFastDecoding) {
+  Numbers machine({{"onnxruntime", {.run_ms = 66}},
+                   {"openvino", {.run_ms = 39.5, .fast_drop = 0.002, .shape_gain = 1.2}},
+                   {"openvino bf16", {.run_ms = 39, .fast_drop = 0.002, .shape_gain = 1.2}}});
+  ASSERT_TRUE(search(machine, options()));
+  for (const std::string sharing : {"2 x 1 thread", "1 x 2 threads"}) {
+    EXPECT_THAT(machine.measured, testing::Contains("openvino bf16, " + sharing + ", fixed shapes"));
+    EXPECT_THAT(machine.measured,
+                testing::Contains("openvino bf16, " + sharing + ", decode fast, fixed shapes"));
+  }
+  EXPECT_THAT(machine.measured,
+              testing::Not(testing::Contains(HasSubstr("openvino f32, 2 x 1 thread, fixed"))));
+}
+
 TEST(Search, DoesNotCompileSharedRunsForShapes) {
   Numbers machine({{"onnxruntime", {.run_ms = 66}},
                    {"openvino", {.run_ms = 20, .row_gain = 3, .shape_gain = 1.2}},
