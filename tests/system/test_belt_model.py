@@ -52,7 +52,7 @@ class Item:
 
     def would_be_counted(self, name: str, confidence: float, frames: list[int]) -> bool:
         """Of class `name`, by whoever knew which boxes are this item's."""
-        shown = {one.frame: one for one in self.seen if one.name == name}
+        shown = {one.frame: one for one in sorted(self.seen, key=lambda one: one.confidence) if one.name == name}
         last, sightings, came_from_right = 0, 0, False
         for frame in frames:
             one = shown.get(frame)
@@ -71,11 +71,14 @@ class Item:
     def shown_twice(self, name: str) -> bool:
         return max(collections.Counter(one.frame for one in self.seen if one.name == name).values(), default=0) > 1
 
-    def told(self, frames: list[int], speed: float) -> str:
+    def told(self, confidence: float, frames: list[int], speed: float) -> str:
         view = self.in_view(frames, speed)
-        as_what = {name: len({one.frame for one in self.seen if one.name == name and one.frame in view}) for name in NAMES}
-        seen = ", ".join(f"as {name} in {count}" for name, count in as_what.items() if count) or "in none"
-        return f"{self.name} at {(self.box[0] + self.box[2]) / 2:.0f}: whole in {len(view)} frames, seen {seen}"
+
+        def count(name: str, least: float) -> int:
+            return len({one.frame for one in self.seen if one.name == name and one.frame in view and one.confidence > least})
+
+        seen = ", ".join(f"as {name} in {count(name, 0)}, surely in {count(name, confidence)}" for name in NAMES if count(name, 0))
+        return f"{self.name} at {(self.box[0] + self.box[2]) / 2:.0f}: whole in {len(view)} frames, seen {seen or 'in none'}"
 
 
 def left_of(frame: int, speed: float) -> float:
@@ -146,7 +149,7 @@ def explain(items: list[Item], others: list[tuple[int, str, Box]], scenes: list[
     frames = [scene["frame"] for scene in scenes]
     less, more, told, unexplained = collections.Counter(), collections.Counter(), [], []
     for item in items:
-        line = item.told(frames, speed)
+        line = item.told(confidence, frames, speed)
         counts = collections.Counter(name for _, name in item.counted)
         for name in NAMES:
             wanted = int(name == item.name)
