@@ -68,8 +68,10 @@ class Item:
             came_from_right = came_from_right or one.x > LINE * WINDOW
         return False
 
-    def shown_twice(self, name: str) -> bool:
-        return max(collections.Counter(one.frame for one in self.seen if one.name == name).values(), default=0) > 1
+    def shown_twice(self, name: str, confidence: float) -> bool:
+        """Whether it has two boxes of the class at once, on as many frames as an object needs to be one."""
+        sure = collections.Counter(one.frame for one in self.seen if one.name == name and one.confidence > confidence)
+        return sum(count > 1 for count in sure.values()) > 1
 
     def told(self, confidence: float, frames: list[int], speed: float) -> str:
         view = self.in_view(frames, speed)
@@ -159,7 +161,7 @@ def explain(items: list[Item], others: list[tuple[int, str, Box]], scenes: list[
                 (unexplained if would_be else told).append(f"not counted: {line}")
             if counts[name] > wanted:
                 more[name] += counts[name] - wanted
-                by_model = would_be if name != item.name else item.shown_twice(name)
+                by_model = would_be if name != item.name else item.shown_twice(name, confidence)
                 (told if by_model and counts[name] - wanted == 1 else unexplained).append(f"counted as {name}, {item.counted}: {line}")
     for frame, name, box in others:
         more[name] += 1
