@@ -42,9 +42,9 @@ test_packages=(
   git                   # the house rules look at what is committed
   libgtest-dev libgmock-dev
   libb64-0d             # perf_analyzer is linked to it
-  mosquitto             # a real broker for the MQTT client; run as a program on a port of a test's own
+  mosquitto mosquitto-clients  # a real broker and its clients; run as programs on a port of a test's own
   ffmpeg                # videos: run as a program, not linked
-  gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good  # a real RTSP server (126 MB)
+  gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad  # a real RTSP server (126 MB), with H.264
   clang-format-19       # Debian's default 14 formats C++23 differently
 )
 bench_packages=(wrk nghttp2-client)  # wrk for HTTP/1.1, h2load for gRPC

@@ -38,20 +38,21 @@ def has_sanitizer(binary: pathlib.Path = BINARY) -> bool:
 
 
 class Server:
-    """`bascule serve ARGS` until `stop`. `port` and `url` are what it printed.
+    """`bascule serve ARGS`, or another command that serves, until `stop`. `port` and `url` are what it printed.
 
     There is no second port for metrics unless `args` asks for one, or `default_metrics_port` is set.
     """
 
     def __init__(
-        self, *args: object, port: int = 0, env: dict[str, str] | None = None, default_metrics_port: bool = False
+        self, *args: object, port: int = 0, env: dict[str, str] | None = None, default_metrics_port: bool = False,
+        command: tuple[str, ...] = ("serve",),
     ) -> None:
         self.lines: list[str] = []
         self._log = tempfile.NamedTemporaryFile(prefix="bascule-", suffix=".log", delete=False)
         self._ready = threading.Event()
         self.port = 0
         self.url = ""
-        words = [str(BINARY), "serve", *map(str, args), "--http-port", str(port)]
+        words = [str(BINARY), *command, *map(str, args), "--http-port", str(port)]
         if "--metrics-port" not in words and not default_metrics_port:
             words += ["--metrics-port", "off"]
         if "--grpc-port" not in words:

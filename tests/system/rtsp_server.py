@@ -1,8 +1,8 @@
 """Serves pictures as a looped RTSP clip, with GStreamer's RTSP server; run by Debian's own Python, which has its bindings.
 
-    /usr/bin/python3 rtsp_server.py FOLDER WIDTH HEIGHT FPS [PORT [USER PASSWORD]]
+    /usr/bin/python3 rtsp_server.py FOLDER WIDTH HEIGHT FPS [PORT [USER PASSWORD [CODEC]]]
 
-FOLDER holds 000.jpg, 001.jpg, …, all of one size. Prints the port once it serves.
+FOLDER holds 000.jpg, 001.jpg, …, all of one size. CODEC is jpeg, or h264. Prints the port once it serves.
 """
 
 import sys
@@ -14,9 +14,16 @@ gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
+# Encoders with what carries their pictures. A camera repeats its H.264 parameters and whole pictures as often as this.
+ENCODERS = {
+    "jpeg": "jpegenc ! rtpjpegpay",
+    "h264": "videoconvert ! openh264enc gop-size=10 ! h264parse ! rtph264pay config-interval=1",
+}
+
 
 def main() -> None:
     folder, width, height, fps, *more = sys.argv[1:]
+    codec = more[3] if len(more) > 3 else "jpeg"
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
@@ -24,9 +31,9 @@ def main() -> None:
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
         f"( multifilesrc location={folder}/%03d.jpg loop=true "
-        f"caps=image/jpeg,width={width},height={height},framerate={fps}/1 ! jpegdec ! jpegenc ! rtpjpegpay name=pay0 )"
+        f"caps=image/jpeg,width={width},height={height},framerate={fps}/1 ! jpegdec ! {ENCODERS[codec]} name=pay0 )"
     )
-    if len(more) == 3:
+    if len(more) >= 3:
         auth = GstRtspServer.RTSPAuth()
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "user")

@@ -13,6 +13,7 @@ import time
 
 import pytest
 from bascule import DATA, ROOT, Server
+from receivers import Broker, RtspServer
 
 FRUIT = ROOT / "examples" / "checkout" / "fruit.onnx"
 TRAYS = DATA / "labelled" / "trays"
@@ -190,22 +191,6 @@ def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
         assert got[event["id"]]["results"] == event["results"]
 
 
-class RtspServer:
-    """GStreamer's RTSP server with a looped clip, a process that can be killed and started again."""
-
-    def __init__(self, pictures: pathlib.Path, port: str = "0") -> None:
-        self.process = subprocess.Popen(
-            ["/usr/bin/python3", ROOT / "tests" / "system" / "rtsp_server.py", pictures, "320", "240", "10", port,
-             "viewer", "hidden"],
-            stdout=subprocess.PIPE, text=True)
-        self.port = self.process.stdout.readline().strip()
-        assert self.port, "scripts/setup.sh --tests brings GStreamer's RTSP server"
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
 @pytest.fixture()
 def clip(tmp_path):
     """Frames as JPEG, from one of our pictures, as RTP carries them: with the standard Huffman tables."""
@@ -218,34 +203,85 @@ def clip(tmp_path):
     return folder
 
 
-def test_a_camera_comes_back(tmp_path, clip):
-    camera = RtspServer(clip)
+@pytest.mark.parametrize("codec", ["jpeg", "h264"])
+def test_a_camera_comes_back(tmp_path, clip, codec):
+    camera = RtspServer(tmp_path, clip, codec)
     file = write_file(
         tmp_path,
         {
             "name": "line",
-            "source": {"camera": f"rtsp://viewer:hidden@127.0.0.1:{camera.port}/line"},
+            "source": {"camera": camera.url},
             "model": str(FRUIT),
             "rules": [{"name": "seen", "when": ".results | length > 0", "cooldown": "1s"}],
             "sinks": {"log": {"jsonl": "events.jsonl"}},
         },
     )
-    with Server("--config", file) as server:
-        try:
-            wait_for(lambda: app(server, "line"), lambda got: got["frames"]["handled"] >= 5 and got["state"] == "running")
-            words = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-            assert "concat" in words and "rtsp://viewer" not in words.replace(str(file), "")
-            camera.kill()
-            state = wait_for(lambda: app(server, "line"), lambda got: got["state"] == "waiting")
-            assert f"'rtsp://127.0.0.1:{camera.port}/line'" in state["source"]["error"], state
-            seen = state["frames"]["last"]
-            camera = RtspServer(clip, camera.port)
-            state = wait_for(lambda: app(server, "line"), lambda got: got["frames"]["last"] > seen + 5)
-            assert state["state"] == "running" and state["source"]["reconnects"] >= 1, state
-            metrics = server.get("/metrics").body.decode()
-            assert 'bascule_application_state{app="line",state="running"} 1' in metrics
-            assert "hidden" not in server.log() + metrics + json.dumps(state)
-            assert server.alive()
-        finally:
-            camera.kill()
+    with camera, Server("--config", file) as server:
+        wait_for(lambda: app(server, "line"), lambda got: got["frames"]["handled"] >= 5 and got["state"] == "running")
+        words = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        assert "concat" in words and "rtsp://viewer" not in words.replace(str(file), "")
+        camera.kill()
+        state = wait_for(lambda: app(server, "line"), lambda got: got["state"] == "waiting")
+        assert f"'{camera.shown_url}'" in state["source"]["error"], state
+        seen = state["frames"]["last"]
+        camera.start()
+        state = wait_for(lambda: app(server, "line"), lambda got: got["frames"]["last"] > seen + 5)
+        assert state["state"] == "running" and state["source"]["reconnects"] >= 1, state
+        metrics = server.get("/metrics").body.decode()
+        assert 'bascule_application_state{app="line",state="running"} 1' in metrics
+        assert "hidden" not in server.log() + metrics + json.dumps(state)
+        assert server.alive()
     assert events_of(tmp_path / "events.jsonl")
+
+
+def publish(broker: Broker, topic: str, *more: object) -> None:
+    subprocess.run(
+        ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(broker.port), "-u", "line", "-P", "s3cret", "-q", "1", "-t", topic,
+         *map(str, more)], check=True, timeout=LIMIT_S)
+
+
+def test_pictures_come_from_a_broker_that_is_killed(tmp_path):
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "line", "s3cret"], check=True)
+    (tmp_path / "password.txt").write_text("s3cret\n")
+    broker = Broker(tmp_path, more=f"allow_anonymous false\npassword_file {passwords}\n")
+    file = write_file(
+        tmp_path,
+        {
+            "name": "line",
+            "source": {"mqtt": f"{broker.url}/cam/1", "user": "line", "password_file": "password.txt"},
+            "model": str(FRUIT),
+            "rules": [{"name": "every", "when": "true"}],
+            "sinks": {"log": {"jsonl": "events.jsonl"}},
+        },
+    )
+
+    def frames(number: int) -> dict:
+        state = wait_for(lambda: app(server, "line"),
+                         lambda got: sum(got["frames"][key] for key in ("handled", "failed", "dropped")) == number)
+        return state["frames"]
+
+    with broker, Server("--config", file) as server:
+        broker.wait_for("cam/1 (QoS ")
+        publish(broker, "cam/1", "-f", PICTURE)
+        assert frames(1)["handled"] == 1
+        publish(broker, "cam/1", "-m", "no picture")
+        publish(broker, "cam/2", "-f", PICTURE)  # of another camera
+        assert frames(2)["failed"] == 1
+        broker.kill()
+        state = wait_for(lambda: app(server, "line"), lambda got: got["state"] == "waiting")
+        assert f"127.0.0.1:{broker.port}" in state["source"]["error"], state
+        broker.start()
+        broker.wait_for("cam/1 (QoS ")
+        for _ in range(20):
+            publish(broker, "cam/1", "-f", PICTURE)  # each with a connection of its own
+        counts = frames(22)
+        assert counts["failed"] == 1 and counts["handled"] >= 2, counts
+        state = wait_for(lambda: app(server, "line"), lambda got: all(sink["waiting"] == 0 for sink in got["sinks"]))
+        assert state["state"] == "running" and state["source"]["reconnects"] >= 1, state
+        assert "s3cret" not in server.log() + json.dumps(state)
+        seen = json.loads(server.call("POST", "/models/fruit/predict", PICTURE.read_bytes(), {}).body)
+    events = events_of(tmp_path / "events.jsonl")
+    assert len(events) == counts["handled"] and events[0]["frame"] == 1
+    wanted = [result["name"] for result in seen["images"][0]["results"]]
+    assert wanted and all([result["name"] for result in event["results"]] == wanted for event in events)
