@@ -14,6 +14,7 @@
 #include "app/application_sources.h"
 #include "app/application_till.h"
 #include "applications/checkout/till.h"
+#include "applications/day_counts.h"
 #include "applications/delivery.h"
 #include "applications/event_hub.h"
 #include "applications/judge.h"
@@ -63,9 +64,13 @@ struct ApplicationHost::Hosted {
   std::uint64_t counted_of_frame = 0;
   Guarded<std::shared_ptr<Judge>> judge;
   applications::LookOptions look;
-  // Of the runner's thread: when the position was written last, and the frame that it is not yet for.
+  // Of the runner's thread: when the position was written last; and the frame that it is not yet for, where
+  // the judge stands there.
   TimePoint written{};
   std::optional<std::uint64_t> unwritten;
+  // What the frames up to `unwritten` add to the counts by day. Held while they are written, so that nobody
+  // sees them twice.
+  Guarded<applications::DayCounts> uncounted;
 
   Result<std::uint64_t> go_on();
   Result<Inferred> show(serving::InferenceService& service, const Frame& frame) const;
@@ -73,8 +78,11 @@ struct ApplicationHost::Hosted {
                           const content::ClassNames& names_of_model);
   Result<void> count(const Frame& frame);
   Result<void> keep(const Frame& frame, const std::vector<Addressed>& events, const Clock& clock);
-  // How far the source has come, with these events. After the runner's last frame also from other threads.
-  Result<void> write(const std::vector<Addressed>& events);
+  // How far the source has come, with these events.
+  Result<void> write(std::uint64_t frame, const std::vector<Addressed>& events);
+  // What is left of that, after the runner's last frame.
+  Result<void> write_rest();
+  Result<std::vector<journal::Tally>> days(std::size_t most);
   [[nodiscard]] content::ClassNames names(const serving::ControlService& control) const;
   [[nodiscard]] std::string members();
 };
@@ -115,6 +123,7 @@ Result<std::uint64_t> ApplicationHost::Hosted::go_on() {
   }
   judge.with([&](auto& j) { j = std::move(made); });
   unwritten.reset();
+  uncounted.with([](applications::DayCounts& counts) { counts.clear(); });
   return position ? position->number : 0;
 }
 
@@ -128,7 +137,9 @@ Result<Inferred> ApplicationHost::Hosted::show(serving::InferenceService& servic
 Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, content::Detections found,
                                                  const content::ClassNames& names_of_model) {
   const auto one = judge.with([](const auto& j) { return j; });
+  unwritten.reset();  // the judge goes on: it no longer stands where this says
   BASCULE_ASSIGN(applications::Judged judged, one->judge(frame, std::move(found), names_of_model));
+  uncounted.with([&](applications::DayCounts& counts) { counts.take(judged); });
   if (till != nullptr) {
     counted = counted_of(yaml, judged.scene);
     counted_of_frame = frame.number;
@@ -162,20 +173,39 @@ Result<void> ApplicationHost::Hosted::keep(const Frame& frame, const std::vector
                                            const Clock& clock) {
   BASCULE_TRY(count(frame));
   const TimePoint now = clock.now();
-  unwritten = frame.number;
+  // With events, nothing is written without them: the frame would not be judged again.
+  if (events.empty()) unwritten = frame.number;
   if (events.empty() && now - written < kPositionEvery) return {};
-  BASCULE_TRY(write(events));
+  BASCULE_TRY(write(frame.number, events));
   written = now;
   return {};
 }
 
-Result<void> ApplicationHost::Hosted::write(const std::vector<Addressed>& events) {
-  if (!unwritten) return {};
+Result<void> ApplicationHost::Hosted::write(std::uint64_t frame, const std::vector<Addressed>& events) {
   const auto one = judge.with([](const auto& j) { return j; });
-  BASCULE_TRY(delivery->put(
-      events, journal::Position{.source = yaml.source.kind, .number = *unwritten, .mark = one->save()}));
+  const journal::Position position{.source = yaml.source.kind, .number = frame, .mark = one->save()};
+  const auto put = uncounted.with([&](applications::DayCounts& counts) {
+    auto result = delivery->put(events, position, counts.tallies());
+    if (result) counts.clear();
+    return result;
+  });
+  BASCULE_TRY(put);
   unwritten.reset();
   return {};
+}
+
+Result<void> ApplicationHost::Hosted::write_rest() {
+  if (!unwritten) return {};
+  return write(*unwritten, {});
+}
+
+Result<std::vector<journal::Tally>> ApplicationHost::Hosted::days(std::size_t most) {
+  return uncounted.with([&](applications::DayCounts& now) -> Result<std::vector<journal::Tally>> {
+    BASCULE_ASSIGN(const std::vector<journal::Tally> kept, outbox->tallies(most));
+    applications::DayCounts both = now;
+    both.take(kept);
+    return both.tallies(most);
+  });
 }
 
 // How classes are called on frames that bring their boxes.
@@ -238,7 +268,7 @@ void ApplicationHost::stop() {
   refresh_.reset();
   if (service_ != nullptr) service_->stop_all();
   for (const auto& one : hosted_) {
-    if (const auto written = one->write({}); !written) {
+    if (const auto written = one->write_rest(); !written) {
       log::warning("{}: its last frames are judged again at the next start: {}", one->yaml.name,
                    written.error().message);
     }
@@ -339,7 +369,8 @@ Result<applications::Application> ApplicationHost::assemble(const std::shared_pt
           std::move(options), std::move(runs),
           [hub = one->hub](const applications::Event& event) { hub->publish(event); }, parts.clock),
       .till = one->till,
-      .more = [one] { return one->members(); }};
+      .more = [one] { return one->members(); },
+      .days = [one](std::size_t most) { return one->days(most); }};
 }
 
 Result<std::unique_ptr<ApplicationHost>> ApplicationHost::open(const ApplicationFile& file,

@@ -75,7 +75,8 @@ void Delivery::stop() {
 }
 
 Result<journal::PutResult> Delivery::put(std::span<const Addressed> events,
-                                         const std::optional<journal::Position>& position) {
+                                         const std::optional<journal::Position>& position,
+                                         std::span<const journal::Tally> tallies) {
   std::vector<journal::Parcel> parcels;
   parcels.reserve(events.size());
   for (const Addressed& each : events) {
@@ -84,7 +85,7 @@ Result<journal::PutResult> Delivery::put(std::span<const Addressed> events,
                        .attachment = each.event.picture,
                        .receivers = each.sinks});
   }
-  return outbox_.put(parcels, position);
+  return outbox_.put(parcels, position, tallies);
 }
 
 void Delivery::run(Line& line) {

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "applications/day_counts.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -106,6 +107,15 @@ Result<std::string> ApplicationService::events(std::string_view name) const {
 Result<std::shared_ptr<EventHub>> ApplicationService::hub(std::string_view name) const {
   BASCULE_ASSIGN(const Application* one, find(name));
   return one->events;
+}
+
+Result<std::string> ApplicationService::days(std::string_view name, std::size_t most, bool csv) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  std::vector<journal::Tally> tallies;
+  if (one->days) {
+    BASCULE_ASSIGN(tallies, one->days(most));
+  }
+  return csv ? days_csv(tallies) : days_json(one->name, tallies);
 }
 
 Result<std::uint64_t> ApplicationService::push(std::string_view name, content::EncodedPicture picture,

@@ -12,6 +12,7 @@
 #include "applications/runner.h"
 #include "applications/sources/push_source.h"
 #include "base/result.h"
+#include "journal/tally.h"
 
 namespace bascule::applications {
 
@@ -25,12 +26,16 @@ struct Application {
   std::shared_ptr<checkout::Till> till = nullptr;  // null: it is none
   // Members that the description has beside the runner's, as `"rules":[…],"sinks":[…]`; may be null.
   std::function<std::string()> more = nullptr;
+  // What it counted on each of the last so many days; null: nothing.
+  std::function<Result<std::vector<journal::Tally>>(std::size_t most)> days = nullptr;
 };
 
 // The applications of this process, for whoever shows and steers them.
 // Thread-safety: thread-safe.
 class ApplicationService {
  public:
+  static constexpr unsigned kMostDays = journal::kMostDays;  // that days() tells of
+
   // Their names differ.
   explicit ApplicationService(std::vector<Application> applications) : all_(std::move(applications)) {}
 
@@ -45,6 +50,9 @@ class ApplicationService {
   // The last events, the newest last: {"events":[…]}.
   Result<std::string> events(std::string_view name) const;
   Result<std::shared_ptr<EventHub>> hub(std::string_view name) const;
+  // The counts of the last so many days, as days_json or days_csv; waits for the disk. Errors: also of
+  // Outbox::tallies.
+  Result<std::string> days(std::string_view name, std::size_t most, bool csv) const;
   // Gives the frame's number. Errors: of PushBox::push; kFailedPrecondition where it takes no frames so.
   Result<std::uint64_t> push(std::string_view name, content::EncodedPicture picture, std::int64_t time_ms);
   // Errors: also kFailedPrecondition where it is no till.

@@ -340,6 +340,7 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kApplication:
     case Endpoint::kApplicationFrame:
     case Endpoint::kApplicationEvents:
+    case Endpoint::kApplicationDays:
     case Endpoint::kApplicationPush:
     case Endpoint::kApplicationStart:
     case Endpoint::kApplicationStop: return application(admission, head, body, started, std::move(done));
@@ -353,6 +354,15 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kBasketClose: return till(admission, head, body, started, std::move(done));
     default: return done(look_up(admission, head, started));
   }
+}
+
+void Handlers::elsewhere(const Match& match, TimePoint started, std::move_only_function<void(Done)> then,
+                         Done done) {
+  // Shared: a refused post leaves nothing of what it was given.
+  const auto waiting = std::make_shared<Done>(std::move(done));
+  const auto posted =
+      services_.executor.post([waiting, then = std::move(then)]() mutable { then(std::move(*waiting)); });
+  if (!posted) (*waiting)(fail(match, posted.error(), started));
 }
 
 void Handlers::when_loaded(const Admission& admission, TimePoint started,

@@ -81,6 +81,7 @@ constexpr Route kRoutes[] = {
     {Method::kGet, "/apps/{app}", kApplication, kV2, "apps", Who::kApplications},
     {Method::kGet, "/apps/{app}/frame", kApplicationFrame, kV2, "apps", Who::kApplications},
     {Method::kGet, "/apps/{app}/events", kApplicationEvents, kV2, "apps", Who::kApplications},
+    {Method::kGet, "/apps/{app}/days", kApplicationDays, kV2, "apps", Who::kApplications},
     {Method::kPost, "/apps/{app}/frames", kApplicationPush, kV2, "apps", Who::kInfer},
     {Method::kPost, "/apps/{app}/start", kApplicationStart, kV2, "apps", Who::kControl},
     {Method::kPost, "/apps/{app}/stop", kApplicationStop, kV2, "apps", Who::kControl},

@@ -44,6 +44,7 @@ enum class Endpoint {
   kApplication,
   kApplicationFrame,
   kApplicationEvents,
+  kApplicationDays,
   kApplicationPush,
   kApplicationStart,
   kApplicationStop,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import csv
 import http.client
 import json
 import pathlib
@@ -164,6 +166,16 @@ def belt_file(folder: pathlib.Path) -> pathlib.Path:
     )
 
 
+def counts_of(server: Server, name: str) -> collections.Counter:
+    """What is told by day, over all days."""
+    table = server.get(f"/apps/{name}/days?format=csv")
+    assert table.status == 200, table.body
+    counts: collections.Counter = collections.Counter()
+    for row in csv.DictReader(table.body.decode().splitlines()):
+        counts[row["what"], row["rule"], row["class"]] += int(row["count"])
+    return counts
+
+
 def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
     """The oracle is a run of the same belt without kills."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -171,10 +183,16 @@ def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
     killed.mkdir()
     with Server("--config", belt_file(whole)) as server:
         state = wait_for(lambda: app(server, "belt"), ended)
+        counts = counts_of(server, "belt")
     wanted = events_of(whole / "events.jsonl")
     crossings = [crossing["name"] for event in wanted if event["rule"] == "crossed" for crossing in event["crossings"]]
     labels = (killed / "belt.txt") if (killed / "belt.txt").exists() else (whole / "belt.txt")
     assert sorted(crossings) == sorted(NAMES[int(line.split()[0])] for line in labels.read_text().split("\n") if line)
+    assert counts["frames", "", ""] == state["frames"]["handled"]
+    assert {key[2]: count for key, count in counts.items() if key[0] == "objects"} == collections.Counter(crossings)
+    assert counts["events", "crossed", ""] == sum(event["rule"] == "crossed" for event in wanted)
+    assert counts["events_with", "busy", "apple"] == sum(
+        event["rule"] == "busy" and any(one["name"] == "apple" for one in event["results"]) for event in wanted)
     file = belt_file(killed)
     moment = random.Random(7)
     for _ in range(8):
@@ -184,6 +202,7 @@ def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
     with Server("--config", file) as server:
         state = wait_for(lambda: app(server, "belt"), ended)
         assert state["frames"]["failed"] == 0
+        assert counts_of(server, "belt") == counts
     got = {event["id"]: event for event in events_of(killed / "events.jsonl")}
     assert list(got) == [event["id"] for event in wanted]
     for event in wanted:
