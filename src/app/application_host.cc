@@ -292,6 +292,12 @@ Result<fs::path> state_folder(const ApplicationFile& file, const ApplicationYaml
                                       folder.string(), code.message())};
 }
 
+journal::OutboxOptions outbox_options(const ApplicationYaml::Outbox& from) {
+  return {.max_bytes = from.max_mb << 20U,
+          .max_age = std::chrono::milliseconds(from.max_age_ms),
+          .when_full = from.drop_oldest ? journal::WhenFull::kDropOldest : journal::WhenFull::kRefuse};
+}
+
 std::optional<bool> latest_of(const ApplicationYaml& one) {
   const std::string said = setting_of(one.source, "on_full", "");
   return said.empty() ? std::nullopt : std::optional(said == "latest");
@@ -307,7 +313,8 @@ Result<std::shared_ptr<ApplicationHost::Hosted>> ApplicationHost::make(const App
   one->folder = file.file.parent_path();
   for (const auto& sink : application.sinks) one->sinks.push_back(sink.name);
   BASCULE_ASSIGN(one->state, state_folder(file, application, parts.values));
-  BASCULE_ASSIGN(one->outbox, journal::Outbox::open(one->state / "outbox.sqlite", {}, parts.clock));
+  BASCULE_ASSIGN(one->outbox, journal::Outbox::open(one->state / "outbox.sqlite",
+                                                    outbox_options(application.outbox), parts.clock));
   BASCULE_ASSIGN(std::vector<applications::NamedSink> sinks,
                  open_sinks(application, one->folder, parts.clock));
   one->delivery = std::make_unique<applications::Delivery>(

@@ -85,6 +85,11 @@ Result<journal::PutResult> Delivery::put(std::span<const Addressed> events,
                        .attachment = each.event.picture,
                        .receivers = each.sinks});
   }
+  auto result = outbox_.put(parcels, position, tallies);
+  if (result || result.error().code != Code::kPayloadTooLarge) return result;
+  // It would never fit.
+  log::error("{}: events go without their picture: {}", options_.app, result.error().message);
+  for (journal::Parcel& parcel : parcels) parcel.attachment = nullptr;
   return outbox_.put(parcels, position, tallies);
 }
 

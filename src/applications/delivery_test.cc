@@ -207,6 +207,27 @@ TEST_F(DeliveryTest, TriesAgainUntilTheReceiverTakesIt) {
   EXPECT_THAT(log, HasSubstr("takes events again"));
 }
 
+// Waiting for room would be waiting for ever.
+TEST_F(DeliveryTest, LeavesPicturesOutThatNeverFit) {
+  testing::internal::CaptureStderr();
+  reopen({.max_bytes = 3000});
+  Script a;
+  auto delivery = deliver(quick(), sink("a", a));
+  std::vector<Addressed> events{event("1"), event("2")};
+  for (Addressed& one : events) one.event.picture = std::make_shared<const std::vector<std::byte>>(2000);
+  ASSERT_TRUE(delivery->put(events));
+  ASSERT_TRUE(put(*delivery, events[0]));  // known already
+  events[0].event.id = "3";
+  EXPECT_THAT(a.wait_for(2), ElementsAre("1", "2"));
+  drain(*delivery);
+  ASSERT_TRUE(put(*delivery, events[0]));
+  EXPECT_THAT(a.wait_for(3), ElementsAre("1", "2", "3"));
+  finish(*delivery);
+  EXPECT_EQ(a.pictures(), 1);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("events go without their picture: The 2 events"));
+}
+
 TEST_F(DeliveryTest, MovesAsideWhatIsRefusedForGoodAndGoesOn) {
   testing::internal::CaptureStderr();
   Script a({invalid_argument("'h' answers with status 404.")});

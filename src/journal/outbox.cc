@@ -92,6 +92,7 @@ class Outbox::Rows {
   Result<void> write_clock();
   Result<void> commit(Transaction& transaction, const Change& change);
   Result<bool> add(const Parcel& parcel, Change& change);
+  [[nodiscard]] Result<void> check_size(std::span<const Parcel> parcels) const;
   Result<void> make_room(std::uint64_t size, Change& change);
   Result<bool> drop_aside(Change& change);
   Result<bool> drop_first(std::int64_t before_ms, Change& change);
@@ -213,14 +214,19 @@ Result<bool> Outbox::Rows::add(const Parcel& parcel, Change& change) {
   return true;
 }
 
+// What one put() brings has to fit beside each other: none makes room for another of them.
+Result<void> Outbox::Rows::check_size(std::span<const Parcel> parcels) const {
+  std::uint64_t size = 0;
+  for (const Parcel& parcel : parcels) size += parcel.receivers.empty() ? 0 : size_of(parcel);
+  if (size <= options_.max_bytes) return {};
+  return Error{.code = Code::kPayloadTooLarge,
+               .message = fmt::format(
+                   "The {} events of a frame, {} with their pictures, do not fit into the "
+                   "outbox '{}', whose limit is {}. Allow it more, or send smaller pictures.",
+                   parcels.size(), text::human_bytes(size), file_, text::human_bytes(options_.max_bytes))};
+}
+
 Result<void> Outbox::Rows::make_room(std::uint64_t size, Change& change) {
-  if (size > options_.max_bytes) {
-    return Error{
-        .code = Code::kPayloadTooLarge,
-        .message = fmt::format("An event of {} does not fit into the outbox '{}', whose limit is {}. "
-                               "Allow it more, or send smaller pictures.",
-                               text::human_bytes(size), file_, text::human_bytes(options_.max_bytes))};
-  }
   while (bytes_ + change.added - change.removed + size > options_.max_bytes) {
     BASCULE_ASSIGN(const bool aside_gone, drop_aside(change));
     if (aside_gone) continue;
@@ -287,6 +293,7 @@ Result<void> Outbox::Rows::forget_ids() {
 
 Result<PutResult> Outbox::Rows::put(std::span<const Parcel> parcels, const std::optional<Position>& position,
                                     std::span<const Tally> tallies) {
+  BASCULE_TRY(check_size(parcels));
   BASCULE_ASSIGN(Transaction transaction, Transaction::begin(database_));
   Change change;
   PutResult result;
