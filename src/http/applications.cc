@@ -143,7 +143,8 @@ Result<Reply> Handlers::event_stream(const Match& match, const RequestHead& head
                    if (const auto stream = stream_of->lock()) stream->poke();
                  }));
   auto stream = std::make_shared<ReplyStream>(
-      [hub, subscription = std::move(subscription)] { return events_of(subscription->take()); });
+      [hub, subscription = std::move(subscription)] { return events_of(subscription->take()); }, ":\n\n",
+      options_.event_heartbeat);
   *stream_of = stream;
   const bool open = event_streams_.with([&](auto& streams) {
     if (!streams) return false;

@@ -212,6 +212,27 @@ TEST_F(ApplicationsTest, SendEventsAsTheyCome) {
   EXPECT_TRUE(client.read_until("0\r\n\r\n"));
 }
 
+// So that nothing between takes the connection for dead (the HTML standard, 9.2.7), and the server finds out
+// who has left.
+TEST_F(ApplicationsTest, EventStreamsSayThatTheyLive) {
+  Loopback quick({.read_timeout = std::chrono::seconds(1),  // deadlines are looked at four times in that
+                  .event_heartbeat = std::chrono::milliseconds(50),
+                  .applications = &service_});
+  Client client = quick.connect();
+  ASSERT_TRUE(client.send(get("/apps/till/events", "Accept: text/event-stream\r\n")));
+  ASSERT_TRUE(client.read_until("\r\n\r\n"));
+  for (int i = 0; i < 3; ++i) {
+    const auto beat = client.read_until(":\n\n\r\n");
+    ASSERT_TRUE(beat);
+    EXPECT_EQ(*beat, "3\r\n:\n\n\r\n");
+  }
+  hub_->publish(event(1));
+  const auto more = client.read_until("id-1\"}\n\n\r\n");
+  ASSERT_TRUE(more);
+  EXPECT_THAT(*more, HasSubstr("id: id-1\ndata: "));
+  EXPECT_TRUE(client.read_until("3\r\n:\n\n\r\n"));
+}
+
 TEST_F(ApplicationsTest, EventsOfWhoHasLeftAreNotKept) {
   {
     Client client = loopback_.connect();
