@@ -84,7 +84,8 @@ struct ApplicationHost::Hosted {
   Result<void> write_rest();
   Result<std::vector<journal::Tally>> days(std::size_t most);
   [[nodiscard]] content::ClassNames names(const serving::ControlService& control) const;
-  [[nodiscard]] std::string members();
+  // How the rules and the sinks do.
+  void tell(applications::ApplicationState& state);
 };
 
 // What of a scene goes into baskets by itself.
@@ -216,38 +217,9 @@ content::ClassNames ApplicationHost::Hosted::names(const serving::ControlService
   return model ? (*model)->class_names : said;
 }
 
-// What the API tells beside the runner's state.
-std::string ApplicationHost::Hosted::members() {
-  std::string out = R"("rules":[)";
-  if (const auto one = judge.with([](const auto& j) { return j; })) {
-    for (bool first = true; const applications::RuleState& rule : one->state().rules) {
-      fmt::format_to(
-          std::back_inserter(out),
-          R"({}{{"name":{},"value":{},"holds":{},"stuck":{},"events":{},"failures":{},"overruns":{},)"
-          R"("last_ms":{:.3f},"longest_ms":{:.3f},"error":{}}})",
-          std::exchange(first, false) ? "" : ",", text::json_quoted(rule.rule), text::json_quoted(rule.value),
-          rule.holds, rule.stuck, rule.events, rule.failures, rule.overruns, to_ms(rule.last),
-          to_ms(rule.longest), text::json_quoted(rule.error));
-    }
-  }
-  out += R"(],"sinks":[)";
-  if (const auto states = delivery->states()) {
-    for (bool first = true; const applications::SinkState& sink : *states) {
-      fmt::format_to(std::back_inserter(out),
-                     R"({}{{"name":{},"delivered":{},"failed":{},"refused":{},"waiting":{},"error":{}}})",
-                     std::exchange(first, false) ? "" : ",", text::json_quoted(sink.name), sink.delivered,
-                     sink.failed, sink.refused, sink.waiting, text::json_quoted(sink.last_error));
-    }
-  }
-  out += ']';
-  if (till != nullptr) {
-    const applications::checkout::TillState does = till->state();
-    fmt::format_to(std::back_inserter(out),
-                   R"(,"till":{{"prices":{},"prices_error":{},"reloads":{},"refused":{},"counted":{}}})",
-                   does.prices, text::json_quoted(does.prices_error), does.reloads, does.refused,
-                   does.counted);
-  }
-  return out;
+void ApplicationHost::Hosted::tell(applications::ApplicationState& state) {
+  if (const auto one = judge.with([](const auto& j) { return j; })) state.rules = one->state().rules;
+  if (auto sinks_now = delivery->states()) state.sinks = *std::move(sinks_now);
 }
 
 std::string served_name(const ApplicationFile& file, const ApplicationYaml& application) {
@@ -376,7 +348,7 @@ Result<applications::Application> ApplicationHost::assemble(const std::shared_pt
           std::move(options), std::move(runs),
           [hub = one->hub](const applications::Event& event) { hub->publish(event); }, parts.clock),
       .till = one->till,
-      .more = [one] { return one->members(); },
+      .parts = [one](applications::ApplicationState& state) { one->tell(state); },
       .days = [one](std::size_t most) { return one->days(most); }};
 }
 

@@ -25,7 +25,11 @@ class InZone {
     ::tzset();
   }
   ~InZone() {
-    before_.empty() ? ::unsetenv("TZ") : ::setenv("TZ", before_.c_str(), 1);
+    if (before_.empty()) {
+      ::unsetenv("TZ");
+    } else {
+      ::setenv("TZ", before_.c_str(), 1);
+    }
     ::tzset();
   }
   InZone(const InZone&) = delete;

@@ -8,13 +8,23 @@
 #include <vector>
 
 #include "applications/checkout/till.h"
+#include "applications/delivery.h"
 #include "applications/event_hub.h"
+#include "applications/judge.h"
 #include "applications/runner.h"
 #include "applications/sources/push_source.h"
 #include "base/result.h"
 #include "journal/tally.h"
 
 namespace bascule::applications {
+
+// How an application does, with its parts.
+// Thread-safety: a value.
+struct ApplicationState {
+  RunnerState runner;
+  std::vector<RuleState> rules;  // in the order of the configuration
+  std::vector<SinkState> sinks;  // likewise
+};
 
 // One application as the service knows it.
 // Thread-safety: external (one owner).
@@ -24,8 +34,8 @@ struct Application {
   std::shared_ptr<PushBox> box;                    // where frames are pushed to; null: it takes none
   std::unique_ptr<Runner> runner;                  // goes before what its parts refer to
   std::shared_ptr<checkout::Till> till = nullptr;  // null: it is none
-  // Members that the description has beside the runner's, as `"rules":[…],"sinks":[…]`; may be null.
-  std::function<std::string()> more = nullptr;
+  // How its parts do; leaves the runner's state alone. May be null.
+  std::function<void(ApplicationState& state)> parts = nullptr;
   // What it counted on each of the last so many days; null: nothing.
   std::function<Result<std::vector<journal::Tally>>(std::size_t most)> days = nullptr;
 };
@@ -39,10 +49,10 @@ class ApplicationService {
   // Their names differ.
   explicit ApplicationService(std::vector<Application> applications) : all_(std::move(applications)) {}
 
-  // In the order of the configuration.
-  [[nodiscard]] std::vector<RunnerState> states() const;
+  // In the order of the configuration. Waits for the disk.
+  [[nodiscard]] std::vector<ApplicationState> states() const;
 
-  // As JSON: {"applications":[…]}, and one of them with its last scene.
+  // As JSON: {"applications":[…]}, and one of them with its last scene, which waits for the disk.
   [[nodiscard]] std::string list() const;
   // Errors of these: kNotFound for a name that is none.
   Result<std::string> describe(std::string_view name) const;
@@ -68,6 +78,7 @@ class ApplicationService {
 
  private:
   Result<const Application*> find(std::string_view name) const;
+  static ApplicationState state_of(const Application& one);
 
   const std::vector<Application> all_;
 };

@@ -119,6 +119,44 @@ Result<Reply> Handlers::application_days(const Match& match, std::string_view qu
   return Result<Reply>(std::move(reply));
 }
 
+std::vector<metrics::ApplicationNow> Handlers::applications_now() const {
+  std::vector<metrics::ApplicationNow> out;
+  if (options_.applications == nullptr) return out;
+  for (applications::ApplicationState& one : options_.applications->states()) {
+    applications::RunnerState& state = one.runner;
+    metrics::ApplicationNow& now =
+        out.emplace_back(metrics::ApplicationNow{.name = std::move(state.app),
+                                                 .state = applications::to_string(state.status),
+                                                 .frames = state.source.frames,
+                                                 .handled = state.handled,
+                                                 .dropped = state.dropped,
+                                                 .failed = state.failed,
+                                                 .reconnects = state.source.reconnects,
+                                                 .events = state.events,
+                                                 .retries = state.retries,
+                                                 .inference = state.inference,
+                                                 .rules = state.judging,
+                                                 .last_frame_ms = state.last_frame_ms});
+    for (applications::RuleState& rule : one.rules) {
+      now.each_rule.push_back({.name = std::move(rule.rule),
+                               .runs = rule.runs,
+                               .events = rule.events,
+                               .failures = rule.failures,
+                               .took = rule.total});
+    }
+    for (applications::SinkState& sink : one.sinks) {
+      now.each_sink.push_back({.name = std::move(sink.name),
+                               .delivered = sink.delivered,
+                               .failed = sink.failed,
+                               .refused = sink.refused,
+                               .dropped = sink.dropped,
+                               .waiting = sink.waiting,
+                               .oldest = sink.oldest});
+    }
+  }
+  return out;
+}
+
 Result<Reply> Handlers::push_frame(const Match& match, std::string_view content_type,
                                    const protocol::RequestBody& body) const {
   BASCULE_ASSIGN(PushedPicture pushed, pushed_picture(content_type, body));

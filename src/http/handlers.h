@@ -18,6 +18,7 @@
 #include "http/request.h"
 #include "http/route.h"
 #include "http/server.h"
+#include "metrics/metrics.h"
 #include "protocol/body.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "protocol/v2/v2.h"
@@ -163,7 +164,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   Reply finish(const Match& match, Result<protocol::ReplyBody>&& body, const content::InferResponse& answer,
                TimePoint started);
   std::string index_page(const RequestHead& head) const;
+  void expose(Done done);
   std::string exposition();
+  [[nodiscard]] std::vector<metrics::ApplicationNow> applications_now() const;
 
   const ServerOptions options_;
   const std::shared_ptr<const access::Gate> gate_;

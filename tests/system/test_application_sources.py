@@ -79,7 +79,12 @@ def test_a_folder_is_watched_and_its_pictures_are_judged_once(tmp_path):
         (incoming / ".b.jpg").write_bytes(PICTURE.read_bytes())
         (incoming / ".b.jpg").rename(incoming / "b.jpg")
         wait_for(lambda: events_of(log), lambda events: len(events) == 2)
-        assert "bascule_application_handled_frames_total" in server.get("/metrics").body.decode()
+        metrics = wait_for(
+            server.metrics, lambda got: got['bascule_application_deliveries_total{app="till",outcome="delivered",sink="log"}'] == 2)
+        assert metrics['bascule_application_handled_frames_total{app="till"}'] == 2
+        assert metrics['bascule_application_waiting_events{app="till",sink="log"}'] == 0
+        assert metrics['bascule_application_rule_runs_total{app="till",rule="seen"}'] == 2
+        assert 0 < metrics['bascule_application_rule_seconds_total{app="till",rule="seen"}'] < LIMIT_S
     shutil.copy(PICTURE, incoming / "0.jpg")  # would be the first by its name
     with Server("--config", file):
         events = wait_for(lambda: events_of(log), lambda got: len(got) >= 3)
