@@ -349,6 +349,7 @@ Result<applications::Application> ApplicationHost::assemble(const std::shared_pt
           [hub = one->hub](const applications::Event& event) { hub->publish(event); }, parts.clock),
       .till = one->till,
       .parts = [one](applications::ApplicationState& state) { one->tell(state); },
+      .send_again = [one] { return one->delivery->send_again(); },
       .days = [one](std::size_t most) { return one->days(most); }};
 }
 

@@ -181,6 +181,15 @@ void Delivery::pause(Duration most) {
   wake_.wait_for(mutex_, most, [this]() BASCULE_REQUIRES(mutex_) { return stopping_.load(); });
 }
 
+Result<std::size_t> Delivery::send_again() {
+  std::size_t all = 0;
+  for (const auto& line : lines_) {
+    BASCULE_ASSIGN(const std::size_t some, outbox_.try_again(line->name));
+    all += some;
+  }
+  return all;
+}
+
 Result<std::vector<SinkState>> Delivery::states() {
   BASCULE_ASSIGN(const std::vector<journal::ReceiverState> kept, outbox_.states());
   std::vector<SinkState> out;

@@ -74,6 +74,10 @@ class Delivery {
   // Ends what is under way and joins; what was not delivered stays in the outbox. Called by one thread.
   void stop();
 
+  // Puts what its receivers refused, as far as it is kept, back into their lines: how many. Errors: of
+  // journal::Outbox::try_again.
+  Result<std::size_t> send_again();
+
   // In the order in which the sinks were given. Errors: of journal::Outbox::states.
   Result<std::vector<SinkState>> states();
 

@@ -207,6 +207,25 @@ TEST_F(DeliveryTest, TriesAgainUntilTheReceiverTakesIt) {
   EXPECT_THAT(log, HasSubstr("takes events again"));
 }
 
+TEST_F(DeliveryTest, SendsAgainWhatWasRefused) {
+  testing::internal::CaptureStderr();
+  Script a({invalid_argument("no"), invalid_argument("no")});
+  auto delivery = deliver(quick(), sink("a", a));
+  const std::vector<Addressed> events{event("1"), event("2"), event("3")};
+  ASSERT_TRUE(delivery->put(events));
+  EXPECT_THAT(a.wait_for(3), ElementsAre("1", "2", "3"));
+  const TimePoint end = kClock.now() + seconds(30);
+  while (delivery->states()->at(0).delivered < 1 && kClock.now() < end)
+    outbox_->wait(outbox_->arrivals(), milliseconds(2));
+  EXPECT_EQ(delivery->states()->at(0).aside, 2U);
+  EXPECT_EQ(*delivery->send_again(), 2U);
+  EXPECT_THAT(a.wait_for(5), ElementsAre("1", "2", "3", "1", "2"));
+  EXPECT_EQ(*delivery->send_again(), 0U);
+  finish(*delivery);
+  EXPECT_EQ(delivery->states()->at(0).aside, 0U);
+  testing::internal::GetCapturedStderr();
+}
+
 // Waiting for room would be waiting for ever.
 TEST_F(DeliveryTest, LeavesPicturesOutThatNeverFit) {
   testing::internal::CaptureStderr();

@@ -59,9 +59,9 @@ void append_sinks(std::string& out, const std::vector<SinkState>& sinks) {
   for (bool first = true; const SinkState& sink : sinks) {
     fmt::format_to(std::back_inserter(out),
                    R"({}{{"name":{},"delivered":{},"failed":{},"refused":{},"dropped":{},"waiting":{},)"
-                   R"("oldest_s":{:.3f},"error":{}}})",
+                   R"("aside":{},"oldest_s":{:.3f},"error":{}}})",
                    std::exchange(first, false) ? "" : ",", text::json_quoted(sink.name), sink.delivered,
-                   sink.failed, sink.refused, sink.dropped, sink.waiting, to_seconds(sink.oldest),
+                   sink.failed, sink.refused, sink.dropped, sink.waiting, sink.aside, to_seconds(sink.oldest),
                    text::json_quoted(sink.last_error));
   }
   out += ']';
@@ -155,6 +155,12 @@ Result<std::string> ApplicationService::days(std::string_view name, std::size_t 
     BASCULE_ASSIGN(tallies, one->days(most));
   }
   return csv ? days_csv(tallies) : days_json(one->name, tallies);
+}
+
+Result<std::size_t> ApplicationService::send_again(std::string_view name) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  if (!one->send_again) return std::size_t{0};
+  return one->send_again();
 }
 
 Result<std::uint64_t> ApplicationService::push(std::string_view name, content::EncodedPicture picture,

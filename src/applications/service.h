@@ -36,6 +36,8 @@ struct Application {
   std::shared_ptr<checkout::Till> till = nullptr;  // null: it is none
   // How its parts do; leaves the runner's state alone. May be null.
   std::function<void(ApplicationState& state)> parts = nullptr;
+  // Sends again what its receivers had refused: how many events; null: it sends nothing.
+  std::function<Result<std::size_t>()> send_again = nullptr;
   // What it counted on each of the last so many days; null: nothing.
   std::function<Result<std::vector<journal::Tally>>(std::size_t most)> days = nullptr;
 };
@@ -67,6 +69,9 @@ class ApplicationService {
   Result<std::uint64_t> push(std::string_view name, content::EncodedPicture picture, std::int64_t time_ms);
   // Errors: also kFailedPrecondition where it is no till.
   Result<std::shared_ptr<checkout::Till>> till(std::string_view name) const;
+  // How many events there are that receivers refused, and that go out again. Waits for the disk. Errors: also
+  // of Delivery::send_again.
+  Result<std::size_t> send_again(std::string_view name) const;
   // Errors: of Runner::start.
   Result<void> start(std::string_view name);
   // Returns at once; the state tells when it has stopped.

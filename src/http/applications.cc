@@ -86,6 +86,10 @@ Result<Reply> Handlers::application_told(const Match& match, std::string_view qu
     case Endpoint::kApplicationDays: return application_days(match, query);
     case Endpoint::kApplicationStart: BASCULE_TRY(service->start(match.app)); break;
     case Endpoint::kApplicationStop: BASCULE_TRY(service->stop(match.app)); break;
+    case Endpoint::kApplicationSendAgain: {
+      BASCULE_ASSIGN(const std::size_t events, service->send_again(match.app));
+      return json_reply(fmt::format(R"({{"app":{},"events":{}}})", text::json_quoted(match.app), events));
+    }
     default: break;
   }
   BASCULE_ASSIGN(std::string state, service->describe(match.app));

@@ -71,6 +71,7 @@ class ApplicationsTest : public testing::Test {
               .runner = std::make_unique<Runner>(
                   applications::RunnerOptions{.app = "till"}, std::move(parts),
                   [hub = hub_](const Event& one) { hub->publish(one); }, clock_),
+              .send_again = []() -> Result<std::size_t> { return 3; },
               .days = [](std::size_t most) -> Result<std::vector<journal::Tally>> {
                 std::vector<journal::Tally> all{{.day = "2026-11-26", .what = "frames", .count = 7},
                                                 {.day = "2026-11-27", .what = "frames", .count = 8}};
@@ -189,6 +190,15 @@ TEST_F(ApplicationsTest, TellWhatWasCountedByDay) {
     EXPECT_THAT(refused->body, HasSubstr("it must be")) << wrong;
   }
   EXPECT_EQ(client.ask(get("/apps/tall/days"))->status, 404);
+}
+
+TEST_F(ApplicationsTest, SendAgainWhatWasRefused) {
+  Client client = loopback_.connect();
+  const auto told = client.ask(post("/apps/till/send_again", ""));
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->status, 200) << told->body;
+  EXPECT_EQ(told->body, R"({"app":"till","events":3})");
+  EXPECT_EQ(client.ask(post("/apps/tall/send_again", ""))->status, 404);
 }
 
 TEST_F(ApplicationsTest, SendEventsAsTheyCome) {

@@ -344,6 +344,7 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kApplicationDays:
     case Endpoint::kApplicationPush:
     case Endpoint::kApplicationStart:
+    case Endpoint::kApplicationSendAgain:
     case Endpoint::kApplicationStop: return application(admission, head, body, started, std::move(done));
     case Endpoint::kBasketBegin:
     case Endpoint::kBasket:

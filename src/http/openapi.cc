@@ -79,6 +79,8 @@ constexpr Operation kOperations[] = {
      "PushedFile", true},
     {kApplicationStart, "Start an application.", "Application"},
     {kApplicationStop, "Stop an application, after the frame that it looks at.", "Application"},
+    {kApplicationSendAgain, "Send events again that receivers had refused; the answer has how many.",
+     "SentAgain"},
     {kBasketBegin, "Begin a basket; Idempotency-Key makes it one however often it is asked for.", "Basket"},
     {kBasket, "A basket with its lines and totals.", "Basket"},
     {kBasketReceipt, "A basket's receipt, for a printer.", "Text", {}, false, {}, kText},

@@ -119,6 +119,7 @@ constexpr std::string_view kComponents = R"json({
    "rules":{"type":"object","additionalProperties":{"type":"object","required":["events","with"],"properties":{
     "events":{"type":"integer"},"with":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}}}},
  "Pushed":{"type":"object","required":["app","frame"],"properties":{"app":{"type":"string"},"frame":{"type":"integer","minimum":1}}},
+ "SentAgain":{"type":"object","required":["app","events"],"properties":{"app":{"type":"string"},"events":{"type":"integer"}}},
  "PushedFile":{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"binary"}}},
  "WeighedFile":{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"binary"},
   "grams":{"type":"integer","minimum":1,"maximum":1000000}}},

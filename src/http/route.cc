@@ -85,6 +85,7 @@ constexpr Route kRoutes[] = {
     {Method::kPost, "/apps/{app}/frames", kApplicationPush, kV2, "apps", Who::kInfer},
     {Method::kPost, "/apps/{app}/start", kApplicationStart, kV2, "apps", Who::kControl},
     {Method::kPost, "/apps/{app}/stop", kApplicationStop, kV2, "apps", Who::kControl},
+    {Method::kPost, "/apps/{app}/send_again", kApplicationSendAgain, kV2, "apps", Who::kControl},
     {Method::kPost, "/apps/{app}/baskets", kBasketBegin, kV2, "apps", Who::kInfer},
     {Method::kGet, "/apps/{app}/baskets/{basket}", kBasket, kV2, "apps", Who::kInfer},
     {Method::kGet, "/apps/{app}/baskets/{basket}/receipt", kBasketReceipt, kV2, "apps", Who::kInfer},

@@ -48,6 +48,7 @@ enum class Endpoint {
   kApplicationPush,
   kApplicationStart,
   kApplicationStop,
+  kApplicationSendAgain,
   kBasketBegin,
   kBasket,
   kBasketReceipt,
