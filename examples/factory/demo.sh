@@ -50,8 +50,10 @@ done
 plates=$(find "$here/pictures" -name '*.jpg' | wc -l)
 until [[ "$(curl -fs "$url/apps/plates" | sed -n 's/.*"handled":\([0-9]*\).*/\1/p')" -ge "$plates" ]]; do sleep 0.5; done
 curl -fs "$url/apps/plates/frame" -o "$work/last.jpg"
-echo "Defects so far: $(curl -fs "$url/apps/plates" | grep -o '"counts":{[^}]*}[^}]*}' | head -1)"
-echo "Events: $work/events.jsonl, $work/events.csv; the last frame, annotated: $work/last.jpg; alerts with pictures: $work/alerts"
+curl -fs "$url/apps/plates/days?format=csv" -o "$work/days.csv"
+echo "Defects by day:"
+grep ',objects,' "$work/days.csv" || true
+echo "Events: $work/events.jsonl, $work/events.csv; counts by day: $work/days.csv; the last frame, annotated: $work/last.jpg; alerts with pictures: $work/alerts"
 if [[ "${1:-}" == --once ]]; then exit 0; fi
 echo "Copy more pictures into $work/incoming; Ctrl-C ends."
 wait "${children[-1]}"

@@ -14,6 +14,7 @@
 #include "app/application_sources.h"
 #include "app/application_till.h"
 #include "applications/checkout/till.h"
+#include "applications/day_counts.h"
 #include "applications/delivery.h"
 #include "applications/event_hub.h"
 #include "applications/judge.h"
@@ -63,9 +64,13 @@ struct ApplicationHost::Hosted {
   std::uint64_t counted_of_frame = 0;
   Guarded<std::shared_ptr<Judge>> judge;
   applications::LookOptions look;
-  // Of the runner's thread: when the position was written last, and the frame that it is not yet for.
+  // Of the runner's thread: when the position was written last; and the frame that it is not yet for, where
+  // the judge stands there.
   TimePoint written{};
   std::optional<std::uint64_t> unwritten;
+  // What the frames up to `unwritten` add to the counts by day. Held while they are written, so that nobody
+  // sees them twice.
+  Guarded<applications::DayCounts> uncounted;
 
   Result<std::uint64_t> go_on();
   Result<Inferred> show(serving::InferenceService& service, const Frame& frame) const;
@@ -73,10 +78,14 @@ struct ApplicationHost::Hosted {
                           const content::ClassNames& names_of_model);
   Result<void> count(const Frame& frame);
   Result<void> keep(const Frame& frame, const std::vector<Addressed>& events, const Clock& clock);
-  // How far the source has come, with these events. After the runner's last frame also from other threads.
-  Result<void> write(const std::vector<Addressed>& events);
+  // How far the source has come, with these events.
+  Result<void> write(std::uint64_t frame, const std::vector<Addressed>& events);
+  // What is left of that, after the runner's last frame.
+  Result<void> write_rest();
+  Result<std::vector<journal::Tally>> days(std::size_t most);
   [[nodiscard]] content::ClassNames names(const serving::ControlService& control) const;
-  [[nodiscard]] std::string members();
+  // How the rules and the sinks do.
+  void tell(applications::ApplicationState& state);
 };
 
 // What of a scene goes into baskets by itself.
@@ -115,6 +124,7 @@ Result<std::uint64_t> ApplicationHost::Hosted::go_on() {
   }
   judge.with([&](auto& j) { j = std::move(made); });
   unwritten.reset();
+  uncounted.with([](applications::DayCounts& counts) { counts.clear(); });
   return position ? position->number : 0;
 }
 
@@ -128,7 +138,9 @@ Result<Inferred> ApplicationHost::Hosted::show(serving::InferenceService& servic
 Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, content::Detections found,
                                                  const content::ClassNames& names_of_model) {
   const auto one = judge.with([](const auto& j) { return j; });
+  unwritten.reset();  // the judge goes on: it no longer stands where this says
   BASCULE_ASSIGN(applications::Judged judged, one->judge(frame, std::move(found), names_of_model));
+  uncounted.with([&](applications::DayCounts& counts) { counts.take(judged); });
   if (till != nullptr) {
     counted = counted_of(yaml, judged.scene);
     counted_of_frame = frame.number;
@@ -162,20 +174,39 @@ Result<void> ApplicationHost::Hosted::keep(const Frame& frame, const std::vector
                                            const Clock& clock) {
   BASCULE_TRY(count(frame));
   const TimePoint now = clock.now();
-  unwritten = frame.number;
+  // With events, nothing is written without them: the frame would not be judged again.
+  if (events.empty()) unwritten = frame.number;
   if (events.empty() && now - written < kPositionEvery) return {};
-  BASCULE_TRY(write(events));
+  BASCULE_TRY(write(frame.number, events));
   written = now;
   return {};
 }
 
-Result<void> ApplicationHost::Hosted::write(const std::vector<Addressed>& events) {
-  if (!unwritten) return {};
+Result<void> ApplicationHost::Hosted::write(std::uint64_t frame, const std::vector<Addressed>& events) {
   const auto one = judge.with([](const auto& j) { return j; });
-  BASCULE_TRY(delivery->put(
-      events, journal::Position{.source = yaml.source.kind, .number = *unwritten, .mark = one->save()}));
+  const journal::Position position{.source = yaml.source.kind, .number = frame, .mark = one->save()};
+  const auto put = uncounted.with([&](applications::DayCounts& counts) {
+    auto result = delivery->put(events, position, counts.tallies());
+    if (result) counts.clear();
+    return result;
+  });
+  BASCULE_TRY(put);
   unwritten.reset();
   return {};
+}
+
+Result<void> ApplicationHost::Hosted::write_rest() {
+  if (!unwritten) return {};
+  return write(*unwritten, {});
+}
+
+Result<std::vector<journal::Tally>> ApplicationHost::Hosted::days(std::size_t most) {
+  return uncounted.with([&](applications::DayCounts& now) -> Result<std::vector<journal::Tally>> {
+    BASCULE_ASSIGN(const std::vector<journal::Tally> kept, outbox->tallies(most));
+    applications::DayCounts both = now;
+    both.take(kept);
+    return both.tallies(most);
+  });
 }
 
 // How classes are called on frames that bring their boxes.
@@ -186,38 +217,9 @@ content::ClassNames ApplicationHost::Hosted::names(const serving::ControlService
   return model ? (*model)->class_names : said;
 }
 
-// What the API tells beside the runner's state.
-std::string ApplicationHost::Hosted::members() {
-  std::string out = R"("rules":[)";
-  if (const auto one = judge.with([](const auto& j) { return j; })) {
-    for (bool first = true; const applications::RuleState& rule : one->state().rules) {
-      fmt::format_to(
-          std::back_inserter(out),
-          R"({}{{"name":{},"value":{},"holds":{},"stuck":{},"events":{},"failures":{},"overruns":{},)"
-          R"("last_ms":{:.3f},"longest_ms":{:.3f},"error":{}}})",
-          std::exchange(first, false) ? "" : ",", text::json_quoted(rule.rule), text::json_quoted(rule.value),
-          rule.holds, rule.stuck, rule.events, rule.failures, rule.overruns, to_ms(rule.last),
-          to_ms(rule.longest), text::json_quoted(rule.error));
-    }
-  }
-  out += R"(],"sinks":[)";
-  if (const auto states = delivery->states()) {
-    for (bool first = true; const applications::SinkState& sink : *states) {
-      fmt::format_to(std::back_inserter(out),
-                     R"({}{{"name":{},"delivered":{},"failed":{},"refused":{},"waiting":{},"error":{}}})",
-                     std::exchange(first, false) ? "" : ",", text::json_quoted(sink.name), sink.delivered,
-                     sink.failed, sink.refused, sink.waiting, text::json_quoted(sink.last_error));
-    }
-  }
-  out += ']';
-  if (till != nullptr) {
-    const applications::checkout::TillState does = till->state();
-    fmt::format_to(std::back_inserter(out),
-                   R"(,"till":{{"prices":{},"prices_error":{},"reloads":{},"refused":{},"counted":{}}})",
-                   does.prices, text::json_quoted(does.prices_error), does.reloads, does.refused,
-                   does.counted);
-  }
-  return out;
+void ApplicationHost::Hosted::tell(applications::ApplicationState& state) {
+  if (const auto one = judge.with([](const auto& j) { return j; })) state.rules = one->state().rules;
+  if (auto sinks_now = delivery->states()) state.sinks = *std::move(sinks_now);
 }
 
 std::string served_name(const ApplicationFile& file, const ApplicationYaml& application) {
@@ -238,7 +240,7 @@ void ApplicationHost::stop() {
   refresh_.reset();
   if (service_ != nullptr) service_->stop_all();
   for (const auto& one : hosted_) {
-    if (const auto written = one->write({}); !written) {
+    if (const auto written = one->write_rest(); !written) {
       log::warning("{}: its last frames are judged again at the next start: {}", one->yaml.name,
                    written.error().message);
     }
@@ -262,6 +264,12 @@ Result<fs::path> state_folder(const ApplicationFile& file, const ApplicationYaml
                                       folder.string(), code.message())};
 }
 
+journal::OutboxOptions outbox_options(const ApplicationYaml::Outbox& from) {
+  return {.max_bytes = from.max_mb << 20U,
+          .max_age = std::chrono::milliseconds(from.max_age_ms),
+          .when_full = from.drop_oldest ? journal::WhenFull::kDropOldest : journal::WhenFull::kRefuse};
+}
+
 std::optional<bool> latest_of(const ApplicationYaml& one) {
   const std::string said = setting_of(one.source, "on_full", "");
   return said.empty() ? std::nullopt : std::optional(said == "latest");
@@ -277,7 +285,8 @@ Result<std::shared_ptr<ApplicationHost::Hosted>> ApplicationHost::make(const App
   one->folder = file.file.parent_path();
   for (const auto& sink : application.sinks) one->sinks.push_back(sink.name);
   BASCULE_ASSIGN(one->state, state_folder(file, application, parts.values));
-  BASCULE_ASSIGN(one->outbox, journal::Outbox::open(one->state / "outbox.sqlite", {}, parts.clock));
+  BASCULE_ASSIGN(one->outbox, journal::Outbox::open(one->state / "outbox.sqlite",
+                                                    outbox_options(application.outbox), parts.clock));
   BASCULE_ASSIGN(std::vector<applications::NamedSink> sinks,
                  open_sinks(application, one->folder, parts.clock));
   one->delivery = std::make_unique<applications::Delivery>(
@@ -339,7 +348,9 @@ Result<applications::Application> ApplicationHost::assemble(const std::shared_pt
           std::move(options), std::move(runs),
           [hub = one->hub](const applications::Event& event) { hub->publish(event); }, parts.clock),
       .till = one->till,
-      .more = [one] { return one->members(); }};
+      .parts = [one](applications::ApplicationState& state) { one->tell(state); },
+      .send_again = [one] { return one->delivery->send_again(); },
+      .days = [one](std::size_t most) { return one->days(most); }};
 }
 
 Result<std::unique_ptr<ApplicationHost>> ApplicationHost::open(const ApplicationFile& file,

@@ -72,49 +72,15 @@ std::vector<Option> servers() {
 }
 
 std::vector<Option> answers() {
-  return {{.name = "conf",
-           .type = Type::kNumber,
-           .fallback = "0.25",
-           .text = "Drop objects whose confidence is not above this.",
-           .min = 0.01,
-           .max = 1},
-          {.name = "iou",
-           .type = Type::kNumber,
-           .fallback = "0.7",
-           .text = "Of two boxes of a class that overlap more than this, keep the better one.",
-           .min = 0,
-           .max = 0.95},
-          {.name = "imgsz",
-           .type = Type::kInteger,
-           .text = "Size of the model's input; the model's own where not given.",
-           .unit = "pixels",
-           .min = 32,
-           .max = 8192},
-          {.name = "classes",
-           .type = Type::kInteger,
-           .text = "Look for these classes alone, by their numbers.",
-           .min = 0,
-           .max = 1'000'000,
-           .max_items = 100},
-          {.name = "max_det",
-           .type = Type::kInteger,
-           .fallback = "300",
-           .text = "At most so many objects of a picture, the best.",
-           .min = 1,
-           .max = 1000},
-          {.name = "decimals",
-           .type = Type::kInteger,
-           .fallback = "5",
-           .text = "Decimals of the numbers that are said of pictures.",
-           .min = 0,
-           .max = 10},
-          {.name = "threads",
-           .type = Type::kInteger,
-           .fallback = "auto",
-           .text = "Threads that compute; auto: all cores.",
-           .min = 1,
-           .max = 256,
-           .choices = {"auto"}}};
+  std::vector<Option> options = detection_options();
+  options.push_back({.name = "decimals",
+                     .type = Type::kInteger,
+                     .fallback = "5",
+                     .text = "Decimals of the numbers that are said of pictures.",
+                     .min = 0,
+                     .max = 10});
+  options.push_back(threads_option());
+  return options;
 }
 
 }  // namespace

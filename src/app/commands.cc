@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -42,63 +43,28 @@ config::Command serve_command() {
 }
 
 std::vector<config::Option> predict_options() {
-  return {{.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table; of rows, not CSV."},
-          {.name = "save", .type = Type::kText, .text = "Write annotated pictures to this folder."},
-          {.name = "text", .type = Type::kText, .text = "A sentence to run a model of text on."},
-          {.name = "conf",
-           .type = Type::kNumber,
-           .fallback = "0.25",
-           .text = "Drop objects whose confidence is not above this.",
-           .min = 0.01,
-           .max = 1},
-          {.name = "iou",
-           .type = Type::kNumber,
-           .fallback = "0.7",
-           .text = "Of two boxes of a class that overlap more than this, keep the better one.",
-           .min = 0,
-           .max = 0.95},
-          {.name = "imgsz",
-           .type = Type::kInteger,
-           .text = "Size of the model's input; the model's own where not given.",
-           .unit = "pixels",
-           .min = 32,
-           .max = 8192},
-          {.name = "classes",
-           .type = Type::kInteger,
-           .text = "Look for these classes alone, by their numbers.",
-           .min = 0,
-           .max = 1'000'000,
-           .max_items = 100},
-          {.name = "max_det",
-           .type = Type::kInteger,
-           .fallback = "300",
-           .text = "At most so many objects of a picture, the best.",
-           .min = 1,
-           .max = 1000},
-          {.name = "decimals",
-           .type = Type::kInteger,
-           .fallback = "5",
-           .text = "Decimals of the numbers in JSON.",
-           .min = 0,
-           .max = 10},
-          {.name = "threads",
-           .type = Type::kInteger,
-           .fallback = "auto",
-           .text = "Threads that compute; auto: all cores.",
-           .min = 1,
-           .max = 256,
-           .choices = {"auto"}},
-          {.name = "vid_stride",
-           .type = Type::kInteger,
-           .fallback = "1",
-           .text = "Of a video look at every so many-th frame.",
-           .min = 1,
-           .max = 1'000'000},
-          server_option("ffmpeg"),
-          server_option("custom_op_libraries"),
-          server_option("openvino"),
-          server_option("state_dir"),
-          server_option("max_pixels")};
+  std::vector<config::Option> options = {
+      {.name = "json", .type = Type::kFlag, .text = "Print JSON, not a table; of rows, not CSV."},
+      {.name = "save", .type = Type::kText, .text = "Write annotated pictures to this folder."},
+      {.name = "text", .type = Type::kText, .text = "A sentence to run a model of text on."}};
+  std::ranges::move(detection_options(), std::back_inserter(options));
+  options.push_back({.name = "decimals",
+                     .type = Type::kInteger,
+                     .fallback = "5",
+                     .text = "Decimals of the numbers in JSON.",
+                     .min = 0,
+                     .max = 10});
+  options.push_back(threads_option());
+  options.push_back({.name = "vid_stride",
+                     .type = Type::kInteger,
+                     .fallback = "1",
+                     .text = "Of a video look at every so many-th frame.",
+                     .min = 1,
+                     .max = 1'000'000});
+  for (const char* name : {"ffmpeg", "custom_op_libraries", "openvino", "state_dir", "max_pixels"}) {
+    options.push_back(server_option(name));
+  }
+  return options;
 }
 
 config::Command predict_command() {
@@ -168,13 +134,7 @@ config::Command eval_command() {
                    .text = "At most so many boxes of a picture, the best.",
                    .min = 1,
                    .max = 30'000},
-                  {.name = "threads",
-                   .type = Type::kInteger,
-                   .fallback = "auto",
-                   .text = "Threads that compute; auto: all cores.",
-                   .min = 1,
-                   .max = 256,
-                   .choices = {"auto"}},
+                  threads_option(),
                   server_option("custom_op_libraries"),
                   server_option("openvino"),
                   server_option("state_dir"),
@@ -345,13 +305,7 @@ config::Command app_command() {
             .min = 0.001,
             .max = 1000},
            {.name = "json", .type = Type::kFlag, .text = "Print a line of JSON for each picture."},
-           {.name = "threads",
-            .type = Type::kInteger,
-            .fallback = "auto",
-            .text = "Threads that compute; auto: all cores.",
-            .min = 1,
-            .max = 256,
-            .choices = {"auto"}},
+           threads_option(),
            server_option("custom_op_libraries"),
            server_option("openvino"),
            server_option("state_dir"),

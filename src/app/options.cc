@@ -365,4 +365,47 @@ const Option& server_option(std::string_view name) {
   return *found;
 }
 
+std::vector<Option> detection_options() {
+  return {{.name = "conf",
+           .type = Type::kNumber,
+           .fallback = "0.25",
+           .text = "Drop objects whose confidence is not above this.",
+           .min = 0.01,
+           .max = 1},
+          {.name = "iou",
+           .type = Type::kNumber,
+           .fallback = "0.7",
+           .text = "Of two boxes of a class that overlap more than this, keep the better one.",
+           .min = 0,
+           .max = 0.95},
+          {.name = "imgsz",
+           .type = Type::kInteger,
+           .text = "Size of the model's input; the model's own where not given.",
+           .unit = "pixels",
+           .min = 32,
+           .max = 8192},
+          {.name = "classes",
+           .type = Type::kInteger,
+           .text = "Look for these classes alone, by their numbers.",
+           .min = 0,
+           .max = 1'000'000,
+           .max_items = 100},
+          {.name = "max_det",
+           .type = Type::kInteger,
+           .fallback = "300",
+           .text = "At most so many objects of a picture, the best.",
+           .min = 1,
+           .max = 1000}};
+}
+
+Option threads_option() {
+  return {.name = "threads",
+          .type = Type::kInteger,
+          .fallback = "auto",
+          .text = "Threads that compute; auto: all cores.",
+          .min = 1,
+          .max = 256,
+          .choices = {"auto"}};
+}
+
 }  // namespace bascule::app

@@ -14,6 +14,11 @@ namespace bascule::app {
 // Precondition: the server's table has it.
 [[nodiscard]] const config::Option& server_option(std::string_view name);
 
+// What `predict` and `batch` ask a detector for: conf, iou, imgsz, classes, max_det.
+[[nodiscard]] std::vector<config::Option> detection_options();
+// Where a command computes.
+[[nodiscard]] config::Option threads_option();
+
 // The model's table, in the order of content::ModelSettings.
 [[nodiscard]] std::vector<config::Option> model_options();
 // What values of the model's table mean; all but `warm_up`, whose files depend on where it stands. `values`

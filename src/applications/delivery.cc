@@ -75,7 +75,8 @@ void Delivery::stop() {
 }
 
 Result<journal::PutResult> Delivery::put(std::span<const Addressed> events,
-                                         const std::optional<journal::Position>& position) {
+                                         const std::optional<journal::Position>& position,
+                                         std::span<const journal::Tally> tallies) {
   std::vector<journal::Parcel> parcels;
   parcels.reserve(events.size());
   for (const Addressed& each : events) {
@@ -84,7 +85,12 @@ Result<journal::PutResult> Delivery::put(std::span<const Addressed> events,
                        .attachment = each.event.picture,
                        .receivers = each.sinks});
   }
-  return outbox_.put(parcels, position);
+  auto result = outbox_.put(parcels, position, tallies);
+  if (result || result.error().code != Code::kPayloadTooLarge) return result;
+  // It would never fit.
+  log::error("{}: events go without their picture: {}", options_.app, result.error().message);
+  for (journal::Parcel& parcel : parcels) parcel.attachment = nullptr;
+  return outbox_.put(parcels, position, tallies);
 }
 
 void Delivery::run(Line& line) {
@@ -173,6 +179,15 @@ bool Delivery::settle(Line& line, const journal::Waiting& waiting, const Result<
 void Delivery::pause(Duration most) {
   MutexLock lock(mutex_);
   wake_.wait_for(mutex_, most, [this]() BASCULE_REQUIRES(mutex_) { return stopping_.load(); });
+}
+
+Result<std::size_t> Delivery::send_again() {
+  std::size_t all = 0;
+  for (const auto& line : lines_) {
+    BASCULE_ASSIGN(const std::size_t some, outbox_.try_again(line->name));
+    all += some;
+  }
+  return all;
 }
 
 Result<std::vector<SinkState>> Delivery::states() {

@@ -65,13 +65,18 @@ class Delivery {
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
 
-  // Once this returns, the events and the position are on the disk, and will be delivered. Errors: of
-  // journal::Outbox::put; kResourceExhausted is worth another try.
+  // Once this returns, the events, the position and the counts are on the disk, and the events will be
+  // delivered. Errors: of journal::Outbox::put; kResourceExhausted is worth another try.
   Result<journal::PutResult> put(std::span<const Addressed> events,
-                                 const std::optional<journal::Position>& position = {});
+                                 const std::optional<journal::Position>& position = {},
+                                 std::span<const journal::Tally> tallies = {});
 
   // Ends what is under way and joins; what was not delivered stays in the outbox. Called by one thread.
   void stop();
+
+  // Puts what its receivers refused, as far as it is kept, back into their lines: how many. Errors: of
+  // journal::Outbox::try_again.
+  Result<std::size_t> send_again();
 
   // In the order in which the sinks were given. Errors: of journal::Outbox::states.
   Result<std::vector<SinkState>> states();

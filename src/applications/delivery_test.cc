@@ -207,6 +207,46 @@ TEST_F(DeliveryTest, TriesAgainUntilTheReceiverTakesIt) {
   EXPECT_THAT(log, HasSubstr("takes events again"));
 }
 
+TEST_F(DeliveryTest, SendsAgainWhatWasRefused) {
+  testing::internal::CaptureStderr();
+  Script a({invalid_argument("no"), invalid_argument("no")});
+  auto delivery = deliver(quick(), sink("a", a));
+  const std::vector<Addressed> events{event("1"), event("2"), event("3")};
+  ASSERT_TRUE(delivery->put(events));
+  EXPECT_THAT(a.wait_for(3), ElementsAre("1", "2", "3"));
+  const TimePoint end = kClock.now() + seconds(30);
+  while (delivery->states()->at(0).delivered < 1 && kClock.now() < end)
+    outbox_->wait(outbox_->arrivals(), milliseconds(2));
+  EXPECT_EQ(delivery->states()->at(0).aside, 2U);
+  EXPECT_EQ(*delivery->send_again(), 2U);
+  EXPECT_THAT(a.wait_for(5), ElementsAre("1", "2", "3", "1", "2"));
+  EXPECT_EQ(*delivery->send_again(), 0U);
+  finish(*delivery);
+  EXPECT_EQ(delivery->states()->at(0).aside, 0U);
+  testing::internal::GetCapturedStderr();
+}
+
+// Waiting for room would be waiting for ever.
+TEST_F(DeliveryTest, LeavesPicturesOutThatNeverFit) {
+  testing::internal::CaptureStderr();
+  reopen({.max_bytes = 3000});
+  Script a;
+  auto delivery = deliver(quick(), sink("a", a));
+  std::vector<Addressed> events{event("1"), event("2")};
+  for (Addressed& one : events) one.event.picture = std::make_shared<const std::vector<std::byte>>(2000);
+  ASSERT_TRUE(delivery->put(events));
+  ASSERT_TRUE(put(*delivery, events[0]));  // known already
+  events[0].event.id = "3";
+  EXPECT_THAT(a.wait_for(2), ElementsAre("1", "2"));
+  drain(*delivery);
+  ASSERT_TRUE(put(*delivery, events[0]));
+  EXPECT_THAT(a.wait_for(3), ElementsAre("1", "2", "3"));
+  finish(*delivery);
+  EXPECT_EQ(a.pictures(), 1);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("events go without their picture: The 2 events"));
+}
+
 TEST_F(DeliveryTest, MovesAsideWhatIsRefusedForGoodAndGoesOn) {
   testing::internal::CaptureStderr();
   Script a({invalid_argument("'h' answers with status 404.")});

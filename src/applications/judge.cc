@@ -56,7 +56,7 @@ struct Judge::Parts {
       : options(std::move(from)), tracker(options.tracker), paths(options.lines), app_state(options.window) {}
 
   void look(const content::Detections& found, const content::ClassNames& names, std::uint64_t frame,
-            Scene& scene);
+            Judged& judged);
   [[nodiscard]] SceneObject object_of(const content::Detection& row, const std::string& name,
                                       content::PictureSize picture) const;
   void decide(Judged& judged);
@@ -114,7 +114,7 @@ Result<Judged> Judge::judge(const Frame& frame, const content::Detections& found
   scene.source = frame.source;
   scene.frame = frame.number;
   scene.time_ms = frame.time_ms;
-  parts_->look(found, names, frame.number, scene);
+  parts_->look(found, names, frame.number, judged);
   judged.json = std::make_shared<const std::string>(scene_json(scene, parts_->app_state));
   parts_->decide(judged);
   return judged;
@@ -178,7 +178,8 @@ SceneObject Judge::Parts::object_of(const content::Detection& row, const std::st
 
 // What of the boxes counts, which objects they are, and what those did.
 void Judge::Parts::look(const content::Detections& found, const content::ClassNames& names,
-                        std::uint64_t frame, Scene& scene) {
+                        std::uint64_t frame, Judged& judged) {
+  Scene& scene = judged.scene;
   scene.found.picture = found.picture;
   scene.found.tells_visible = found.tells_visible;
   std::vector<std::size_t> rows;
@@ -197,7 +198,6 @@ void Judge::Parts::look(const content::Detections& found, const content::ClassNa
   std::vector<tasks::vision::TrackOf> tracks(rows.size());
   if (options.track) tracks = tracker.update(frame, found.picture, seen);
 
-  AppState::Counts new_objects;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const content::Detection& row = found.rows[rows[i]];
     const std::string name = content::name_of(row.class_id, names);
@@ -205,7 +205,7 @@ void Judge::Parts::look(const content::Detections& found, const content::ClassNa
     if (id != 0)
       paths.move(id, confirmed, centre_of(row.box, found.picture), name, found.picture, scene.crossings);
     if (!seen[i].sure) continue;
-    if (!options.track || (confirmed && paths.is_new(id))) ++new_objects[name];
+    if (!options.track || (confirmed && paths.is_new(id))) ++judged.new_objects[name];
     scene.names[row.class_id] = name;
     copy_row(found, rows[i], scene.found);
     SceneObject& object = scene.objects.emplace_back(object_of(row, name, found.picture));
@@ -216,7 +216,7 @@ void Judge::Parts::look(const content::Detections& found, const content::ClassNa
     std::ranges::transform(tracker.state().tracks, std::back_inserter(ids), &tasks::vision::Track::id);
     paths.keep(ids);
   }
-  app_state.take(scene, new_objects);
+  app_state.take(scene, judged.new_objects);
 }
 
 // Runs all rules at the same time, each on its thread, and takes what came of them in their order.
@@ -299,7 +299,7 @@ Decided Judge::Parts::event_of(const RunningRule& rule, const Scene& scene,
   out += R"(,"counts":)";
   app_state.append_counts(out);
   out += '}';
-  return {.event = std::move(event), .sinks = rule.options.sinks};
+  return {.event = std::move(event), .sinks = rule.options.sinks, .failed = failed};
 }
 
 }  // namespace bascule::applications

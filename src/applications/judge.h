@@ -95,6 +95,7 @@ struct JudgeState {
 struct Decided {
   Event event;                     // without a picture
   std::vector<std::string> sinks;  // by name; empty: all
+  bool failed = false;             // it tells that its rule failed
 };
 
 // What came of one frame.
@@ -103,6 +104,7 @@ struct Judged {
   Scene scene;
   std::shared_ptr<const std::string> json;  // what the rules saw
   std::vector<Decided> decided;
+  std::map<std::string, std::uint64_t> new_objects;  // by class: those that app_state.counts gained
 };
 
 // Everything between a model's boxes and a decided event. The same frames and boxes in the same order give

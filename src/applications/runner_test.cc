@@ -278,7 +278,10 @@ TEST_F(RunnerTest, IsShownByTheService) {
             .runner = std::make_unique<Runner>(
                 RunnerOptions{.app = "till"}, std::move(pushed),
                 [hub](const Event& event) { hub->publish(event); }, clock_),
-            .more = [] { return std::string(R"("rules":[])"); }};
+            .parts = [](ApplicationState& state) {
+              state.rules.push_back({.rule = "any", .events = 7});
+              state.sinks.push_back({.name = "log", .dropped = 2, .waiting = 5, .aside = 1});
+            }};
   ApplicationService service(std::move(all));
   EXPECT_THAT(service.list(), HasSubstr(R"("name":"line","state":"stopped")"));
   EXPECT_THAT(service.describe("tlil").error().message, HasSubstr("did you mean 'till'?"));
@@ -289,14 +292,20 @@ TEST_F(RunnerTest, IsShownByTheService) {
   for (std::uint64_t i = 1; i <= 3; ++i) {
     ASSERT_TRUE(becomes([&] { return service.push("till", picture(), 0).has_value(); }));
   }
-  ASSERT_TRUE(becomes([&] { return service.states()[1].handled == 3; }));
+  ASSERT_TRUE(becomes([&] { return service.states()[1].runner.handled == 3; }));
   ASSERT_TRUE(becomes([&] { return *service.events("till") == R"({"events":[{"id":1}]})"; }));
-  EXPECT_THAT(*service.describe("till"), HasSubstr(R"("rules":[],"scene":{"frame":1}})"));
+  EXPECT_THAT(*service.describe("till"), HasSubstr(R"("rules":[{"name":"any",)"));
+  EXPECT_THAT(*service.describe("till"), HasSubstr(R"("dropped":2,"waiting":5,"aside":1,"oldest_s":0.000,)"));
+  EXPECT_THAT(*service.describe("till"), HasSubstr(R"(}],"scene":{"frame":1}})"));
+  EXPECT_THAT(*service.describe("line"), HasSubstr(R"("rules":[],"sinks":[],"scene":null})"));
+  EXPECT_EQ(service.states()[1].rules[0].events, 7U);
+  EXPECT_EQ(*service.send_again("line"), 0U);
+  EXPECT_EQ(*service.days("line", 1, false), R"({"app":"line","days":[]})");
   EXPECT_THAT(*service.describe("till"), HasSubstr(R"("takes_frames":true)"));
   EXPECT_TRUE(service.last_picture("till"));
   EXPECT_TRUE(service.stop("till"));
   service.stop_all();
-  EXPECT_EQ(service.states()[1].status, RunnerStatus::kStopped);
+  EXPECT_EQ(service.states()[1].runner.status, RunnerStatus::kStopped);
 }
 
 }  // namespace

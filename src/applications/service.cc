@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "applications/day_counts.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -39,6 +40,39 @@ void append_state(std::string& out, const RunnerState& state) {
       to_ms(state.judging) / handled, to_ms(state.last_latency));
 }
 
+void append_rules(std::string& out, const std::vector<RuleState>& rules) {
+  out += R"(,"rules":[)";
+  for (bool first = true; const RuleState& rule : rules) {
+    fmt::format_to(
+        std::back_inserter(out),
+        R"({}{{"name":{},"value":{},"holds":{},"stuck":{},"events":{},"failures":{},"overruns":{},)"
+        R"("last_ms":{:.3f},"longest_ms":{:.3f},"error":{}}})",
+        std::exchange(first, false) ? "" : ",", text::json_quoted(rule.rule), text::json_quoted(rule.value),
+        rule.holds, rule.stuck, rule.events, rule.failures, rule.overruns, to_ms(rule.last),
+        to_ms(rule.longest), text::json_quoted(rule.error));
+  }
+  out += ']';
+}
+
+void append_sinks(std::string& out, const std::vector<SinkState>& sinks) {
+  out += R"(,"sinks":[)";
+  for (bool first = true; const SinkState& sink : sinks) {
+    fmt::format_to(std::back_inserter(out),
+                   R"({}{{"name":{},"delivered":{},"failed":{},"refused":{},"dropped":{},"waiting":{},)"
+                   R"("aside":{},"oldest_s":{:.3f},"error":{}}})",
+                   std::exchange(first, false) ? "" : ",", text::json_quoted(sink.name), sink.delivered,
+                   sink.failed, sink.refused, sink.dropped, sink.waiting, sink.aside, to_seconds(sink.oldest),
+                   text::json_quoted(sink.last_error));
+  }
+  out += ']';
+}
+
+void append_till(std::string& out, const checkout::TillState& does) {
+  fmt::format_to(std::back_inserter(out),
+                 R"(,"till":{{"prices":{},"prices_error":{},"reloads":{},"refused":{},"counted":{}}})",
+                 does.prices, text::json_quoted(does.prices_error), does.reloads, does.refused, does.counted);
+}
+
 }  // namespace
 
 Result<const Application*> ApplicationService::find(std::string_view name) const {
@@ -52,19 +86,25 @@ Result<const Application*> ApplicationService::find(std::string_view name) const
                   near ? fmt::format("; did you mean '{}'?", *near) : "; GET /apps lists them."));
 }
 
-std::vector<RunnerState> ApplicationService::states() const {
-  std::vector<RunnerState> states;
+ApplicationState ApplicationService::state_of(const Application& one) {
+  ApplicationState state{.runner = one.runner->state()};
+  if (one.parts) one.parts(state);
+  return state;
+}
+
+std::vector<ApplicationState> ApplicationService::states() const {
+  std::vector<ApplicationState> states;
   states.reserve(all_.size());
-  for (const Application& one : all_) states.push_back(one.runner->state());
+  for (const Application& one : all_) states.push_back(state_of(one));
   return states;
 }
 
 std::string ApplicationService::list() const {
   std::string out = R"({"applications":[)";
-  for (const RunnerState& state : states()) {
+  for (const Application& one : all_) {
     if (out.back() == '}') out += ',';
     out += '{';
-    append_state(out, state);
+    append_state(out, one.runner->state());
     out += '}';
   }
   out += "]}";
@@ -74,12 +114,12 @@ std::string ApplicationService::list() const {
 Result<std::string> ApplicationService::describe(std::string_view name) const {
   BASCULE_ASSIGN(const Application* one, find(name));
   std::string out = "{";
-  append_state(out, one->runner->state());
+  const ApplicationState state = state_of(*one);
+  append_state(out, state.runner);
   fmt::format_to(std::back_inserter(out), R"(,"takes_frames":{})", one->box != nullptr);
-  if (one->more) {
-    out += ',';
-    out += one->more();
-  }
+  append_rules(out, state.rules);
+  append_sinks(out, state.sinks);
+  if (one->till != nullptr) append_till(out, one->till->state());
   const auto scene = one->runner->scene();
   out += R"(,"scene":)";
   out += scene != nullptr ? *scene : "null";
@@ -106,6 +146,21 @@ Result<std::string> ApplicationService::events(std::string_view name) const {
 Result<std::shared_ptr<EventHub>> ApplicationService::hub(std::string_view name) const {
   BASCULE_ASSIGN(const Application* one, find(name));
   return one->events;
+}
+
+Result<std::string> ApplicationService::days(std::string_view name, std::size_t most, bool csv) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  std::vector<journal::Tally> tallies;
+  if (one->days) {
+    BASCULE_ASSIGN(tallies, one->days(most));
+  }
+  return csv ? days_csv(tallies) : days_json(one->name, tallies);
+}
+
+Result<std::size_t> ApplicationService::send_again(std::string_view name) const {
+  BASCULE_ASSIGN(const Application* one, find(name));
+  if (!one->send_again) return std::size_t{0};
+  return one->send_again();
 }
 
 Result<std::uint64_t> ApplicationService::push(std::string_view name, content::EncodedPicture picture,

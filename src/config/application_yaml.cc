@@ -25,6 +25,7 @@ constexpr std::size_t kMaxApplications = 64;
 constexpr std::size_t kMaxRules = 64;  // each has a thread
 constexpr std::size_t kMaxSinks = 16;  // likewise
 constexpr std::int64_t kMaxFrames = 1000;
+constexpr std::int64_t kLeastOutboxMb = 16;  // the events of one frame fit in any case
 
 // What may be said of a source or a sink beside what it is.
 struct SettingRule {
@@ -101,9 +102,9 @@ class Reader {
 
  private:
   Result<ApplicationYaml> application(const YAML::Node& node) const {
-    static const std::vector<std::string> known = {"name",  "source",     "model", "names", "region",
-                                                   "tiles", "confidence", "iou",   "track", "zones",
-                                                   "lines", "window",     "rules", "sinks", "checkout"};
+    static const std::vector<std::string> known = {
+        "name",  "source", "model", "names",  "region", "tiles", "confidence", "iou",
+        "track", "zones",  "lines", "window", "rules",  "sinks", "outbox",     "checkout"};
     BASCULE_TRY(yaml_.map(node, "an application", known));
     ApplicationYaml out{.place = yaml_.place(node)};
     BASCULE_ASSIGN(out.name, needed(node, "name"));
@@ -123,6 +124,9 @@ class Reader {
     BASCULE_TRY(places(node, out));
     if (const YAML::Node sinks = node["sinks"]) {
       BASCULE_TRY(read_sinks(sinks, out));
+    }
+    if (const YAML::Node outbox = node["outbox"]) {
+      BASCULE_TRY(read_outbox(outbox, out.outbox));
     }
     if (const YAML::Node rules = node["rules"]) {
       BASCULE_TRY(read_rules(rules, out));
@@ -355,6 +359,27 @@ class Reader {
       BASCULE_ASSIGN(Channel one, channel(member.second, fmt::format("the sink '{}'", sink), sink_kinds()));
       one.name = std::move(sink);
       out.sinks.push_back(std::move(one));
+    }
+    return {};
+  }
+
+  Result<void> read_outbox(const YAML::Node& node, ApplicationYaml::Outbox& out) const {
+    BASCULE_TRY(yaml_.map(node, "'outbox'", {"max_mb", "max_age", "when_full"}));
+    if (const YAML::Node most = node["max_mb"]) {
+      BASCULE_ASSIGN(const std::int64_t mb, yaml_.integer(most, "'max_mb'", kLeastOutboxMb, 1'000'000));
+      out.max_mb = static_cast<std::uint64_t>(mb);
+    }
+    if (const YAML::Node age = node["max_age"]) {
+      BASCULE_ASSIGN(out.max_age_ms, yaml_.duration_ms(age, "'max_age'"));
+      if (out.max_age_ms < 1000) return yaml_.wrong(age, "'max_age' must be a second or more");
+    }
+    if (const YAML::Node full = node["when_full"]) {
+      BASCULE_ASSIGN(const std::string policy, yaml_.scalar(full, "'when_full'"));
+      out.drop_oldest = policy == "drop_oldest";
+      if (!out.drop_oldest && policy != "wait") {
+        return yaml_.wrong(full, fmt::format("'when_full' is '{}'; it must be wait or drop_oldest",
+                                             text::shortened(policy)));
+      }
     }
     return {};
   }

@@ -57,6 +57,13 @@ struct ApplicationYaml {
     bool per_class = true;
   };
 
+  // What events that wait for their receivers may take.
+  struct Outbox {
+    std::uint64_t max_mb = 256;
+    std::int64_t max_age_ms = 7 * std::int64_t{86'400'000};
+    bool drop_oldest = false;  // where it is full; else the source waits
+  };
+
   // A till: what is seen goes into baskets.
   struct Checkout {
     std::string prices;  // a file
@@ -88,6 +95,7 @@ struct ApplicationYaml {
   std::uint64_t window = 30;
   std::vector<Rule> rules;
   std::vector<Channel> sinks;
+  Outbox outbox;
   std::optional<Checkout> checkout;
 };
 

@@ -39,6 +39,7 @@ applications:
     sinks:
       alarm: {webhook: "http://127.0.0.1:9000/alert", secret_file: key.txt, allow_private: true, time_limit: 3s}
       log: {jsonl: events.jsonl}
+    outbox: {max_mb: 64, max_age: 2d, when_full: drop_oldest}
   - name: till
     source: {belt: belt.jpg, labels: belt.txt, speed: 40}
     names: [apple, banana]
@@ -111,7 +112,14 @@ TEST(ApplicationYaml, ReadsWhatIsThere) {
   EXPECT_EQ(line.sinks[1].name, "log");
   EXPECT_EQ(line.sinks[1].target, "events.jsonl");
 
+  EXPECT_EQ(line.outbox.max_mb, 64U);
+  EXPECT_EQ(line.outbox.max_age_ms, 2 * 86'400'000);
+  EXPECT_TRUE(line.outbox.drop_oldest);
+
   const ApplicationYaml& till = got->back();
+  EXPECT_EQ(till.outbox.max_mb, 256U);
+  EXPECT_EQ(till.outbox.max_age_ms, 7 * 86'400'000);
+  EXPECT_FALSE(till.outbox.drop_oldest);
   EXPECT_EQ(till.source.kind, "belt");
   EXPECT_EQ(till.source.settings.at("labels").text, "belt.txt");
   EXPECT_EQ(till.model, "") << "the labels say what is there";
@@ -127,6 +135,15 @@ TEST(ApplicationYaml, ReadsWhatIsThere) {
   EXPECT_EQ(till.checkout->ask_below, 0.5);
   EXPECT_EQ(till.checkout->receipt_head, "Corner shop");
   EXPECT_EQ(till.checkout->count_at, "exit");
+}
+
+TEST(ApplicationYaml, RefusesAnOutboxThatCannotBe) {
+  EXPECT_EQ(problem("outbox: {when_full: wait}"), "no error");
+  EXPECT_THAT(problem("outbox: {max_mb: 15}"), HasSubstr("16"));
+  EXPECT_THAT(problem("outbox: {max_age: 0s}"), HasSubstr("'max_age' must be a second or more"));
+  EXPECT_THAT(problem("outbox: {when_full: stop}"), HasSubstr("it must be wait or drop_oldest"));
+  EXPECT_THAT(problem("outbox: {max_size: 1}"), HasSubstr("max_size"));
+  EXPECT_THAT(problem("outbox: 64"), HasSubstr("a.yaml:5"));
 }
 
 TEST(ApplicationYaml, LeavesOtherFilesAlone) {
@@ -191,6 +208,7 @@ TEST(ApplicationYaml, ReadsTimes) {
                                                                                   {"2 min", 120'000},
                                                                                   {"2m", 120'000},
                                                                                   {"1h", 3'600'000},
+                                                                                  {"7d", 604'800'000},
                                                                                   {"0s", 0}}) {
     const auto got = read(
         "applications: [{name: a, source: {push: true}, model: m, rules: [{name: r, when: ., cooldown: " +

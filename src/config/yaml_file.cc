@@ -85,8 +85,8 @@ Result<bool> YamlFile::flag(const YAML::Node& node, std::string_view what) const
 }
 
 Result<std::int64_t> YamlFile::duration_ms(const YAML::Node& node, std::string_view what) const {
-  static constexpr std::array<std::pair<std::string_view, double>, 5> kUnits = {
-      {{"ms", 1}, {"min", 60'000}, {"m", 60'000}, {"h", 3'600'000}, {"s", 1000}}};
+  static constexpr std::array<std::pair<std::string_view, double>, 6> kUnits = {
+      {{"ms", 1}, {"min", 60'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}, {"s", 1000}}};
   BASCULE_ASSIGN(const std::string text, scalar(node, what));
   for (const auto& [unit, ms] : kUnits) {
     if (!text.ends_with(unit)) continue;
@@ -95,9 +95,9 @@ Result<std::int64_t> YamlFile::duration_ms(const YAML::Node& node, std::string_v
     if (!number || *number < 0 || *number * ms > static_cast<double>(kYearMs)) break;
     return static_cast<std::int64_t>(*number * ms);
   }
-  return wrong(node,
-               fmt::format("{} is '{}'; it must be a time such as 500 ms, 10s, 2 min or 1h, a year at most",
-                           what, text::shortened(text)));
+  return wrong(
+      node, fmt::format("{} is '{}'; it must be a time such as 500 ms, 10s, 2 min, 1h or 7d, a year at most",
+                        what, text::shortened(text)));
 }
 
 }  // namespace bascule::config

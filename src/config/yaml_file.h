@@ -31,7 +31,7 @@ class YamlFile {
   Result<std::int64_t> integer(const YAML::Node& node, std::string_view what, std::int64_t least,
                                std::int64_t most) const;
   Result<bool> flag(const YAML::Node& node, std::string_view what) const;
-  // "250 ms", "10s", "2 min", "1h", in milliseconds; at most a year.
+  // "250 ms", "10s", "2 min", "1h", "7d", in milliseconds; at most a year.
   Result<std::int64_t> duration_ms(const YAML::Node& node, std::string_view what) const;
   [[nodiscard]] Error unknown(const YAML::Node& node, std::string_view key,
                               const std::vector<std::string>& known) const;

@@ -70,7 +70,14 @@ class ApplicationsTest : public testing::Test {
               .box = box_,
               .runner = std::make_unique<Runner>(
                   applications::RunnerOptions{.app = "till"}, std::move(parts),
-                  [hub = hub_](const Event& one) { hub->publish(one); }, clock_)};
+                  [hub = hub_](const Event& one) { hub->publish(one); }, clock_),
+              .send_again = []() -> Result<std::size_t> { return 3; },
+              .days = [](std::size_t most) -> Result<std::vector<journal::Tally>> {
+                std::vector<journal::Tally> all{{.day = "2026-11-26", .what = "frames", .count = 7},
+                                                {.day = "2026-11-27", .what = "frames", .count = 8}};
+                if (most == 1) all.erase(all.begin());
+                return all;
+              }};
     return all;
   }
   ~ApplicationsTest() override { let_keep(); }
@@ -164,6 +171,36 @@ TEST_F(ApplicationsTest, TakeFramesUntilTheyAreFull) {
                                  R"(bascule_application_handled_frames_total{{app="till"}} {})", taken + 1)));
 }
 
+TEST_F(ApplicationsTest, TellWhatWasCountedByDay) {
+  Client client = loopback_.connect();
+  const auto told = client.ask(get("/apps/till/days"));
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->status, 200) << told->body;
+  EXPECT_EQ(body_of(told)["app"], "till");
+  EXPECT_EQ(body_of(told)["days"].size(), 2U);
+  EXPECT_EQ(body_of(client.ask(get("/apps/till/days?days=1")))["days"][0]["frames"], 8);
+  const auto table = client.ask(get("/apps/till/days?format=csv&days=1"));
+  ASSERT_TRUE(table);
+  EXPECT_TRUE(table->fields.at("content-type").starts_with("text/csv"));
+  EXPECT_EQ(table->body, "day,what,rule,class,count\r\n2026-11-27,frames,,,8\r\n");
+  for (const char* const wrong : {"format=xml", "days=0", "days=401", "days=all"}) {
+    const auto refused = client.ask(get(fmt::format("/apps/till/days?{}", wrong)));
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->status, 400) << wrong;
+    EXPECT_THAT(refused->body, HasSubstr("it must be")) << wrong;
+  }
+  EXPECT_EQ(client.ask(get("/apps/tall/days"))->status, 404);
+}
+
+TEST_F(ApplicationsTest, SendAgainWhatWasRefused) {
+  Client client = loopback_.connect();
+  const auto told = client.ask(post("/apps/till/send_again", ""));
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->status, 200) << told->body;
+  EXPECT_EQ(told->body, R"({"app":"till","events":3})");
+  EXPECT_EQ(client.ask(post("/apps/tall/send_again", ""))->status, 404);
+}
+
 TEST_F(ApplicationsTest, SendEventsAsTheyCome) {
   hub_->publish(event(1));
   hub_->publish(event(2));
@@ -183,6 +220,27 @@ TEST_F(ApplicationsTest, SendEventsAsTheyCome) {
   // A server that stops does not wait for who listens.
   loopback_.server().stop(std::chrono::minutes(5));
   EXPECT_TRUE(client.read_until("0\r\n\r\n"));
+}
+
+// So that nothing between takes the connection for dead (the HTML standard, 9.2.7), and the server finds out
+// who has left.
+TEST_F(ApplicationsTest, EventStreamsSayThatTheyLive) {
+  Loopback quick({.read_timeout = std::chrono::seconds(1),  // deadlines are looked at four times in that
+                  .event_heartbeat = std::chrono::milliseconds(50),
+                  .applications = &service_});
+  Client client = quick.connect();
+  ASSERT_TRUE(client.send(get("/apps/till/events", "Accept: text/event-stream\r\n")));
+  ASSERT_TRUE(client.read_until("\r\n\r\n"));
+  for (int i = 0; i < 3; ++i) {
+    const auto beat = client.read_until(":\n\n\r\n");
+    ASSERT_TRUE(beat);
+    EXPECT_EQ(*beat, "3\r\n:\n\n\r\n");
+  }
+  hub_->publish(event(1));
+  const auto more = client.read_until("id-1\"}\n\n\r\n");
+  ASSERT_TRUE(more);
+  EXPECT_THAT(*more, HasSubstr("id: id-1\ndata: "));
+  EXPECT_TRUE(client.read_until("3\r\n:\n\n\r\n"));
 }
 
 TEST_F(ApplicationsTest, EventsOfWhoHasLeftAreNotKept) {
@@ -209,6 +267,7 @@ TEST(Applications, AreNoneWithoutAService) {
   EXPECT_EQ(client.ask(get("/apps"))->body, R"({"applications":[]})");
   EXPECT_EQ(client.ask(get("/apps/till"))->status, 404);
   EXPECT_EQ(client.ask(get("/apps/till/frame"))->status, 404);
+  EXPECT_EQ(client.ask(get("/apps/till/days"))->status, 404);
   EXPECT_EQ(client.ask(post("/apps/till/frames", "x"))->status, 404);
 }
 

@@ -325,13 +325,17 @@ bool Connection::begin_piece(const ReplyStream::Taken& piece) {
 // Sends a body while it is made, up to its end or the client's.
 Task<void> Connection::send_stream() {
   out_.stream->on_change([slot = slot_] { slot->poke(); });
+  const Duration every = out_.stream->beat_every();
+  if (every > Duration{}) beat_ = now() + every;
   bool last = false;
   while (!broken_ && !last) {
     deadline_ = TimePoint::max();  // of what was written before
-    const ReplyStream::Taken piece = out_.stream->take();
+    ReplyStream::Taken piece = out_.stream->take();
     last = piece.last;
+    if (!last && piece.bytes.empty() && now() >= beat_) piece.bytes = out_.stream->beat();
     if (last || !piece.bytes.empty()) {
       if (!begin_piece(piece)) co_await flush();
+      if (every > Duration{}) beat_ = now() + every;
       continue;
     }
     phase_ = Phase::kAnswering;
@@ -339,6 +343,7 @@ Task<void> Connection::send_stream() {
     co_await slot_->wait();
     broken_ = broken_ || *gone_;
   }
+  beat_ = TimePoint::max();
   out_.stream.reset();
   slot_->forget_poke();
 }

@@ -73,6 +73,7 @@ class Connection {
     slot_->abandon();
   }
   void check_deadline(TimePoint now) {
+    if (now >= beat_) slot_->poke();
     if (now < deadline_) return;
     deadline_ = TimePoint::max();
     timed_out_ = true;
@@ -143,9 +144,10 @@ class Connection {
   bool out_keeps_alive_ = false;
   Phase phase_ = Phase::kIdle;
   TimePoint deadline_ = TimePoint::max();
-  TimePoint started_;           // first byte of the current request
-  std::size_t body_bytes_ = 0;  // of its body, read
-  std::string client_;          // address, where it is to be logged
+  TimePoint beat_ = TimePoint::max();  // when a stream that says nothing is to say that it lives
+  TimePoint started_;                  // first byte of the current request
+  std::size_t body_bytes_ = 0;         // of its body, read
+  std::string client_;                 // address, where it is to be logged
   bool timed_out_ = false;
   bool watching_ = false;
   const std::shared_ptr<std::atomic<bool>> gone_ = std::make_shared<std::atomic<bool>>(false);

@@ -327,6 +327,7 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kPredict: return predict(admission, head, body, started, std::move(done));
     case Endpoint::kModelLoad:
     case Endpoint::kModelUnload: return control(admission, body, started, std::move(done));
+    case Endpoint::kMetrics: return expose(std::move(done));
     case Endpoint::kLogging: return done(logging(admission, body, started));
     case Endpoint::kTraceSetting: return done(tracing(admission, body, started));
     case Endpoint::kRepositoryIndex: return done(repository_index(admission.match, body, started));
@@ -340,8 +341,10 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kApplication:
     case Endpoint::kApplicationFrame:
     case Endpoint::kApplicationEvents:
+    case Endpoint::kApplicationDays:
     case Endpoint::kApplicationPush:
     case Endpoint::kApplicationStart:
+    case Endpoint::kApplicationSendAgain:
     case Endpoint::kApplicationStop: return application(admission, head, body, started, std::move(done));
     case Endpoint::kBasketBegin:
     case Endpoint::kBasket:
@@ -353,6 +356,15 @@ void Handlers::dispatch(const Admission& admission, const RequestHead& head, pro
     case Endpoint::kBasketClose: return till(admission, head, body, started, std::move(done));
     default: return done(look_up(admission, head, started));
   }
+}
+
+void Handlers::elsewhere(const Match& match, TimePoint started, std::move_only_function<void(Done)> then,
+                         Done done) {
+  // Shared: a refused post leaves nothing of what it was given.
+  const auto waiting = std::make_shared<Done>(std::move(done));
+  const auto posted =
+      services_.executor.post([waiting, then = std::move(then)]() mutable { then(std::move(*waiting)); });
+  if (!posted) (*waiting)(fail(match, posted.error(), started));
 }
 
 void Handlers::when_loaded(const Admission& admission, TimePoint started,
@@ -435,7 +447,6 @@ Reply Handlers::look_up(const Admission& admission, const RequestHead& head, Tim
     case Endpoint::kDeploymentHealth: return deployment_health(match, started);
     case Endpoint::kStatistics: return statistics(match, started);
     case Endpoint::kPreflight: return {.status = 204, .preflight = true};
-    case Endpoint::kMetrics: return text_reply(exposition(), kExposition);
     case Endpoint::kOpenApi: return text_reply(openapi_document(options_.server_version));
     default: return text_reply(index_page(head), kText);
   }
@@ -469,6 +480,16 @@ Reply Handlers::statistics(const Match& match, TimePoint started) {
   return text_reply(v2::write_statistics(*all));
 }
 
+// Applications ask the disk what waits, for which no reader of requests may wait. Metrics are wanted most
+// when nothing else is taken any more.
+void Handlers::expose(Done done) {
+  if (options_.applications == nullptr) return done(text_reply(exposition(), kExposition));
+  const auto waiting = std::make_shared<Done>(std::move(done));
+  const auto posted = services_.executor.post_brief(
+      [self = shared_from_this(), waiting] { (*waiting)(text_reply(self->exposition(), kExposition)); });
+  if (!posted) (*waiting)(text_reply(exposition(), kExposition));
+}
+
 std::string Handlers::exposition() {
   std::vector<metrics::ModelNow> models;
   for (content::ModelStatus& status : services_.control.models()) {
@@ -486,24 +507,7 @@ std::string Handlers::exposition() {
     });
     if (now != models.end()) now->waiting += requests;
   }
-  std::vector<metrics::ApplicationNow> applications;
-  if (options_.applications != nullptr) {
-    for (applications::RunnerState& state : options_.applications->states()) {
-      applications.push_back({.name = std::move(state.app),
-                              .state = applications::to_string(state.status),
-                              .frames = state.source.frames,
-                              .handled = state.handled,
-                              .dropped = state.dropped,
-                              .failed = state.failed,
-                              .reconnects = state.source.reconnects,
-                              .events = state.events,
-                              .retries = state.retries,
-                              .inference = state.inference,
-                              .rules = state.judging,
-                              .last_frame_ms = state.last_frame_ms});
-    }
-  }
-  return services_.metrics.render(models, applications);
+  return services_.metrics.render(models, applications_now());
 }
 
 std::string Handlers::address_of(const RequestHead& head) const {

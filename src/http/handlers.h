@@ -18,6 +18,7 @@
 #include "http/request.h"
 #include "http/route.h"
 #include "http/server.h"
+#include "metrics/metrics.h"
 #include "protocol/body.h"
 #include "protocol/ultralytics/ultralytics.h"
 #include "protocol/v2/v2.h"
@@ -88,6 +89,8 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
              TimePoint started, Done done);
   void generate(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                 TimePoint started, Done done);
+  // Calls `then` on one of the executor's threads: for what waits for a disk, or computes.
+  void elsewhere(const Match& match, TimePoint started, std::move_only_function<void(Done)> then, Done done);
   // Waits for a model that loads on use before `then` has to know it.
   void when_loaded(const Admission& admission, TimePoint started, std::move_only_function<void(Done)> then,
                    Done done);
@@ -134,12 +137,14 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   // The routes of applications.
   void application(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
                    TimePoint started, Done done);
-  Result<Reply> application_reply(const Match& match, const RequestHead& head, std::string_view content_type,
+  Result<Reply> application_reply(const Match& match, const RequestHead& head,
                                   const protocol::RequestBody& body);
+  Result<Reply> application_told(const Match& match, std::string_view query) const;
   Result<Reply> push_frame(const Match& match, std::string_view content_type,
                            const protocol::RequestBody& body) const;
   Result<Reply> event_stream(const Match& match, const RequestHead& head);
-  void application_frame(const Match& match, TimePoint started, Done done);
+  Result<Reply> application_frame(const Match& match) const;
+  Result<Reply> application_days(const Match& match, std::string_view query) const;
   // The routes of tills.
   void till(const Admission& admission, const RequestHead& head, const protocol::RequestBody& body,
             TimePoint started, Done done);
@@ -159,7 +164,9 @@ class Handlers : public std::enable_shared_from_this<Handlers> {
   Reply finish(const Match& match, Result<protocol::ReplyBody>&& body, const content::InferResponse& answer,
                TimePoint started);
   std::string index_page(const RequestHead& head) const;
+  void expose(Done done);
   std::string exposition();
+  [[nodiscard]] std::vector<metrics::ApplicationNow> applications_now() const;
 
   const ServerOptions options_;
   const std::shared_ptr<const access::Gate> gate_;

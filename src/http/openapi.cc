@@ -69,10 +69,18 @@ constexpr Operation kOperations[] = {
      {},
      false,
      kEvents},
+    {kApplicationDays,
+     "What was counted on each day: frames, objects by class, events by rule; also as CSV.",
+     "Days",
+     {},
+     false,
+     kCsv},
     {kApplicationPush, "Give an application a picture; the answer has the frame's number.", "Pushed",
      "PushedFile", true},
     {kApplicationStart, "Start an application.", "Application"},
     {kApplicationStop, "Stop an application, after the frame that it looks at.", "Application"},
+    {kApplicationSendAgain, "Send events again that receivers had refused; the answer has how many.",
+     "SentAgain"},
     {kBasketBegin, "Begin a basket; Idempotency-Key makes it one however often it is asked for.", "Basket"},
     {kBasket, "A basket with its lines and totals.", "Basket"},
     {kBasketReceipt, "A basket's receipt, for a printer.", "Text", {}, false, {}, kText},
@@ -97,8 +105,12 @@ void append_content(std::string& out, std::string_view type, std::string_view sc
                  schema);
 }
 
-// The names in braces of a pattern.
-void append_parameters(std::string& out, std::string_view pattern) {
+constexpr std::string_view kDaysQuery =
+    R"({"name":"format","in":"query","schema":{"type":"string","enum":["json","csv"],"default":"json"}},)"
+    R"({"name":"days","in":"query","schema":{"type":"integer","minimum":1,"maximum":400,"default":400}})";
+
+// The names in braces of a pattern, and what the query may say.
+void append_parameters(std::string& out, std::string_view pattern, std::string_view query) {
   out += R"("parameters":[)";
   bool first = true;
   for (std::size_t at = pattern.find('{'); at != std::string_view::npos; at = pattern.find('{', at)) {
@@ -111,6 +123,8 @@ void append_parameters(std::string& out, std::string_view pattern) {
     first = false;
     at = end;
   }
+  if (!query.empty() && !first) out += ',';
+  out += query;
   out += "],";
 }
 
@@ -150,7 +164,7 @@ void append_operation(std::string& out, const Route& route) {
   fmt::format_to(std::back_inserter(out), R"("{}":{{"tags":["{}"],"summary":{},)",
                  route.method == Method::kGet ? "get" : "post", route.label,
                  text::json_quoted(operation.summary));
-  append_parameters(out, route.pattern);
+  append_parameters(out, route.pattern, route.endpoint == kApplicationDays ? kDaysQuery : "");
   append_request(out, route, operation);
   fmt::format_to(std::back_inserter(out), R"("responses":{{"{}":{{"description":"The answer.","content":{{)",
                  route.endpoint == kApplicationPush ? 202 : 200);

@@ -113,7 +113,13 @@ constexpr std::string_view kComponents = R"json({
  "Application":{"allOf":[{"$ref":"#/components/schemas/ApplicationState"},{"type":"object","properties":{
   "takes_frames":{"type":"boolean"},"rules":{"type":"array","items":{"type":"object"}},"scene":{"type":"object","nullable":true}}}]},
  "Events":{"type":"object","required":["events"],"properties":{"events":{"type":"array","items":{"type":"object"}}}},
+ "Days":{"type":"object","required":["app","days"],"properties":{"app":{"type":"string"},
+  "days":{"type":"array","items":{"type":"object","required":["day","frames","objects","rules"],"properties":{
+   "day":{"type":"string"},"frames":{"type":"integer"},"objects":{"type":"object","additionalProperties":{"type":"integer"}},
+   "rules":{"type":"object","additionalProperties":{"type":"object","required":["events","with"],"properties":{
+    "events":{"type":"integer"},"with":{"type":"object","additionalProperties":{"type":"integer"}}}}}}}}}},
  "Pushed":{"type":"object","required":["app","frame"],"properties":{"app":{"type":"string"},"frame":{"type":"integer","minimum":1}}},
+ "SentAgain":{"type":"object","required":["app","events"],"properties":{"app":{"type":"string"},"events":{"type":"integer"}}},
  "PushedFile":{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"binary"}}},
  "WeighedFile":{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"binary"},
   "grams":{"type":"integer","minimum":1,"maximum":1000000}}},

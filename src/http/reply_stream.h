@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 
 namespace bascule::http {
@@ -23,6 +24,9 @@ class ReplyStream {
   ReplyStream() = default;
   // One whose pieces are made when they can be sent. `more` goes when nobody takes them any more.
   explicit ReplyStream(More more) : more_(std::move(more)) {}
+  // Likewise, and `beat` is sent whenever nothing was for so long.
+  ReplyStream(More more, std::string beat, Duration beat_every)
+      : beat_(std::move(beat)), beat_every_(beat_every), more_(std::move(more)) {}
 
   // For who makes it, on a thread that may wait. False: nobody takes it any more.
   bool push(std::string_view piece) {
@@ -62,6 +66,8 @@ class ReplyStream {
     if (more_ && !taken.last) taken.bytes += more_();
     return taken;
   }
+  [[nodiscard]] const std::string& beat() const { return beat_; }
+  [[nodiscard]] Duration beat_every() const { return beat_every_; }  // 0: never
   // Calls `wake` whenever there is something to take, on any thread; not after close().
   void on_change(std::function<void()> wake) {
     MutexLock lock(mutex_);
@@ -82,6 +88,8 @@ class ReplyStream {
     if (wake_) wake_();
   }
 
+  const std::string beat_;
+  const Duration beat_every_{};
   More more_;  // the sender's
   Mutex mutex_;
   ConditionVariable room_;

@@ -25,8 +25,9 @@ struct ServerOptions {
   std::uint64_t max_json_bytes = 16ULL << 20U;    // JSON bodies
   std::uint64_t max_binary_bytes = 64ULL << 20U;  // pictures, multipart, the binary tensor extension
   std::size_t max_connections = 4096;
-  Duration idle_timeout = std::chrono::seconds(75);  // between requests
-  Duration read_timeout = std::chrono::seconds(30);  // without a byte inside a request
+  Duration idle_timeout = std::chrono::seconds(75);     // between requests
+  Duration read_timeout = std::chrono::seconds(30);     // without a byte inside a request
+  Duration event_heartbeat = std::chrono::seconds(15);  // streams of events say so often that they live
   std::string access_log;  // file of answered requests as JSON lines; "-": standard output; empty: none
   std::string server_name = "bascule";
   bool triton_statuses = false;  // v2 answers with Triton's statuses where they differ

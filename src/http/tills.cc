@@ -84,8 +84,8 @@ Result<std::optional<std::int64_t>> grams_of(const PushedPicture& pushed, std::s
   return std::optional(number);
 }
 
-Reply basket_reply(Result<std::string> basket, unsigned status) {
-  return {.status = status, .body = {.head = *std::move(basket)}};
+Reply basket_reply(std::string basket, unsigned status) {
+  return {.status = status, .body = {.head = std::move(basket)}};
 }
 
 }  // namespace
@@ -98,17 +98,17 @@ void Handlers::till(const Admission& admission, const RequestHead& head, const p
   if (match.route->endpoint == Endpoint::kBasketFrame) {
     return basket_frame(match, head, body, std::move(once), std::move(done));
   }
-  const auto waiting = std::make_shared<Done>(std::move(done));
-  const auto posted =
-      services_.executor.post([self = shared_from_this(), match, body, started, waiting, once] {
+  elsewhere(
+      match, started,
+      [self = shared_from_this(), match, body, started, once](Done next) {
         const bool begins = match.route->endpoint == Endpoint::kBasketBegin;
         Result<std::string> told = self->till_answer(match, body, once);
-        if (!told) return (*waiting)(self->till_failed(match, told.error(), started));
-        Reply reply = basket_reply(std::move(told), begins ? 201 : 200);
+        if (!told) return next(self->till_failed(match, told.error(), started));
+        Reply reply = basket_reply(*std::move(told), begins ? 201 : 200);
         if (match.route->endpoint == Endpoint::kBasketReceipt) reply.content_type = kText;
-        (*waiting)(std::move(reply));
-      });
-  if (!posted) (*waiting)(fail(match, posted.error(), started));
+        next(std::move(reply));
+      },
+      std::move(done));
 }
 
 Result<std::string> Handlers::till_answer(const Match& match, const protocol::RequestBody& body,
@@ -145,17 +145,18 @@ void Handlers::basket_frame(const Match& match, const RequestHead& head, const p
     return std::pair(std::move(till), std::move(out));
   }();
   if (!shown) return done(till_failed(match, shown.error(), started));
-  const auto waiting = std::make_shared<Done>(std::move(done));
-  const auto posted = services_.executor.post(
-      [self = shared_from_this(), match, started, waiting, once = std::move(once), shown = *shown] {
-        shown.first->add_frame(shown.second, once, now_s(),
-                               [self, match, started, waiting, till = shown.first](Result<std::string> told) {
-                                 if (!told)
-                                   return (*waiting)(self->till_failed(match, told.error(), started));
-                                 (*waiting)(basket_reply(std::move(told), 200));
-                               });
-      });
-  if (!posted) (*waiting)(fail(match, posted.error(), started));
+  elsewhere(
+      match, started,
+      [self = shared_from_this(), match, started, once = std::move(once), shown = *shown](Done next) {
+        const auto& [till, picture] = shown;
+        till->add_frame(
+            picture, once, now_s(),
+            [self, match, started, next = std::move(next), till](Result<std::string> told) mutable {
+              next(told ? basket_reply(*std::move(told), 200)
+                        : self->till_failed(match, told.error(), started));
+            });
+      },
+      std::move(done));
 }
 
 // What a basket's state forbids is a conflict, not a server that is not ready.

@@ -54,7 +54,9 @@ class Outbox::Rows {
       : database_(std::move(database)), file_(std::move(file)), options_(options), clock_(clock) {}
 
   Result<void> begin();
-  Result<PutResult> put(std::span<const Parcel> parcels, const std::optional<Position>& position);
+  Result<PutResult> put(std::span<const Parcel> parcels, const std::optional<Position>& position,
+                        std::span<const Tally> tallies);
+  Result<std::vector<Tally>> tallies(std::size_t days) { return read_tallies(database_, days); }
   Result<std::optional<Waiting>> first(std::string_view receiver);
   Result<void> delivered(std::string_view receiver, std::int64_t number);
   Result<void> refused(std::string_view receiver, std::int64_t number, std::string_view why);
@@ -80,6 +82,7 @@ class Outbox::Rows {
     std::uint64_t removed = 0;                                  // bytes
     std::map<std::string, std::uint64_t, std::less<>> dropped;  // deliveries by receiver
     std::size_t parcels = 0;                                    // that were dropped
+    std::size_t aged = 0;                                       // of these, for their age
   };
 
   Result<void> check_format();
@@ -89,6 +92,7 @@ class Outbox::Rows {
   Result<void> write_clock();
   Result<void> commit(Transaction& transaction, const Change& change);
   Result<bool> add(const Parcel& parcel, Change& change);
+  [[nodiscard]] Result<void> check_size(std::span<const Parcel> parcels) const;
   Result<void> make_room(std::uint64_t size, Change& change);
   Result<bool> drop_aside(Change& change);
   Result<bool> drop_first(std::int64_t before_ms, Change& change);
@@ -111,6 +115,7 @@ class Outbox::Rows {
 
 Result<void> Outbox::Rows::begin() {
   BASCULE_TRY(check_format());
+  BASCULE_TRY(make_tallies(database_));  // older files have none, and older programs do not mind them
   // A log that grew in one large transaction is cut to this again.
   BASCULE_TRY(database_.run("PRAGMA journal_size_limit=16777216"));
   opened_ = clock_.now();
@@ -167,9 +172,10 @@ Result<void> Outbox::Rows::commit(Transaction& transaction, const Change& change
   }
   if (dropped > 0) {
     log::error(
-        "The outbox '{}' has dropped {} deliveries of its {} oldest events: they were older than {} h, "
-        "or there was no room.",
-        file_, dropped, change.parcels, options_.max_age / std::chrono::hours(1));
+        "The outbox '{}' has dropped {} deliveries of its {} oldest events: {} were older than {:.1f} h, for "
+        "{} there was no room.",
+        file_, dropped, change.parcels, change.aged, to_seconds(options_.max_age) / 3600,
+        change.parcels - change.aged);
   }
   return {};
 }
@@ -208,14 +214,19 @@ Result<bool> Outbox::Rows::add(const Parcel& parcel, Change& change) {
   return true;
 }
 
+// What one put() brings has to fit beside each other: none makes room for another of them.
+Result<void> Outbox::Rows::check_size(std::span<const Parcel> parcels) const {
+  std::uint64_t size = 0;
+  for (const Parcel& parcel : parcels) size += parcel.receivers.empty() ? 0 : size_of(parcel);
+  if (size <= options_.max_bytes) return {};
+  return Error{.code = Code::kPayloadTooLarge,
+               .message = fmt::format(
+                   "The {} events of a frame, {} with their pictures, do not fit into the "
+                   "outbox '{}', whose limit is {}. Allow it more, or send smaller pictures.",
+                   parcels.size(), text::human_bytes(size), file_, text::human_bytes(options_.max_bytes))};
+}
+
 Result<void> Outbox::Rows::make_room(std::uint64_t size, Change& change) {
-  if (size > options_.max_bytes) {
-    return Error{
-        .code = Code::kPayloadTooLarge,
-        .message = fmt::format("An event of {} does not fit into the outbox '{}', whose limit is {}. "
-                               "Allow it more, or send smaller pictures.",
-                               text::human_bytes(size), file_, text::human_bytes(options_.max_bytes))};
-  }
   while (bytes_ + change.added - change.removed + size > options_.max_bytes) {
     BASCULE_ASSIGN(const bool aside_gone, drop_aside(change));
     if (aside_gone) continue;
@@ -267,6 +278,7 @@ Result<void> Outbox::Rows::drop_aged(Change& change) {
   while (true) {
     BASCULE_ASSIGN(const bool more, drop_first(before, change));
     if (!more) return {};
+    ++change.aged;
   }
 }
 
@@ -279,13 +291,13 @@ Result<void> Outbox::Rows::forget_ids() {
   return forget.bind(1, static_cast<std::int64_t>(options_.remembered)).run();
 }
 
-Result<PutResult> Outbox::Rows::put(std::span<const Parcel> parcels,
-                                    const std::optional<Position>& position) {
+Result<PutResult> Outbox::Rows::put(std::span<const Parcel> parcels, const std::optional<Position>& position,
+                                    std::span<const Tally> tallies) {
+  BASCULE_TRY(check_size(parcels));
   BASCULE_ASSIGN(Transaction transaction, Transaction::begin(database_));
   Change change;
   PutResult result;
   BASCULE_TRY(drop_aged(change));
-  const std::size_t aged = change.parcels;
   for (const Parcel& parcel : parcels) {
     BASCULE_ASSIGN(const bool added, add(parcel, change));
     ++(added ? result.kept : result.doubles);
@@ -296,8 +308,9 @@ Result<PutResult> Outbox::Rows::put(std::span<const Parcel> parcels,
     set.bind(1, position->source).bind(2, static_cast<std::int64_t>(position->number));
     BASCULE_TRY(set.bind(3, position->mark).run());
   }
+  BASCULE_TRY(add_tallies(database_, tallies));
   BASCULE_TRY(commit(transaction, change));
-  result.dropped = change.parcels - aged;
+  result.dropped = change.parcels - change.aged;
   return result;
 }
 
@@ -451,14 +464,20 @@ Result<std::unique_ptr<Outbox>> Outbox::open(const std::filesystem::path& file, 
   return std::make_unique<Outbox>(std::move(rows));
 }
 
-Result<PutResult> Outbox::put(std::span<const Parcel> parcels, const std::optional<Position>& position) {
+Result<PutResult> Outbox::put(std::span<const Parcel> parcels, const std::optional<Position>& position,
+                              std::span<const Tally> tallies) {
   MutexLock lock(mutex_);
-  auto result = rows_->put(parcels, position);
+  auto result = rows_->put(parcels, position, tallies);
   if (result && result->kept > 0) {
     ++arrivals_;
     wake_.notify_all();
   }
   return result;
+}
+
+Result<std::vector<Tally>> Outbox::tallies(std::size_t days) {
+  MutexLock lock(mutex_);
+  return rows_->tallies(days);
 }
 
 Result<std::optional<Waiting>> Outbox::first(std::string_view receiver) {

@@ -15,6 +15,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "journal/database.h"
+#include "journal/tally.h"
 
 namespace bascule::journal {
 
@@ -99,10 +100,13 @@ class Outbox {
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
 
-  // All of it, or nothing: once this returns, the parcels and the position are on the disk.
+  // All of it, or nothing: once this returns, the parcels, the position and the counts are on the disk.
   // Errors: kResourceExhausted where the outbox (with kRefuse) or the disk is full: try again later;
   // kPayloadTooLarge for parcels that never fit; of Database::run.
-  Result<PutResult> put(std::span<const Parcel> parcels, const std::optional<Position>& position = {});
+  Result<PutResult> put(std::span<const Parcel> parcels, const std::optional<Position>& position = {},
+                        std::span<const Tally> tallies = {});
+  // What was counted, as read_tallies. Errors: of Database::run.
+  Result<std::vector<Tally>> tallies(std::size_t days);
 
   // The next one of a receiver; nothing where none waits. Errors: of Database::run.
   Result<std::optional<Waiting>> first(std::string_view receiver);

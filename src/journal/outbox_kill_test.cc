@@ -39,6 +39,21 @@ std::vector<Parcel> decided(const std::string& source, std::uint64_t frame) {
   return parcels;
 }
 
+// What is counted of that frame.
+std::vector<Tally> counted(const std::string& source, std::uint64_t frame) {
+  return {
+      {.day = frame % 2 == 0 ? "2026-11-26" : "2026-11-27", .what = "frames", .whose = source, .count = 1},
+      {.day = "2026-11-27",
+       .what = "events",
+       .whose = source,
+       .label = std::to_string(frame % 7),
+       .count = frame}};
+}
+
+std::string key_of(const Tally& tally) {
+  return tally.day + " " + tally.what + " " + tally.whose + " " + tally.label;
+}
+
 struct Ack {
   std::uint32_t source = 0;
   std::uint64_t frame = 0;
@@ -58,7 +73,8 @@ struct Ack {
     const std::uint32_t source = turn % kSources.size();
     const std::uint64_t frame = next[source]++;
     const auto put = (*outbox)->put(decided(kSources[source], frame),
-                                    Position{.source = kSources[source], .number = frame, .mark = ""});
+                                    Position{.source = kSources[source], .number = frame, .mark = ""},
+                                    counted(kSources[source], frame));
     if (!put) ::_exit(5);
     const Ack ack{.source = source, .frame = frame};
     if (::write(acks, &ack, sizeof ack) != sizeof ack) ::_exit(6);
@@ -110,6 +126,7 @@ TEST_F(OutboxKillTest, LosesNothingAndDoublesNothing) {
     ASSERT_TRUE(outbox) << outbox.error().message;
     std::map<std::string, std::vector<std::string>> expected;
     std::map<std::string, std::vector<std::string>> found;
+    std::map<std::string, std::uint64_t> tallies;
     for (std::size_t i = 0; i < kSources.size(); ++i) {
       const auto position = (*outbox)->position(kSources[i]);
       ASSERT_TRUE(position) << position.error().message;
@@ -121,8 +138,14 @@ TEST_F(OutboxKillTest, LosesNothingAndDoublesNothing) {
         for (const Parcel& parcel : decided(kSources[i], frame)) {
           for (const std::string& receiver : parcel.receivers) expected[receiver].push_back(parcel.id);
         }
+        for (const Tally& tally : counted(kSources[i], frame)) tallies[key_of(tally)] += tally.count;
       }
     }
+    const auto kept = (*outbox)->tallies(kMostDays);
+    ASSERT_TRUE(kept) << kept.error().message;
+    std::map<std::string, std::uint64_t> kept_by_key;
+    for (const Tally& tally : *kept) kept_by_key[key_of(tally)] = tally.count;
+    EXPECT_EQ(kept_by_key, tallies);
     for (const auto& [receiver, ids] : expected) {
       EXPECT_EQ((*outbox)->states()->at(receiver == "a" ? 0 : 1).waiting, ids.size());
     }

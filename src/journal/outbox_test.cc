@@ -114,6 +114,32 @@ TEST_F(OutboxTest, TakesTheSameIdOnce) {
   EXPECT_THAT(take_all(*outbox, "a"), IsEmpty());
 }
 
+TEST_F(OutboxTest, CountsWithThePositionOrNotAtAll) {
+  auto outbox = open({.max_bytes = 1000});
+  const std::vector<Tally> tallies{{.day = "2026-11-27", .what = "frames", .count = 3}};
+  const Parcel large = parcel("1", {"a"}, 800);
+  ASSERT_TRUE(outbox->put(std::span(&large, 1), Position{.source = "s", .number = 1}, tallies));
+  const Parcel more = parcel("2", {"a"}, 800);
+  ASSERT_FALSE(outbox->put(std::span(&more, 1), Position{.source = "s", .number = 2}, tallies));
+  ASSERT_TRUE(outbox->put({}, Position{.source = "s", .number = 1}, tallies));
+  outbox.reset();
+  outbox = open();
+  const auto kept = outbox->tallies(1);
+  ASSERT_TRUE(kept && kept->size() == 1);
+  EXPECT_EQ(kept->front().count, 6U);
+}
+
+// Files of before there were counts.
+TEST_F(OutboxTest, TakesAFileWithoutCounts) {
+  open().reset();
+  {
+    auto older = Database::open(file());
+    ASSERT_TRUE(older && older->run("DROP TABLE tallies"));
+  }
+  auto outbox = open();
+  EXPECT_TRUE(outbox->tallies(1)->empty());
+}
+
 TEST_F(OutboxTest, RemembersAsManyIdsAsItIsTold) {
   auto outbox = open({.remembered = 3});
   ASSERT_TRUE(put(*outbox, parcel("waits")));
@@ -136,6 +162,8 @@ TEST_F(OutboxTest, RefusesWhatDoesNotFitUntilThereIsRoom) {
   const auto never = put(*outbox, parcel("4", {"a"}, 2000));
   ASSERT_FALSE(never);
   EXPECT_EQ(never.error().code, Code::kPayloadTooLarge);
+  const std::vector<Parcel> both{parcel("5", {"a"}, 600), parcel("6", {"a"}, 600)};
+  EXPECT_EQ(outbox->put(both).error().code, Code::kPayloadTooLarge);
   EXPECT_THAT(take_all(*outbox, "a"), ElementsAre("1"));
   EXPECT_EQ(outbox->put(two, Position{.source = "s", .number = 2, .mark = ""})->kept, 2U);
   EXPECT_THAT(take_all(*outbox, "a"), ElementsAre("2", "3"));
@@ -147,7 +175,10 @@ TEST_F(OutboxTest, DropsTheOldestForRoomWhereThatIsThePolicy) {
   ASSERT_TRUE(put(*outbox, parcel("2", {"a"}, 300)));
   testing::internal::CaptureStderr();
   EXPECT_EQ(put(*outbox, parcel("3", {"a"}, 900))->dropped, 2U);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("dropped 3 deliveries of its 2 oldest"));
+  EXPECT_THAT(
+      testing::internal::GetCapturedStderr(),
+      HasSubstr(
+          "dropped 3 deliveries of its 2 oldest events: 0 were older than 168.0 h, for 2 there was no room"));
   EXPECT_EQ(outbox->dropped("a"), 2U);
   EXPECT_EQ(outbox->dropped("b"), 1U);
   EXPECT_EQ(outbox->dropped("c"), 0U);

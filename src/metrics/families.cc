@@ -193,6 +193,63 @@ void append_models(Families& out, const std::vector<ModelNow>& models) {
   }
 }
 
+namespace {
+
+void append_rules(Families& out, const std::vector<ApplicationNow>& applications) {
+  const struct {
+    std::string_view name;
+    std::string_view help;
+    double (*value)(const RuleNow&);
+  } series[] = {{"bascule_application_rule_runs_total", "How often a rule was asked.",
+                 [](const RuleNow& now) { return static_cast<double>(now.runs); }},
+                {"bascule_application_rule_seconds_total", "Time that a rule took.",
+                 [](const RuleNow& now) { return to_seconds(now.took); }},
+                {"bascule_application_rule_events_total", "How often a rule fired.",
+                 [](const RuleNow& now) { return static_cast<double>(now.events); }},
+                {"bascule_application_rule_failures_total", "How often a rule failed.",
+                 [](const RuleNow& now) { return static_cast<double>(now.failures); }}};
+  for (const auto& [name, help, value] : series) {
+    MetricFamily& family = add_family(out, std::string(name), MetricType::Counter, std::string(help));
+    for (const ApplicationNow& one : applications) {
+      for (const RuleNow& rule : one.each_rule)
+        add_value(family, {{"app", one.name}, {"rule", rule.name}}, value(rule));
+    }
+  }
+}
+
+void append_sinks(Families& out, const std::vector<ApplicationNow>& applications) {
+  // Each of them before the next is made: making one may move those before.
+  const auto of_each = [&](const char* name, MetricType type, const char* help, const auto& add) {
+    MetricFamily& family = add_family(out, name, type, help);
+    for (const ApplicationNow& one : applications) {
+      for (const SinkNow& sink : one.each_sink) add(family, one, sink);
+    }
+  };
+  of_each("bascule_application_deliveries_total", MetricType::Counter,
+          "Events that a sink brought to its receiver, or could not.",
+          [](MetricFamily& family, const ApplicationNow& one, const SinkNow& sink) {
+            const std::pair<const char*, std::uint64_t> outcomes[] = {{"delivered", sink.delivered},
+                                                                      {"failed", sink.failed},
+                                                                      {"refused", sink.refused},
+                                                                      {"dropped", sink.dropped}};
+            for (const auto& [outcome, count] : outcomes) {
+              add_value(family, {{"app", one.name}, {"outcome", outcome}, {"sink", sink.name}},
+                        static_cast<double>(count));
+            }
+          });
+  of_each("bascule_application_waiting_events", MetricType::Gauge, "Events that wait for a sink's receiver.",
+          [](MetricFamily& family, const ApplicationNow& one, const SinkNow& sink) {
+            add_value(family, {{"app", one.name}, {"sink", sink.name}}, static_cast<double>(sink.waiting));
+          });
+  of_each("bascule_application_oldest_waiting_seconds", MetricType::Gauge,
+          "How long the first of them has waited.",
+          [](MetricFamily& family, const ApplicationNow& one, const SinkNow& sink) {
+            add_value(family, {{"app", one.name}, {"sink", sink.name}}, to_seconds(sink.oldest));
+          });
+}
+
+}  // namespace
+
 void append_applications(Families& out, const std::vector<ApplicationNow>& applications) {
   using Now = ApplicationNow;
   MetricFamily& states = add_family(out, "bascule_application_state", MetricType::Gauge,
@@ -230,6 +287,8 @@ void append_applications(Families& out, const std::vector<ApplicationNow>& appli
     MetricFamily& family = add_family(out, std::string(name), type, std::string(help));
     for (const Now& one : applications) add_value(family, {{"app", one.name}}, value(one));
   }
+  append_rules(out, applications);
+  append_sinks(out, applications);
 }
 
 }  // namespace bascule::metrics

@@ -94,6 +94,24 @@ struct ModelNow {
   std::uint64_t waiting = 0;  // requests that wait for an instance of it
 };
 
+// A rule of an application, and one of its sinks, as they stand at a scrape.
+struct RuleNow {
+  std::string name;
+  std::uint64_t runs = 0;
+  std::uint64_t events = 0;
+  std::uint64_t failures = 0;
+  Duration took{};  // of all runs
+};
+struct SinkNow {
+  std::string name;
+  std::uint64_t delivered = 0;
+  std::uint64_t failed = 0;  // tries
+  std::uint64_t refused = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t waiting = 0;
+  Duration oldest{};  // how long the first that waits has done so
+};
+
 // An application, as it stands at a scrape.
 struct ApplicationNow {
   std::string name;
@@ -108,6 +126,8 @@ struct ApplicationNow {
   Duration inference{};
   Duration rules{};
   std::int64_t last_frame_ms = 0;  // its time, Unix; 0: none yet
+  std::vector<RuleNow> each_rule;
+  std::vector<SinkNow> each_sink;
 };
 
 // The server's counters and histograms, in Prometheus text exposition; docs/metrics.md names every series.

@@ -137,12 +137,38 @@ TEST(Metrics, ShowsWhatApplicationsDo) {
                                                   .frames = 7,
                                                   .dropped = 2,
                                                   .reconnects = 3,
-                                                  .inference = std::chrono::milliseconds(1500)}});
+                                                  .inference = std::chrono::milliseconds(1500),
+                                                  .each_rule = {{.name = "scratch",
+                                                                 .runs = 12,
+                                                                 .events = 4,
+                                                                 .failures = 1,
+                                                                 .took = std::chrono::milliseconds(250)},
+                                                                {.name = "other"}},
+                                                  .each_sink = {{.name = "alarm",
+                                                                 .delivered = 5,
+                                                                 .failed = 6,
+                                                                 .refused = 7,
+                                                                 .dropped = 8,
+                                                                 .waiting = 9,
+                                                                 .oldest = std::chrono::seconds(90)}}}});
   EXPECT_THAT(text, HasSubstr(R"(bascule_application_state{app="line",state="waiting"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(bascule_application_frames_total{app="line"} 7)"));
   EXPECT_THAT(text, HasSubstr(R"(bascule_application_dropped_frames_total{app="line"} 2)"));
   EXPECT_THAT(text, HasSubstr(R"(bascule_application_reconnects_total{app="line"} 3)"));
   EXPECT_THAT(text, HasSubstr(R"(bascule_application_inference_seconds_total{app="line"} 1.5)"));
+  const std::string scratch = R"({app="line",rule="scratch"} )";
+  EXPECT_THAT(text, HasSubstr("bascule_application_rule_runs_total" + scratch + "12"));
+  EXPECT_THAT(text, HasSubstr("bascule_application_rule_seconds_total" + scratch + "0.25"));
+  EXPECT_THAT(text, HasSubstr("bascule_application_rule_events_total" + scratch + "4"));
+  EXPECT_THAT(text, HasSubstr("bascule_application_rule_failures_total" + scratch + "1"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_application_rule_runs_total{app="line",rule="other"} 0)"));
+  const std::string deliveries = R"(bascule_application_deliveries_total{app="line",outcome=)";
+  EXPECT_THAT(text, HasSubstr(deliveries + R"("delivered",sink="alarm"} 5)"));
+  EXPECT_THAT(text, HasSubstr(deliveries + R"("failed",sink="alarm"} 6)"));
+  EXPECT_THAT(text, HasSubstr(deliveries + R"("refused",sink="alarm"} 7)"));
+  EXPECT_THAT(text, HasSubstr(deliveries + R"("dropped",sink="alarm"} 8)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_application_waiting_events{app="line",sink="alarm"} 9)"));
+  EXPECT_THAT(text, HasSubstr(R"(bascule_application_oldest_waiting_seconds{app="line",sink="alarm"} 90)"));
 }
 
 // The value of a series without labels.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import csv
 import http.client
 import json
 import pathlib
@@ -78,7 +80,12 @@ def test_a_folder_is_watched_and_its_pictures_are_judged_once(tmp_path):
         (incoming / ".b.jpg").write_bytes(PICTURE.read_bytes())
         (incoming / ".b.jpg").rename(incoming / "b.jpg")
         wait_for(lambda: events_of(log), lambda events: len(events) == 2)
-        assert "bascule_application_handled_frames_total" in server.get("/metrics").body.decode()
+        metrics = wait_for(
+            server.metrics, lambda got: got['bascule_application_deliveries_total{app="till",outcome="delivered",sink="log"}'] == 2)
+        assert metrics['bascule_application_handled_frames_total{app="till"}'] == 2
+        assert metrics['bascule_application_waiting_events{app="till",sink="log"}'] == 0
+        assert metrics['bascule_application_rule_runs_total{app="till",rule="seen"}'] == 2
+        assert 0 < metrics['bascule_application_rule_seconds_total{app="till",rule="seen"}'] < LIMIT_S
     shutil.copy(PICTURE, incoming / "0.jpg")  # would be the first by its name
     with Server("--config", file):
         events = wait_for(lambda: events_of(log), lambda got: len(got) >= 3)
@@ -165,6 +172,16 @@ def belt_file(folder: pathlib.Path) -> pathlib.Path:
     )
 
 
+def counts_of(server: Server, name: str) -> collections.Counter:
+    """What is told by day, over all days."""
+    table = server.get(f"/apps/{name}/days?format=csv")
+    assert table.status == 200, table.body
+    counts: collections.Counter = collections.Counter()
+    for row in csv.DictReader(table.body.decode().splitlines()):
+        counts[row["what"], row["rule"], row["class"]] += int(row["count"])
+    return counts
+
+
 def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
     """The oracle is a run of the same belt without kills."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -172,10 +189,16 @@ def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
     killed.mkdir()
     with Server("--config", belt_file(whole)) as server:
         state = wait_for(lambda: app(server, "belt"), ended)
+        counts = counts_of(server, "belt")
     wanted = events_of(whole / "events.jsonl")
     crossings = [crossing["name"] for event in wanted if event["rule"] == "crossed" for crossing in event["crossings"]]
     labels = (killed / "belt.txt") if (killed / "belt.txt").exists() else (whole / "belt.txt")
     assert sorted(crossings) == sorted(NAMES[int(line.split()[0])] for line in labels.read_text().split("\n") if line)
+    assert counts["frames", "", ""] == state["frames"]["handled"]
+    assert {key[2]: count for key, count in counts.items() if key[0] == "objects"} == collections.Counter(crossings)
+    assert counts["events", "crossed", ""] == sum(event["rule"] == "crossed" for event in wanted)
+    assert counts["events_with", "busy", "apple"] == sum(
+        event["rule"] == "busy" and any(one["name"] == "apple" for one in event["results"]) for event in wanted)
     file = belt_file(killed)
     moment = random.Random(7)
     for _ in range(8):
@@ -185,6 +208,7 @@ def test_kills_lose_nothing_and_decide_nothing_else(tmp_path):
     with Server("--config", file) as server:
         state = wait_for(lambda: app(server, "belt"), ended)
         assert state["frames"]["failed"] == 0
+        assert counts_of(server, "belt") == counts
     got = {event["id"]: event for event in events_of(killed / "events.jsonl")}
     assert list(got) == [event["id"] for event in wanted]
     for event in wanted:

@@ -23,7 +23,7 @@ def busy(tmp_path_factory):
     """A server that has done a bit of everything once: answered, refused, failed to load a file, run an application."""
     config = tmp_path_factory.mktemp("apps") / "apps.yaml"
     trays = {"name": "trays", "source": {"labels": str(DATA / "labelled/trays")}, "names": ["apple", "banana", "orange"],
-             "rules": [{"name": "any", "when": ".results | length > 0"}]}
+             "rules": [{"name": "any", "when": ".results | length > 0"}], "sinks": {"log": {"jsonl": "events.jsonl"}}}
     config.write_text(json.dumps({"applications": [trays]}))  # JSON is YAML
     with Server(FRUIT, DATA / "general/add_one.onnx", DATA / "hostile/unknown_op.onnx", "--config", config) as server:
         assert server.predict("fruit", PICTURE.read_bytes()).status == 200
