@@ -1,7 +1,8 @@
 """The reference package in a warm Python process: `YOLO(MODEL).predict(PATH)`, again and again.
 
 ultralytics_loop.py MODEL THREADS. Each line of standard input is a word and its argument, each is answered with one
-line of JSON: `boxes PATH` what it finds, `run SECONDS PATH` the seconds of each call, `folder PATH` those of a whole folder.
+line of JSON: `boxes PATH` what it finds, `run SECONDS PATH` the seconds of each call, `folder PATH` those of a whole folder and how
+many pictures it was.
 """
 
 import json
@@ -21,9 +22,8 @@ def main() -> None:
             continue
         if word == "folder":
             start = time.perf_counter()
-            for _ in yolo.predict(rest, imgsz=640, stream=True, verbose=False):
-                pass
-            print(json.dumps([time.perf_counter() - start]), flush=True)
+            answered = sum(1 for _ in yolo.predict(rest, imgsz=640, stream=True, verbose=False))
+            print(json.dumps([time.perf_counter() - start, answered]), flush=True)
             continue
         seconds, _, path = rest.partition(" ")
         took, end = [], time.perf_counter() + float(seconds)

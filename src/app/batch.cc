@@ -19,6 +19,7 @@
 #include "app/batch_side.h"
 #include "app/commands.h"
 #include "app/pictures.h"
+#include "app/videos.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "runs/report.h"
@@ -105,7 +106,7 @@ Result<Batch> read_batch(const config::Parsed& parsed) {
 runs::Terms terms_of(const Batch& batch, std::string model) {
   runs::Terms terms = {{"model", std::move(model)},
                        {"input", fmt::format("{}", fmt::join(batch.words, " "))}};
-  for (const char* name : {"conf", "iou", "imgsz", "max_det", "decimals", "shard"}) {
+  for (const char* name : {"conf", "iou", "imgsz", "max_det", "decimals", "vid_stride", "shard"}) {
     std::string flag = std::string("--") + name;
     std::ranges::replace(flag, '_', '-');
     terms.emplace_back(flag, batch.values.has(name) ? batch.values.text(name) : "");
@@ -174,6 +175,22 @@ Result<void> write_report(const Batch& batch, const Side& side, const runs::Repo
   return write_file(batch.values.text("report"), html);
 }
 
+// Opens a video for the model here; servers are sent pictures.
+runs::OpenVideo video_opener(const config::Values& values, const Clock& clock) {
+  return [&values, &clock](const std::string& path,
+                           const std::function<bool()>& stop) -> Result<runs::NextFrame> {
+    if (values.has("server")) {
+      return invalid_argument(
+          "Videos are looked at by a model here, and not by servers: give its file in place of --server, or "
+          "the frames as pictures.");
+    }
+    BASCULE_ASSIGN(video::ReaderOptions options, reader_options(values));
+    options.stride = static_cast<std::uint64_t>(values.integer("vid_stride"));
+    BASCULE_ASSIGN(video::Descriptor file, video::open_file(path));
+    return open_frames(std::move(file), std::move(options), {.gone = stop}, clock);
+  };
+}
+
 Result<Done> run_batch(const Batch& batch, Side& side, const Clock& clock) {
   runs::ReaderOptions reading{.words = batch.words,
                               .pictures = side.pictures,
@@ -181,7 +198,9 @@ Result<Done> run_batch(const Batch& batch, Side& side, const Clock& clock) {
                               .block = side.block,
                               .shard = batch.shard.index,
                               .shards = batch.shard.of,
-                              .is_picture = [](const fs::path& file) { return looks_like_picture(file); }};
+                              .is_picture = [](const fs::path& file) { return looks_like_picture(file); },
+                              .is_video = [](const fs::path& file) { return looks_like_video(file); },
+                              .open_video = video_opener(batch.values, clock)};
   BASCULE_ASSIGN(runs::Reader reader, runs::Reader::open(std::move(reading)));
   BASCULE_ASSIGN(runs::Results results, runs::Results::open({.out = batch.out,
                                                              .errors = batch.errors,

@@ -79,6 +79,12 @@ std::vector<Option> answers() {
                      .text = "Decimals of the numbers that are said of pictures.",
                      .min = 0,
                      .max = 10});
+  options.push_back({.name = "vid_stride",
+                     .type = Type::kInteger,
+                     .fallback = "1",
+                     .text = "Of a video look at every so many-th frame.",
+                     .min = 1,
+                     .max = 1'000'000});
   options.push_back(threads_option());
   return options;
 }
@@ -90,20 +96,21 @@ config::Command batch_command() {
   for (auto* more : {&servers, &answers}) {
     for (Option& option : more()) options.push_back(std::move(option));
   }
-  for (const char* name : {"custom_op_libraries", "openvino", "state_dir", "max_pixels"}) {
+  for (const char* name : {"ffmpeg", "custom_op_libraries", "openvino", "state_dir", "max_pixels"}) {
     options.push_back(server_option(name));
   }
   return {.name = "batch",
           .text = "Run a model on many inputs: resumable, with a result for each, and a report.",
           .positional = "MODEL_AND_INPUTS",
           .positional_text =
-              "The model file, then inputs: pictures, folders with all that is in them, globs, lists "
+              "The model file, then inputs: pictures, videos, folders with all that is in them, globs, lists "
               "(@FILE), JSON "
               "lines (.jsonl), tables (.csv), text (.txt, a sentence on each line), - for standard input",
           .options = std::move(options),
           .examples =
               "Examples:\n"
               "  bascule batch yolo26n.onnx pictures/ --out results.jsonl --report report.html\n"
+              "  bascule batch yolo26n.onnx clip.mp4 --vid-stride 5 --out frames.jsonl\n"
               "  bascule batch wine.onnx wines.csv --out answers.csv\n"
               "  bascule batch wine.onnx --in - --out - < rows.jsonl\n"
               "  bascule batch yolo26n @pictures.txt --server http://a:8000 --server http://b:8000 --out "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -22,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxKeyBytes = 4096;
+constexpr std::string_view kKeyPrefix = "bascule_";
 constexpr std::size_t kMostLanes = 1024;  // each is a thread
 
 content::PredictOptions predict_options(const config::Values& values) {
@@ -88,11 +90,22 @@ std::vector<std::pair<std::string, std::string>> form_fields(const config::Value
   return fields;
 }
 
+// The key in a file: alone, or in what `bascule key new` says on standard error.
 Result<std::string> read_key(const config::Values& values) {
   if (!values.has("server_key")) return std::string();
-  BASCULE_ASSIGN(const std::vector<std::byte> bytes, read_file(values.text("server_key"), kMaxKeyBytes));
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  return std::string(text::trimmed(text));
+  const std::string file = values.text("server_key");
+  BASCULE_ASSIGN(const std::vector<std::byte> bytes, read_file(file, kMaxKeyBytes));
+  const std::string_view text =
+      text::trimmed(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  if (const std::size_t at = text.find(kKeyPrefix); at != std::string_view::npos) {
+    const std::size_t end = text.find_first_not_of("0123456789abcdef", at + kKeyPrefix.size());
+    return std::string(text.substr(at, end - at));
+  }
+  if (text.empty() || !std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; })) {
+    return invalid_argument(fmt::format(
+        "--server-key: '{}' holds no key; a key is one word, such as `bascule key new` prints.", file));
+  }
+  return std::string(text);
 }
 
 // What the model takes, as far as the names of the inputs tell it.

@@ -159,8 +159,8 @@ config::Command tune_command() {
       .options =
           {{.name = "samples",
             .type = Type::kText,
-            .text = "Folder of pictures or v2 requests (.json) to measure and compare with; where not given, "
-                    "inputs are made up."},
+            .text = "A file or a folder of them to measure and compare with: pictures, v2 requests (.json), "
+                    "tables (.csv, each row a request); where not given, inputs are made up."},
            {.name = "labels",
             .type = Type::kFlag,
             .text = "The samples are a data set with labels, as for `bascule eval`: answers are judged by "
@@ -196,7 +196,7 @@ config::Command tune_command() {
           "Examples:\n"
           "  bascule tune yolo26n.onnx --samples pictures/\n"
           "  bascule tune yolo26n.onnx --samples coco8.yaml --labels --max-drop 0.005\n"
-          "  bascule tune wine.onnx --throughput --seconds 10\n"
+          "  bascule tune wine.onnx --samples wines.csv --throughput --seconds 10\n"
           "\n"
           "The result lies beside the model (yolo26n.tune.yaml), for this file on this machine; serve, "
           "predict and "

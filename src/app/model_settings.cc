@@ -1,6 +1,7 @@
 #include "app/model_settings.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "app/options.h"
 #include "app/tune_file.h"
+#include "backend/weight_files.h"
 #include "base/check.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -123,19 +125,37 @@ std::filesystem::path config_folder(const config::Values& values) {
                               : std::filesystem::path();
 }
 
+Result<config::Values> SettingsReader::said(const catalog::ModelSource& source) const {
+  config::Values out = all_;
+  if (source.config != nullptr) BASCULE_TRY(apply_config(source, out));
+  BASCULE_TRY(read_own_file(source.settings, out));
+  if (source.given < entries_.size()) out.merge(entries_[source.given]);
+  return out;
+}
+
 Result<ReadSettings> SettingsReader::read(const catalog::ModelSource& source) const {
-  ReadSettings out{.values = all_, .settings = {}};
-  if (source.config != nullptr) BASCULE_TRY(apply_config(source, out.values));
-  BASCULE_TRY(read_own_file(source.settings, out.values));
-  if (source.given < entries_.size()) out.values.merge(entries_[source.given]);
+  ReadSettings out;
+  BASCULE_ASSIGN(out.values, said(source));
   if (source.engine.empty()) {
     BASCULE_TRY(apply_tuned(source, all_.has("state_dir") ? all_.text("state_dir") : "", out.values));
   }
   BASCULE_ASSIGN(out.settings, to_settings(out.values));
   if (source.config != nullptr) out.settings.sequences = source.config->sequences;
   BASCULE_TRY(add_sequences(out));
-  BASCULE_TRY(add_samples(source, out));
+  BASCULE_ASSIGN(out.settings.warm_up, samples(source, out.values));
   BASCULE_TRY(add_labels(source, out));
+  return out;
+}
+
+std::vector<std::filesystem::path> SettingsReader::also_read(const catalog::ModelSource& source) const {
+  if (!source.engine.empty()) return {};
+  std::vector<std::filesystem::path> out = backend::weight_files(source.file);
+  if (auto file = tune_file(source); !file.empty()) out.push_back(std::move(file));
+  const auto values = said(source);
+  if (!values) return out;  // its load will say so
+  if (auto files = samples(source, *values)) std::ranges::move(*files, std::back_inserter(out));
+  if (!values->has("labels_file")) return out;
+  if (auto file = labels_file(source, *values)) out.push_back(*std::move(file));
   return out;
 }
 
@@ -146,13 +166,18 @@ std::filesystem::path SettingsReader::folder_of(const config::Source& said,
   return folder.empty() ? "." : folder;
 }
 
+Result<std::filesystem::path> SettingsReader::labels_file(const catalog::ModelSource& source,
+                                                          const config::Values& values) const {
+  return safe_join(folder_of(values.source("labels_file"), source), values.text("labels_file"));
+}
+
 Result<void> SettingsReader::add_labels(const catalog::ModelSource& source, ReadSettings& out) const {
   if (!out.values.has("labels_file")) return {};
-  const config::Source said = out.values.source("labels_file");
   const auto wrong = [&](const Error& why) {
-    return invalid_argument(fmt::format("{}: labels_file: {}", said.place, why.message));
+    return invalid_argument(
+        fmt::format("{}: labels_file: {}", out.values.source("labels_file").place, why.message));
   };
-  const auto file = safe_join(folder_of(said, source), out.values.text("labels_file"));
+  const auto file = labels_file(source, out.values);
   if (!file) return wrong(file.error());
   const auto bytes = read_file(*file, kMaxLabelBytes);
   if (!bytes) return wrong(bytes.error());
@@ -165,15 +190,17 @@ Result<void> SettingsReader::add_labels(const catalog::ModelSource& source, Read
   return {};
 }
 
-Result<void> SettingsReader::add_samples(const catalog::ModelSource& source, ReadSettings& out) const {
-  const config::Source said = out.values.source("warm_up");
+Result<std::vector<std::filesystem::path>> SettingsReader::samples(const catalog::ModelSource& source,
+                                                                   const config::Values& values) const {
+  const config::Source said = values.source("warm_up");
   const std::filesystem::path folder = folder_of(said, source);
-  for (const std::string& name : out.values.items("warm_up")) {
+  std::vector<std::filesystem::path> out;
+  for (const std::string& name : values.items("warm_up")) {
     auto file = safe_join(folder, name);
     if (!file) return invalid_argument(fmt::format("{}: warm_up: {}", said.place, file.error().message));
-    out.settings.warm_up.push_back(*std::move(file));
+    out.push_back(*std::move(file));
   }
-  return {};
+  return out;
 }
 
 Result<content::InferRequest> read_sample(const std::filesystem::path& file) {

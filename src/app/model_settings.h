@@ -39,12 +39,21 @@ class SettingsReader {
   // Errors: kInvalidArgument with file and line; for a sample of warm_up that leaves its folder.
   Result<ReadSettings> read(const catalog::ModelSource& source) const;
 
+  // The files that a load of the model reads beside those that the source names: weights, the tune file, and
+  // the labels and samples that its settings name, as far as these can be read. Some may not be there.
+  [[nodiscard]] std::vector<std::filesystem::path> also_read(const catalog::ModelSource& source) const;
+
  private:
+  // What everyone but a tune file said.
+  [[nodiscard]] Result<config::Values> said(const catalog::ModelSource& source) const;
   // Where what `said` names lies.
   [[nodiscard]] std::filesystem::path folder_of(const config::Source& said,
                                                 const catalog::ModelSource& source) const;
+  [[nodiscard]] Result<std::filesystem::path> labels_file(const catalog::ModelSource& source,
+                                                          const config::Values& values) const;
+  [[nodiscard]] Result<std::vector<std::filesystem::path>> samples(const catalog::ModelSource& source,
+                                                                   const config::Values& values) const;
   Result<void> add_labels(const catalog::ModelSource& source, ReadSettings& out) const;
-  Result<void> add_samples(const catalog::ModelSource& source, ReadSettings& out) const;
 
   const config::Values all_;
   const std::vector<config::Values> entries_;

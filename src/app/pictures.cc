@@ -23,6 +23,10 @@ constexpr std::array<std::string_view, 15> kExtensions = {".jpg",  ".jpeg",  ".j
                                                           ".bmp",  ".dib",   ".tif",  ".tiff", ".gif",
                                                           ".avif", ".avifs", ".heic", ".heif", ".hif"};
 
+constexpr std::array<std::string_view, 16> kVideoExtensions = {
+    ".mp4", ".m4v",  ".mov", ".3gp",  ".mkv", ".webm", ".avi", ".ts",
+    ".mts", ".m2ts", ".mpg", ".mpeg", ".flv", ".wmv",  ".asf", ".ogv"};
+
 std::vector<std::string> pictures_in(const fs::path& folder) {
   std::vector<std::string> files;
   std::error_code code;
@@ -52,6 +56,11 @@ bool looks_like_rows(const std::string& word) {
 
 bool looks_like_picture(const fs::path& file) {
   return std::ranges::find(kExtensions, text::to_lower(file.extension().string())) != kExtensions.end();
+}
+
+bool looks_like_video(const fs::path& file) {
+  const std::string extension = text::to_lower(file.extension().string());
+  return std::ranges::find(kVideoExtensions, extension) != kVideoExtensions.end();
 }
 
 bool is_url(std::string_view word) { return word.starts_with("http://") || word.starts_with("https://"); }

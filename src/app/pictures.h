@@ -22,5 +22,7 @@ Result<std::vector<std::string>> expand_pictures(const std::vector<std::string>&
 
 // Whether the file's name is that of a picture.
 [[nodiscard]] bool looks_like_picture(const std::filesystem::path& file);
+// Or of a video.
+[[nodiscard]] bool looks_like_video(const std::filesystem::path& file);
 
 }  // namespace bascule::app

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
@@ -367,6 +368,9 @@ std::unique_ptr<Watch> watch(const config::Values& values, const Wanted& wanted,
   }
   if (!options.events && options.every == Duration{}) return nullptr;
   for (const catalog::ModelPath& path : wanted.paths) options.paths.push_back(path.path);
+  for (const catalog::ModelSource& source : wanted.found.sources) {
+    std::ranges::move(wanted.settings.also_read(source), std::back_inserter(options.paths));
+  }
   options.look = [&manager] {
     std::promise<bool> promise;
     std::future<bool> settled = promise.get_future();
@@ -517,6 +521,9 @@ Result<Wanted> wanted_of(const config::Parsed& parsed, const std::vector<config:
   wanted.look.versions_win = parsed.values.source("version_policy").origin != config::Origin::kDefault;
   wanted.look.read_config = config_reader(parsed.values.flag("strict_config"));
   wanted.look.read_ensemble = ensemble_reader();
+  wanted.look.also_read = [settings = wanted.settings](const catalog::ModelSource& source) {
+    return settings.also_read(source);
+  };
   wanted.found = catalog::scan_models(wanted.paths, wanted.look, engines.of_files());
   if (!wanted.found.problems.empty()) return wanted.found.problems.front();
   wanted.names = names_at_start(parsed.values);
@@ -534,13 +541,15 @@ int serve(config::Parsed parsed) {
   auto entries = complete_values(command("serve"), parsed.values);
   if (!entries) return fail(entries.error(), kUsage);
   const auto engines = std::make_shared<const Engines>(engine_options(parsed.values));
-  const auto wanted = wanted_of(parsed, *entries, *engines);
+  auto wanted = wanted_of(parsed, *entries, *engines);
   if (!wanted) return fail(wanted.error(), kUsage);
   if (parsed.values.text("tune") == "quick") {
     tune_quickly(engines, wanted->found.sources, wanted->settings,
                  {.max_pixels = static_cast<std::uint64_t>(parsed.values.integer("max_pixels")),
                   .cores = cpu_budget()},
                  {.time = kQuickTune, .state_dir = engine_options(parsed.values).state_dir});
+    // With the tune files that there are now: they are no change.
+    wanted->found = catalog::scan_models(wanted->paths, wanted->look, engines->of_files());
   }
   return run(parsed.values, *wanted, *engines);
 }

@@ -12,11 +12,10 @@
 #include <fmt/format.h>
 
 #include "app/commands.h"
-#include "app/data_set.h"
 #include "app/options.h"
-#include "app/pictures.h"
 #include "app/shape_words.h"
 #include "app/tune_file.h"
+#include "app/tune_samples.h"
 #include "backend/backend.h"
 #include "base/cpu.h"
 #include "base/digest.h"
@@ -31,9 +30,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using tensor::DataType;
-
-constexpr std::uint64_t kMaxLabelBytes = 16U << 20U;
-constexpr std::size_t kMaxSamples = 200;
 
 // Engines and precisions, the default first; what this machine lacks says so when it is tried.
 std::vector<tuning::Candidate> kinds() {
@@ -65,63 +61,6 @@ class Progress {
  private:
   std::string last_;
 };
-
-Result<std::vector<content::Label>> labels_beside(const fs::path& picture) {
-  const fs::path file = labels_of(picture);
-  std::error_code code;
-  if (!fs::exists(file, code)) return std::vector<content::Label>{};
-  BASCULE_ASSIGN(const auto bytes, read_file(file, kMaxLabelBytes));
-  return content::read_labels({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string(), {});
-}
-
-// Every n-th of what is there, so that no kind of it is left out.
-void thin_out(std::vector<fs::path>& files) {
-  if (files.size() <= kMaxSamples) return;
-  std::vector<fs::path> kept;
-  for (std::size_t i = 0; i < kMaxSamples; ++i) kept.push_back(files[i * files.size() / kMaxSamples]);
-  files = std::move(kept);
-}
-
-Result<std::vector<fs::path>> sample_files(const fs::path& given, bool labels) {
-  if (labels) {
-    BASCULE_ASSIGN(DataSet data, find_data_set(given, "val"));
-    return std::move(data.pictures);
-  }
-  std::error_code code;
-  std::vector<fs::path> out;
-  if (!fs::is_directory(given, code)) return std::vector<fs::path>{given};
-  for (fs::recursive_directory_iterator it(given, code), end; !code && it != end; it.increment(code)) {
-    const fs::path& file = it->path();
-    const bool request = text::to_lower(file.extension().string()) == ".json";
-    if (it->is_regular_file(code) && (looks_like_picture(file) || request)) out.push_back(file);
-  }
-  std::ranges::sort(out);
-  if (!out.empty()) return out;
-  return not_found(fmt::format("The folder '{}' holds no samples: neither pictures nor v2 requests (.json).",
-                               given.string()));
-}
-
-Result<TrialInputs> inputs_of(const config::Values& values) {
-  TrialInputs out{.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels")),
-                  .cores = cpu_budget()};
-  const bool labels = values.flag("labels");
-  if (!values.has("samples")) {
-    if (labels)
-      return invalid_argument("--labels says that the samples have labels; give them with --samples.");
-    return out;
-  }
-  BASCULE_ASSIGN(std::vector<fs::path> files, sample_files(values.text("samples"), labels));
-  thin_out(files);
-  for (const fs::path& file : files) {
-    BASCULE_ASSIGN(content::InferRequest request, read_sample(file));
-    request.dialect = "cli";
-    out.samples.push_back(std::move(request));
-    if (!labels) continue;
-    BASCULE_ASSIGN(std::vector<content::Label> beside, labels_beside(file));
-    out.labels.push_back(std::move(beside));
-  }
-  return out;
-}
 
 std::string json_row(const tuning::Row& row, bool chosen) {
   const tuning::Candidate& one = row.candidate;
@@ -168,7 +107,7 @@ Result<void> tune_one(const catalog::ModelSource& source, const std::shared_ptr<
   config::Values defaults;
   BASCULE_TRY(config::apply_defaults(tables().model, defaults));
   BASCULE_ASSIGN(const ReadSettings read, SettingsReader(std::move(defaults), {}, {}).read(source));
-  BASCULE_ASSIGN(TrialInputs inputs, inputs_of(values));
+  BASCULE_ASSIGN(TrialInputs inputs, trial_inputs(values));
   TuneOptions options = options_of(values);
   options.progress = Progress();
   const bool made_up = inputs.samples.empty();

@@ -61,10 +61,6 @@ const std::vector<Option>& entry_options() {
   return all;
 }
 
-fs::path beside(const catalog::ModelSource& source) {
-  return source.settings.empty() ? fs::path() : fs::path(source.settings).replace_extension(".tune.yaml");
-}
-
 fs::path in_state(const fs::path& state_dir, const std::string& digest) {
   return state_dir / "tuned" / (digest + ".yaml");
 }
@@ -159,10 +155,14 @@ Result<bool> apply_from(const fs::path& file, const std::string& digest, const s
 
 }  // namespace
 
+fs::path tune_file(const catalog::ModelSource& source) {
+  return source.settings.empty() ? fs::path() : fs::path(source.settings).replace_extension(".tune.yaml");
+}
+
 Result<fs::path> write_tuned(const catalog::ModelSource& source, const fs::path& state_dir,
                              const Tuned& tuned) {
   BASCULE_ASSIGN(const config::Values entry, values_of(tuned));
-  const fs::path file = beside(source);
+  const fs::path file = tune_file(source);
   if (file.empty()) return invalid_argument("The model has no place for a tune file.");
   const Result<void> written = write_entry(file, entry);
   if (written) return file;
@@ -180,7 +180,7 @@ Result<fs::path> write_tuned(const catalog::ModelSource& source, const fs::path&
 Result<bool> apply_tuned(const catalog::ModelSource& source, const fs::path& state_dir,
                          config::Values& values) {
   std::error_code code;
-  const fs::path file = beside(source);
+  const fs::path file = tune_file(source);
   const bool near = !file.empty() && fs::exists(file, code);
   const bool kept = !state_dir.empty() && fs::is_directory(state_dir / "tuned", code);
   if (!near && !kept) return false;

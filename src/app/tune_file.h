@@ -20,6 +20,9 @@ struct Tuned {
   tuning::Candidate chosen;
 };
 
+// The tune file beside a model, NAME.tune.yaml; empty where it has no place for one.
+[[nodiscard]] std::filesystem::path tune_file(const catalog::ModelSource& source);
+
 // Puts it into the tune file beside the model (NAME.tune.yaml), in place of what was found for the same file
 // and machine before; below `state_dir` where that folder cannot be written to. Gives the file. Errors: of
 // write_file where neither can be written; kInvalidArgument where the file that is there is something else.

@@ -256,6 +256,9 @@ Found scan_models(const std::vector<ModelPath>& paths, const Look& look, const b
         continue;
       }
       source.given = static_cast<std::size_t>(&path - paths.data());
+      if (look.also_read) {
+        for (const fs::path& file : look.also_read(source)) source.stamp.others.push_back(stamp_of(file));
+      }
       all.sources.push_back(std::move(source));
     }
   }

@@ -33,8 +33,9 @@ struct FileStamp {
 // Thread-safety: a value.
 struct SourceStamp {
   FileStamp model;
-  FileStamp settings;  // all zeros where there is no such file
-  FileStamp config;    // likewise
+  FileStamp settings;                  // all zeros where there is no such file
+  FileStamp config;                    // likewise
+  std::vector<FileStamp> others = {};  // of what Look::also_read names, in that order; zeros likewise
   bool operator==(const SourceStamp&) const = default;
 };
 
@@ -67,6 +68,9 @@ using ConfigReader =
 using EnsembleReader =
     std::function<Result<std::shared_ptr<const content::ModelConfig>>(const std::filesystem::path& file)>;
 
+// What a load reads beside the model's file, its settings and its configuration.
+using AlsoRead = std::function<std::vector<std::filesystem::path>(const ModelSource&)>;
+
 // How folders are looked at.
 // Thread-safety: a value.
 struct Look {
@@ -74,6 +78,7 @@ struct Look {
   bool versions_win = false;          // over what a model's configuration says of them
   ConfigReader read_config = {};      // absent: configurations are not looked at
   EnsembleReader read_ensemble = {};  // absent: YAML files are not looked at
+  AlsoRead also_read = {};            // absent: changes of such files are not seen
 };
 
 // A path that was given to serve, and the name its model shall have.

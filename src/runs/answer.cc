@@ -33,14 +33,8 @@ void refuse(Outcome& outcome, Error why) {
   outcome.good = false;
 }
 
-std::optional<Error> ask_picture(Asker& asker, const std::string& path, Outcome& outcome) {
-  auto read = read_file(path, kMaxPictureBytes);
-  if (!read) {
-    refuse(outcome, std::move(read).error());
-    return std::nullopt;
-  }
-  const auto bytes = std::make_shared<const std::vector<std::byte>>(*std::move(read));
-  auto answer = asker.ask_picture({.bytes = *bytes, .owner = bytes, .name = path});
+std::optional<Error> ask_picture(Asker& asker, const content::EncodedPicture& picture, Outcome& outcome) {
+  auto answer = asker.ask_picture(picture);
   if (answer) {
     outcome.answer = *std::move(answer);
     outcome.good = true;
@@ -49,6 +43,16 @@ std::optional<Error> ask_picture(Asker& asker, const std::string& path, Outcome&
   if (is_fatal(answer.error())) return std::move(answer).error();
   refuse(outcome, std::move(answer).error());
   return std::nullopt;
+}
+
+std::optional<Error> ask_file(Asker& asker, const std::string& path, Outcome& outcome) {
+  auto read = read_file(path, kMaxPictureBytes);
+  if (!read) {
+    refuse(outcome, std::move(read).error());
+    return std::nullopt;
+  }
+  const auto bytes = std::make_shared<const std::vector<std::byte>>(*std::move(read));
+  return ask_picture(asker, {.bytes = *bytes, .owner = bytes, .name = path}, outcome);
 }
 
 // The rows of one unit, as they are asked for.
@@ -145,7 +149,8 @@ std::optional<Error> ask_item(Asker& asker, const Unit& unit, std::size_t i, con
     refuse(outcome, invalid_argument(item.fault));
     return std::nullopt;
   }
-  if (unit.form == Form::kPicture) return ask_picture(asker, item.key, outcome);
+  if (!item.frame.bytes.empty()) return ask_picture(asker, item.frame, outcome);
+  if (unit.form == Form::kPicture) return ask_file(asker, item.key, outcome);
   if (unit.form == Form::kSentence && !text::is_utf8(item.text)) {
     refuse(outcome, invalid_argument("The line is not UTF-8; save the file as UTF-8."));
     return std::nullopt;
@@ -169,7 +174,7 @@ std::optional<Error> ask_item(Asker& asker, const Unit& unit, std::size_t i, con
     return std::nullopt;
   }
   outcome.key = line->picture;
-  return ask_picture(asker, line->picture, outcome);
+  return ask_file(asker, line->picture, outcome);
 }
 
 }  // namespace

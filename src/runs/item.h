@@ -8,12 +8,13 @@
 #include <vector>
 
 #include "base/error.h"
+#include "content/picture.h"
 
 namespace bascule::runs {
 
 // How an input stands where it was found.
 enum class Form : std::uint8_t {
-  kPicture,   // a picture's file; its path is the key
+  kPicture,   // a picture's file; its path is the key. Or a frame of a video
   kJson,      // a line of JSON
   kCsv,       // a record of CSV
   kSentence,  // a line of text
@@ -21,9 +22,10 @@ enum class Form : std::uint8_t {
 
 // One input. Thread-safety: a value.
 struct Item {
-  std::string key;    // the same in every run: a path, or "wines.csv:2" for a file and its line
+  std::string key;    // the same in every run: a path, or "wines.csv:2" for a file and its line, or frame
   std::string text;   // as it stands there, without its line's end; empty for a picture
   std::string fault;  // why it cannot be read at all; empty: it can
+  content::EncodedPicture frame = {};  // of a video; without bytes for all else
 };
 
 // How far a run has come.

@@ -37,7 +37,8 @@ Result<Reader> Reader::open(ReaderOptions options) {
 }
 
 bool Reader::is_wanted(const fs::path& file) const {
-  return options_.pictures ? options_.is_picture(file) : record_form(file.string()).has_value();
+  if (!options_.pictures) return record_form(file.string()).has_value();
+  return options_.is_picture(file) || (options_.is_video && options_.is_video(file));
 }
 
 Result<void> Reader::add_word(const std::string& word) {
@@ -61,8 +62,9 @@ Result<void> Reader::add_word(const std::string& word) {
   if (fs::is_directory(status)) {
     const std::uint64_t count = count_files(word, [this](const fs::path& file) { return is_wanted(file); });
     if (count == 0) {
-      return not_found(fmt::format("The folder '{}' and those in it hold no {}.", word,
-                                   options_.pictures ? "pictures" : "files of rows (.jsonl, .csv, .txt)"));
+      return not_found(
+          fmt::format("The folder '{}' and those in it hold no {}.", word,
+                      options_.pictures ? "pictures or videos" : "files of rows (.jsonl, .csv, .txt)"));
     }
     all_ += count * kPictureWeight;
     sources_.push_back({.kind = Source::Kind::kFolder, .path = word});
@@ -178,26 +180,70 @@ Result<std::optional<Reader::Found>> Reader::find_listed(const Stop& stop) {
   return std::optional<Found>();
 }
 
+// A frame is an input of its own; so is what ends the video before its end.
+Result<std::optional<Reader::Found>> Reader::find_frame(const Stop& stop) {
+  Result<std::optional<content::EncodedPicture>> frame = video_->next();
+  if (!frame && stop()) return std::optional<Found>();
+  Found found{.item = {.key = video_->path, .text = {}, .fault = {}}, .goes_on = video_->frames > 0};
+  if (!frame || !*frame) {
+    video_.reset();
+    if (frame) return std::optional<Found>();
+    found.item.fault = std::move(frame).error().message;
+    return std::optional(std::move(found));
+  }
+  found.item.key += fmt::format(":{}", ++video_->frames);
+  found.item.frame = **std::move(frame);
+  return std::optional(std::move(found));
+}
+
+// The input, or nothing where it is a video whose frames are the inputs. A video of another shard stays as it
+// is, so that nobody has to decode it.
+Result<std::optional<Reader::Found>> Reader::unless_video(Found found, const Stop& stop) {
+  Item& item = found.item;
+  const bool file = found.form == Form::kPicture && item.fault.empty() && item.frame.bytes.empty();
+  const bool ours = places_ % options_.shards == options_.shard;
+  if (!options_.pictures || !file || !ours || !options_.is_video || !options_.is_video(item.key)) {
+    return std::optional(std::move(found));
+  }
+  Result<NextFrame> frames = options_.open_video(item.key, stop);
+  if (frames) {
+    video_.emplace(Video{.path = std::move(item.key), .next = *std::move(frames)});
+    return std::optional<Found>();
+  }
+  const Code code = frames.error().code;
+  if (code == Code::kUnsupported || code == Code::kUnavailable) return std::move(frames).error();
+  item.fault = std::move(frames).error().message;
+  return std::optional(std::move(found));
+}
+
+// The next file of the folder that is gone through.
+Result<std::optional<Reader::Found>> Reader::find_file() {
+  auto one = folder_->next();
+  if (!one) {
+    folder_.reset();
+    return std::optional<Found>();
+  }
+  if (options_.pictures || !one->fault.empty()) {
+    done_ += kPictureWeight;
+    return std::optional(
+        Found{.item = {.key = std::move(one->path), .text = {}, .fault = std::move(one->fault)}});
+  }
+  BASCULE_TRY(open_records(one->path, record_form(one->path)));
+  return std::optional<Found>();
+}
+
 Result<std::optional<Reader::Found>> Reader::find(const Stop& stop) {
   while (!stop()) {
     if (ahead_) return std::exchange(ahead_, std::nullopt);
     std::optional<Found> found;
-    if (records_) {
+    if (video_) {
+      BASCULE_ASSIGN(found, find_frame(stop));
+    } else if (records_) {
       BASCULE_ASSIGN(found, find_record(stop));
     } else if (list_) {
       BASCULE_ASSIGN(found, find_listed(stop));
     } else if (folder_) {
-      auto one = folder_->next();
-      if (!one) {
-        folder_.reset();
-        continue;
-      }
-      if (options_.pictures || !one->fault.empty()) {
-        done_ += kPictureWeight;
-        found = Found{.item = {.key = std::move(one->path), .text = {}, .fault = std::move(one->fault)}};
-      } else {
-        BASCULE_TRY(open_records(one->path, record_form(one->path)));
-      }
+      BASCULE_ASSIGN(found, find_file());
     } else if (sources_.empty()) {
       break;
     } else {
@@ -205,6 +251,8 @@ Result<std::optional<Reader::Found>> Reader::find(const Stop& stop) {
       sources_.pop_front();
       BASCULE_ASSIGN(found, begin(source));
     }
+    if (!found) continue;
+    BASCULE_ASSIGN(found, unless_video(*std::move(found), stop));
     if (found) return found;
   }
   return std::optional<Found>();
@@ -243,9 +291,10 @@ bool Reader::ends_unit(const Unit& unit) {
 
 // Counts the input, and adds it where it is ours and was not done.
 Result<void> Reader::add(Found found, Unit& unit) {
+  if (!found.goes_on) ++places_;
   BASCULE_ASSIGN(const bool done, skipped(found.item));
   if (done) return {};
-  if ((position_.inputs - 1) % options_.shards != options_.shard) {
+  if ((places_ - 1) % options_.shards != options_.shard) {
     if (unit.items.empty()) unit.after = position_;
     return {};
   }

@@ -10,11 +10,18 @@
 #include <vector>
 
 #include "base/result.h"
+#include "content/picture.h"
 #include "runs/folder_walk.h"
 #include "runs/item.h"
 #include "runs/record_file.h"
 
 namespace bascule::runs {
+
+// Gives the frames of a video one after the other, nothing at its end; waits for each.
+using NextFrame = std::move_only_function<Result<std::optional<content::EncodedPicture>>()>;
+// Opens a video; `stop` is asked now and then whether nobody wants its frames any more.
+using OpenVideo =
+    std::function<Result<NextFrame>(const std::string& path, const std::function<bool()>& stop)>;
 
 struct ReaderOptions {
   // Files, folders, globs, "-" for standard input, "@FILE" for a list with a file on each line.
@@ -26,7 +33,10 @@ struct ReaderOptions {
   std::uint64_t shard = 0;        // inputs whose number, from 0, leaves this when divided by …
   std::uint64_t shards = 1;       // … this are ours
   FolderWalk::Wanted is_picture;  // by its name
-  Position from;                  // inputs that were done
+  // Likewise; each frame is an input, and all of a video are of one shard. Absent: there are none.
+  FolderWalk::Wanted is_video = {};
+  OpenVideo open_video = {};  // there where `is_video` is
+  Position from;              // inputs that were done
 };
 
 // The inputs of a run one unit after the other, in an order that is the same each time. Nothing but the names
@@ -42,7 +52,8 @@ class Reader {
   void go_on_from(const Position& position) { options_.from = position; }
 
   // Nothing at the end, and once `stop` says so. Errors: kFailedPrecondition where the inputs before `from`
-  // are not those that were there; of RecordFile.
+  // are not those that were there; of RecordFile; kUnsupported and kUnavailable of OpenVideo, whose others
+  // are the video's.
   Result<std::optional<Unit>> next(const Stop& stop);
 
  private:
@@ -57,6 +68,12 @@ class Reader {
     Item item;
     Form form = Form::kPicture;
     std::uint64_t file = 0;  // `files_` where it stands; 0: it is a file itself
+    bool goes_on = false;    // with the video that the one before it is of
+  };
+  struct Video {
+    std::string path;
+    NextFrame next;
+    std::uint64_t frames = 0;  // that it gave
   };
 
   explicit Reader(ReaderOptions options) : options_(std::move(options)) {}
@@ -66,6 +83,9 @@ class Reader {
   Result<std::optional<Found>> find(const Stop& stop);
   Result<std::optional<Found>> find_record(const Stop& stop);
   Result<std::optional<Found>> find_listed(const Stop& stop);
+  Result<std::optional<Found>> find_file();
+  Result<std::optional<Found>> find_frame(const Stop& stop);
+  Result<std::optional<Found>> unless_video(Found found, const Stop& stop);
   Result<std::optional<Found>> begin(const Source& source);
   Result<void> open_records(const std::string& path, std::optional<Form> form);
   Result<bool> skipped(const Item& item);
@@ -80,13 +100,15 @@ class Reader {
   std::optional<FolderWalk> folder_;
   std::optional<RecordFile> list_;
   std::optional<RecordFile> records_;
+  std::optional<Video> video_;
   std::shared_ptr<const std::string> header_;  // of `records_`
   std::optional<Found> ahead_;                 // begins the next unit
   Position position_;
-  std::size_t bytes_ = 0;    // of the unit that is read
-  std::uint64_t file_ = 0;   // its items'
-  std::uint64_t files_ = 0;  // of records that were opened
-  bool unknown_ = false;     // how much there is to do
+  std::uint64_t places_ = 0;  // inputs that shards are told by: a video counts once
+  std::size_t bytes_ = 0;     // of the unit that is read
+  std::uint64_t file_ = 0;    // its items'
+  std::uint64_t files_ = 0;   // of records that were opened
+  bool unknown_ = false;      // how much there is to do
   std::uint64_t all_ = 0;
   std::uint64_t done_ = 0;  // without what is read of `records_`
 };

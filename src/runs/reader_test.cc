@@ -1,6 +1,9 @@
 #include "runs/reader.h"
 
+#include <fstream>
+#include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -156,6 +159,98 @@ TEST(Reader, ShardsHaveEachInputOnce) {
   }
   EXPECT_EQ(seen.size(), 23U);
   EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()).size(), 23U);
+}
+
+// Videos whose file says how many frames they have; "broken" ends them, "none" opens none.
+ReaderOptions videos(std::vector<std::string> words, std::vector<std::string>* opened = nullptr) {
+  ReaderOptions options = pictures(std::move(words));
+  options.is_video = [](const std::filesystem::path& file) { return file.extension() == ".mp4"; };
+  options.open_video = [opened](const std::string& path, const Reader::Stop&) -> Result<NextFrame> {
+    if (opened != nullptr) opened->push_back(path);
+    std::string text;
+    std::ifstream(path) >> text;
+    if (text == "none") return Error{.code = Code::kUnsupported, .message = "There is no ffmpeg."};
+    if (text == "text") return invalid_argument("It is no video.");
+    return NextFrame([text, frame = 0]() mutable -> Result<std::optional<content::EncodedPicture>> {
+      if (frame == std::stoi(text)) {
+        if (text.ends_with("broken")) return invalid_argument("It is broken.");
+        return std::optional<content::EncodedPicture>();
+      }
+      const auto pixels = std::make_shared<std::string>("frame " + std::to_string(++frame));
+      return std::optional(content::EncodedPicture{.bytes = std::as_bytes(std::span(*pixels)),
+                                                   .owner = pixels,
+                                                   .name = {},
+                                                   .raw = content::PictureSize{.height = 1, .width = 1}});
+    });
+  };
+  return options;
+}
+
+TEST(Reader, TheFramesOfAVideoAreInputs) {
+  const TestFolder folder;
+  static_cast<void>(folder.write("p/a.mp4", "2"));
+  static_cast<void>(folder.write("p/b.jpg", "x"));
+  static_cast<void>(folder.write("p/c.mp4", "1broken"));
+  static_cast<void>(folder.write("p/d.mp4", "text"));
+  const std::string root = (folder / "p").string();
+  const std::vector<Unit> units = read_all(videos({root, root + "/a.mp4"}));
+  EXPECT_THAT(keys_of(units, root + "/"),
+              ElementsAre("a.mp4:1", "a.mp4:2", "b.jpg", "c.mp4:1", "c.mp4", "d.mp4", "a.mp4:1", "a.mp4:2"));
+  const content::EncodedPicture& frame = units[1].items[0].frame;
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(frame.bytes.data()), frame.bytes.size()), "frame 2");
+  EXPECT_EQ(units[4].items[0].fault, "It is broken.");
+  EXPECT_EQ(units[5].items[0].fault, "It is no video.");
+  EXPECT_EQ(units.back().after.inputs, 8U);
+  EXPECT_DOUBLE_EQ(units.back().share, 1.0);
+}
+
+TEST(Reader, GoesOnWithinAVideo) {
+  const TestFolder folder;
+  const std::string a = folder.write("a.mp4", "3");
+  const std::string b = folder.write("b.mp4", "2broken");
+  const std::vector<Unit> all = read_all(videos({a, b}));
+  ASSERT_EQ(all.size(), 6U);
+  for (std::size_t done = 0; done < all.size(); ++done) {
+    ReaderOptions options = videos({a, b});
+    options.from = all[done].after;
+    EXPECT_EQ(keys_of(read_all(std::move(options))),
+              keys_of({all.begin() + static_cast<std::ptrdiff_t>(done) + 1, all.end()}));
+  }
+}
+
+TEST(Reader, AVideoIsOfOneShard) {
+  const TestFolder folder;
+  std::vector<std::string> words;
+  for (int i = 0; i < 7; ++i) {
+    words.push_back(i % 2 == 0 ? folder.write(std::to_string(i) + ".mp4", std::to_string(i + 1))
+                               : folder.write(std::to_string(i) + ".jpg", "x"));
+  }
+  const std::vector<std::string> whole = keys_of(read_all(videos(words)));
+  std::multiset<std::string> seen;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    std::vector<std::string> opened;
+    ReaderOptions options = videos(words, &opened);
+    options.shard = i;
+    options.shards = 3;
+    const std::vector<Unit> units = read_all(options);
+    const std::vector<std::string> keys = keys_of(units);
+    seen.insert(keys.begin(), keys.end());
+    std::vector<std::string> ours;
+    for (std::uint64_t j = i; j < words.size(); j += 3) {
+      if (words[j].ends_with(".mp4")) ours.push_back(words[j]);
+    }
+    EXPECT_EQ(opened, ours) << "videos of other shards are not decoded";
+    options.from = units.front().after;
+    EXPECT_EQ(keys_of(read_all(options)), keys_of({units.begin() + 1, units.end()}));
+  }
+  EXPECT_EQ(seen, std::multiset<std::string>(whole.begin(), whole.end()));
+}
+
+TEST(Reader, WhereNoVideoCanBeReadTheRunEnds) {
+  const TestFolder folder;
+  auto reader = Reader::open(videos({folder.write("a.mp4", "none")}));
+  ASSERT_TRUE(reader);
+  EXPECT_EQ(reader->next(never).error().message, "There is no ffmpeg.");
 }
 
 TEST(Reader, GivesNoHalfUnitWhenItIsStopped) {

@@ -3,11 +3,21 @@
 #include <utility>
 
 namespace bascule::runs {
+namespace {
+
+std::size_t frame_bytes_of(const Unit& unit) {
+  std::size_t bytes = 0;
+  for (const Item& item : unit.items) bytes += item.frame.bytes.size();
+  return bytes;
+}
+
+}  // namespace
 
 bool Window::put(Unit unit) {
   MutexLock lock(mutex_);
-  room_.wait(mutex_, [this]() BASCULE_REQUIRES(mutex_) { return closed_ || slots_.size() < most_; });
+  room_.wait(mutex_, [this]() BASCULE_REQUIRES(mutex_) { return closed_ || has_room(); });
   if (closed_) return false;
+  frame_bytes_ += frame_bytes_of(unit);
   slots_.push_back({.unit = std::move(unit)});
   work_.notify_one();
   return true;
@@ -36,6 +46,11 @@ void Window::done(std::uint64_t number, Answered answered) {
   Slot& slot = slots_[number - first_];
   slot.answered = std::move(answered);
   slot.done = true;
+  if (const std::size_t bytes = frame_bytes_of(slot.unit); bytes > 0) {
+    frame_bytes_ -= bytes;
+    for (Item& item : slot.unit.items) item.frame = {};
+    room_.notify_one();
+  }
   if (number == first_) ready_.notify_one();
 }
 

@@ -15,12 +15,15 @@ namespace bascule::runs {
 
 // The units that are under way, in their order: put in by the reader, taken and answered by any number of
 // threads, given out in the order in which they came. Bounded, so that neither a slow reader nor a slow unit
-// lets memory grow. Thread-safety: thread-safe.
+// lets memory grow: in units, and in the bytes of frames that wait for their answer, which are let go with
+// it. Thread-safety: thread-safe.
 class Window {
  public:
+  static constexpr std::size_t kMaxFrameBytes = std::size_t{512} << 20U;
+
   explicit Window(std::size_t most) : most_(most) {}
 
-  // Waits for room; false once it is closed.
+  // Waits for room; one unit always has it. False once it is closed.
   bool put(Unit unit);
   // There is nothing more to put in, because of `why` where it is an error.
   void end(Result<void> why);
@@ -53,6 +56,9 @@ class Window {
     bool done = false;
   };
 
+  [[nodiscard]] bool has_room() BASCULE_REQUIRES(mutex_) {
+    return slots_.size() < most_ && frame_bytes_ < kMaxFrameBytes;
+  }
   [[nodiscard]] bool first_is_done() BASCULE_REQUIRES(mutex_) {
     return !slots_.empty() && slots_.front().done;
   }
@@ -64,6 +70,7 @@ class Window {
   ConditionVariable work_;
   ConditionVariable ready_;
   std::deque<Slot> slots_ BASCULE_GUARDED_BY(mutex_);
+  std::size_t frame_bytes_ BASCULE_GUARDED_BY(mutex_) = 0;
   std::uint64_t first_ BASCULE_GUARDED_BY(mutex_) = 0;  // number of the first slot
   std::size_t taken_ BASCULE_GUARDED_BY(mutex_) = 0;    // of the slots, from the first
   bool ended_ BASCULE_GUARDED_BY(mutex_) = false;

@@ -461,6 +461,86 @@ def test_a_picture_that_a_server_refuses_is_a_bad_input(server, tmp_path):
     assert error["input"].endswith("a.jpg") and "picture" in error["error"].lower()
 
 
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Forty frames of a tray that moves, nine of another, and what calls itself a video."""
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is not installed")
+    folder = tmp_path_factory.mktemp("clips")
+    for name, count in (("a", 40), ("c", 9)):
+        subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-loop", "1", "-framerate", "10", "-i",
+                        str(TRAYS / "fruit_101_0008.jpg"), "-vf", "scale=800:600,crop=640:480:n*3:n*2", "-frames:v", str(count),
+                        "-c:v", "libx264", "-pix_fmt", "yuv420p", str(folder / f"{name}.mp4")], check=True, timeout=60)
+    shutil.copy(TRAYS / "fruit_101_0008.jpg", folder / "b.jpg")
+    (folder / "d.mp4").write_text("no video")
+    return folder
+
+
+def test_the_frames_of_videos(clips, tmp_path):
+    out = tmp_path / "r.jsonl"
+    batch(FRUIT, clips / "a.mp4", "--out", out, "--imgsz", 320)
+    rows = lines(out)
+    told = json.loads(run_cli("predict", FRUIT, clips / "a.mp4", "--json", "--imgsz", 320).stdout)["images"]
+    assert [row["input"] for row in rows] == [f"{clips}/a.mp4:{one['frame']}" for one in told] and len(rows) == 40
+    for row, one in zip(rows, told):
+        assert row["results"] and [found["name"] for found in row["results"]] == [found["name"] for found in one["results"]]
+        for ours, theirs in zip(row["results"], one["results"]):
+            assert ours["confidence"] == pytest.approx(theirs["confidence"], abs=1e-4)
+            assert ours["box"] == pytest.approx(theirs["box"], abs=0.01)
+    batch(FRUIT, clips / "a.mp4", "--out", out, "--imgsz", 320, "--vid-stride", 7, "--overwrite")
+    assert [row["results"] for row in lines(out)] == [rows[i]["results"] for i in range(6, 40, 7)]
+
+    batch(FRUIT, clips, "--out", tmp_path / "all.jsonl", "--imgsz", 320, "--report", tmp_path / "all.html")
+    whole = (tmp_path / "all.jsonl").read_text().splitlines()
+    keys = [f"a.mp4:{i}" for i in range(1, 41)] + ["b.jpg"] + [f"c.mp4:{i}" for i in range(1, 10)]
+    assert [pathlib.Path(json.loads(line)["input"]).name for line in whole] == keys
+    (bad,) = lines(tmp_path / "all.errors.jsonl")
+    assert bad["input"].endswith("d.mp4") and bad["error"]
+    parts = []
+    for i in range(3):
+        batch(FRUIT, clips, "--shard", f"{i}/3", "--out", tmp_path / f"{i}.jsonl", "--imgsz", 320)
+        parts.append((tmp_path / f"{i}.jsonl").read_text().splitlines())
+    assert [len(part) for part in parts] == [40, 1, 9] and sorted(sum(parts, [])) == sorted(whole)
+
+
+def test_a_video_is_gone_on_with_where_it_was(clips, tmp_path):
+    words = [str(BINARY), "batch", str(FRUIT), str(clips / "a.mp4"), str(clips / "c.mp4"), "--checkpoint-every", "0", "--out"]
+    subprocess.run([*words, "whole.jsonl"], cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    seed = int(os.environ.get("BASCULE_SEED", random.randrange(1 << 30)))
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    out, errors = tmp_path / "r.jsonl", tmp_path / "r.errors.jsonl"
+    killed = resumed = finished = 0
+    while killed < 8 or not finished:
+        process = subprocess.Popen([*words, "r.jsonl"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        try:
+            said = process.communicate(timeout=rng.uniform(0.1, 1.2) if killed < 8 else 120)[1]
+        except subprocess.TimeoutExpired:
+            process.send_signal(rng.choice((signal.SIGKILL, signal.SIGTERM)))
+            said = process.communicate(timeout=30)[1]
+            killed += 1
+        resumed += "going on after" in said
+        assert process.returncode in (0, 3, -signal.SIGKILL), said
+        if process.returncode and (not out.exists() or (tmp_path / "r.jsonl.checkpoint").exists()):
+            continue
+        finished += 1
+        assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes() and not errors.read_text()
+        out.unlink(), errors.unlink()
+    assert resumed > 0
+
+
+def test_where_there_is_no_ffmpeg_a_run_over_videos_ends(clips, tmp_path):
+    done = batch(FRUIT, clips, "--out", tmp_path / "r.jsonl", "--ffmpeg", tmp_path / "none", code=1)
+    assert "ffmpeg" in done.stderr and not (tmp_path / "r.errors.jsonl").read_text()
+
+
+def test_videos_are_not_for_servers(server, clips, tmp_path):
+    batch("fruit", clips, "--server", server.url, "--out", tmp_path / "r.jsonl")
+    assert [pathlib.Path(row["input"]).name for row in lines(tmp_path / "r.jsonl")] == ["b.jpg"]
+    errors = lines(tmp_path / "r.errors.jsonl")
+    assert len(errors) == 3 and all("--server" in row["error"] for row in errors)
+
+
 def test_where_nobody_answers_the_run_ends_and_can_go_on(server, pictures, tmp_path):
     words = ["fruit", pictures, "--out", tmp_path / "r.jsonl", "--give-up-after", 1]
     done = batch(*words, "--server", f"http://127.0.0.1:{unused_port()}", code=1)
@@ -470,6 +550,35 @@ def test_where_nobody_answers_the_run_ends_and_can_go_on(server, pictures, tmp_p
     assert len(lines(tmp_path / "r.jsonl")) == 40
     assert "no such model" in batch("other", pictures, "--server", server.url, code=1).stderr.lower() or True
     assert batch("fruit", pictures, "--server", "nonsense", code=1).stderr
+
+
+def test_a_server_that_wants_a_key(pictures, tmp_path):
+    keys = []
+    for name, role in (("night", "infer"), ("looker", "read")):
+        made = run_cli("key", "new", name, "--role", role)
+        keys.append(made.stdout)
+        (tmp_path / f"{name}.key").write_text(made.stderr)  # as docs/access.md keeps it
+    (tmp_path / "keys.yaml").write_text("keys:\n" + "".join(keys))
+    (tmp_path / "unknown.key").write_text("bascule_" + "0" * 64 + "\n")
+    words = ["fruit", pictures / "belt-0", "--out", tmp_path / "r.jsonl"]
+    with Server(FRUIT, WINE, "--api-keys", tmp_path / "keys.yaml") as server:
+        for more, said in (([], "key"), (["--server-key", tmp_path / "unknown.key"], "key"),
+                           (["--server-key", tmp_path / "looker.key"], "role")):
+            done = batch(*words, "--server", server.url, *more, code=1)
+            assert said in done.stderr.lower(), done.stderr
+            assert not (tmp_path / "r.jsonl").read_text() and not (tmp_path / "r.errors.jsonl").read_text(), "no input is to blame"
+        key = ["--server-key", tmp_path / "night.key"]
+        batch(*words, "--server", server.url, *key)
+        assert len(lines(tmp_path / "r.jsonl")) == 14
+        batch("wine", WINES, "--out", tmp_path / "w.csv", "--server", server.url, *key)
+        assert len((tmp_path / "w.csv").read_text().splitlines()) == len(WINES.read_text().splitlines())
+    missing = batch(*words, "--server", "http://127.0.0.1:9", "--server-key", tmp_path / "none.key", "--overwrite", code=1)
+    assert "none.key" in missing.stderr
+    (tmp_path / "none.key").write_text("two words\n")
+    assert "holds no key" in batch(*words, "--server", "http://127.0.0.1:9", "--server-key", tmp_path / "none.key", code=1).stderr
+    (tmp_path / "alone.key").write_text(re.search("bascule_[0-9a-f]{64}", (tmp_path / "night.key").read_text())[0] + "\n")
+    with Server(FRUIT, "--api-keys", tmp_path / "keys.yaml") as server:
+        batch(*words, "--server", server.url, "--server-key", tmp_path / "alone.key", "--overwrite")
 
 
 def test_a_log_has_lines_and_no_bar(pictures, tmp_path):

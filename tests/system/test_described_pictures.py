@@ -2,7 +2,9 @@
 whose answers follow from the picture's colours."""
 
 import json
+import shutil
 import subprocess
+import time
 import urllib.request
 
 import cv2
@@ -117,6 +119,19 @@ def ask(server, model, picture):
     )
     with urllib.request.urlopen(request, timeout=60) as reply:
         return json.load(reply)["images"][0]
+
+
+def test_labels_that_change_are_seen(folder, tmp_path):
+    for name in ("colours.onnx", "colours.yaml", "names.txt"):
+        shutil.copy(folder / name, tmp_path / name)
+    with Server(tmp_path / "colours.onnx", "--watch") as server:
+        best = lambda: ask(server, "colours", folder / "picture.png")["results"][0]["name"]
+        assert best() in ("red", "green", "blue")
+        (tmp_path / "names.txt").write_text("rot\ngruen\nblau\n")
+        end = time.monotonic() + 30
+        while best() not in ("rot", "gruen", "blau"):
+            assert time.monotonic() < end, server.log()
+            time.sleep(0.1)
 
 
 def predicted(model, picture):

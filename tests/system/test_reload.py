@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from bascule import ROOT, Server, has_sanitizer
+from bascule import DATA, ROOT, Server, has_sanitizer, run_cli
 
 FRUIT = ROOT / "examples/checkout/fruit.onnx"
 PICTURE = next((ROOT / "examples/checkout/pictures").glob("*.jpg")).read_bytes()
@@ -82,27 +82,28 @@ def test_twenty_reloads_lose_nothing(file, figure):
             assert after < middle * 1.25, resident
 
 
-def test_a_watched_file_is_replaced_under_load(file):
-    def until(series: str, value: float) -> None:
-        end = time.monotonic() + 60
-        while server.metrics().get(series, 0) < value:
-            assert time.monotonic() < end, server.log()
-            time.sleep(0.1)
+def until(server: Server, series: str, value: float) -> None:
+    end = time.monotonic() + 60
+    while server.metrics().get(series, 0) < value:
+        assert time.monotonic() < end, server.log()
+        time.sleep(0.1)
 
+
+def test_a_watched_file_is_replaced_under_load(file):
     loads = 'bascule_model_loads_total{model="fruit"}'
     failures = 'bascule_model_load_failures_total{model="fruit"}'
     with Server(file, "--watch") as server, Clients(server) as clients:
         good = file.read_bytes()
         file.write_bytes(good)  # in place, as cp does
-        until(loads, 2)
+        until(server, loads, 2)
         fresh = file.with_suffix(".new")
         fresh.write_bytes(good)
         fresh.rename(file)
-        until(loads, 3)
+        until(server, loads, 3)
         file.write_bytes(good[:1000])
-        until(failures, 1)
+        until(server, failures, 1)
         file.write_bytes(good)
-        until(loads, 4)
+        until(server, loads, 4)
         file.unlink()
         end = time.monotonic() + 60
         while server.get("/v2/models/fruit/ready").status != 404:
@@ -110,3 +111,38 @@ def test_a_watched_file_is_replaced_under_load(file):
             time.sleep(0.1)
     refused = [reply for reply in clients.failures if reply.status != 404]
     assert not refused, refused[:3]
+
+
+def test_what_a_model_reads_beside_its_file_is_watched_too(tmp_path, file):
+    for name in ("yolo26n.xml", "yolo26n.bin"):
+        shutil.copy(DATA / "openvino_ir" / name, tmp_path / name)
+    (tmp_path / "yolo26n.yaml").write_text("warm_up: [samples/tray.jpg]\n")
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples/tray.jpg").write_bytes(PICTURE)
+    weights, sample = tmp_path / "yolo26n.bin", tmp_path / "samples/tray.jpg"
+    with Server(tmp_path / "yolo26n.xml", file, "--watch") as server:
+        loads = 'bascule_model_loads_total{model="yolo26n"}'
+        weights.write_bytes(weights.read_bytes())
+        until(server, loads, 2)
+        sample.write_bytes(PICTURE)
+        until(server, loads, 3)
+        weights.write_bytes(weights.read_bytes()[:1000])
+        until(server, 'bascule_model_load_failures_total{model="yolo26n"}', 1)
+        weights.write_bytes(b"")  # in place, below the model that serves
+        assert server.predict("yolo26n", PICTURE).status == 200, "what served goes on"
+        # A tune file that appears, changes and goes.
+        loads = 'bascule_model_loads_total{model="fruit"}'
+        assert server.metrics()[loads] == 1
+        assert run_cli("tune", file, "--seconds", 1).returncode == 0
+        until(server, loads, 2)
+        file.with_suffix(".tune.yaml").unlink()
+        until(server, loads, 3)
+        time.sleep(1.5)  # two looks: nothing else is a change
+        assert server.metrics()[loads] == 3 and server.get("/v2/models/yolo26n/ready").status == 200
+
+
+def test_a_tune_file_that_the_start_wrote_is_no_change(file):
+    with Server(file, "--watch", "--tune", "quick") as server:
+        assert file.with_suffix(".tune.yaml").exists()
+        time.sleep(1.5)
+        assert server.metrics()['bascule_model_loads_total{model="fruit"}'] == 1, server.log()

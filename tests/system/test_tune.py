@@ -152,6 +152,27 @@ def test_tables_and_tensors_are_tuned_too(tmp_path):
     assert report["file"] == ""
 
 
+def test_the_rows_of_a_table_are_samples(tmp_path):
+    model = shutil.copy(ROOT / "examples/table/wine.onnx", tmp_path / "wine.onnx")
+    shutil.copy(ROOT / "examples/table/wine.yaml", tmp_path / "wine.yaml")
+    head, *rows = (ROOT / "examples/table/wines.csv").read_text().splitlines()
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    (folder / "few.csv").write_text("\n".join([head, *rows[:3]]) + "\n")
+    (folder / "many.csv").write_text("\n".join([head, *(rows * 1000)[:1000]]) + "\n")
+    for samples in (folder / "few.csv", folder):
+        done = run_cli("tune", model, "--samples", samples, "--seconds", 1, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert "Chosen: " in done.stdout and "No samples were given" not in done.stdout
+    # A row that the model cannot take, and a file that is no table.
+    (folder / "few.csv").write_text(head.replace("ash", "dust", 1) + "\n" + rows[0] + "\n")
+    done = run_cli("tune", model, "--samples", folder / "few.csv", "--seconds", 1)
+    assert done.returncode == 1 and "ash" in done.stderr, done.stderr
+    (folder / "few.csv").write_text(head + "\n1,2\n")
+    done = run_cli("tune", model, "--samples", folder / "few.csv", "--seconds", 1)
+    assert done.returncode == 1 and "few.csv" in done.stderr, done.stderr
+
+
 def test_a_folder_that_cannot_be_written_to(tmp_path):
     if os.geteuid() == 0:
         pytest.skip("root writes everywhere")

@@ -197,7 +197,10 @@ class OpenVinoBackend final : public Backend {
       if (there != nullptr) return there;
       auto made = std::make_shared<ov::Engine>();
       BASCULE_ASSIGN(made->library, ov::Library::open(options_.folder));
-      if (made->library->core_create(&made->core) != OK) {
+      // Weights are read, not mapped: a mapped file that is overwritten in place ends the process (SIGBUS).
+      const ov_property_t read_weights = {"ENABLE_MMAP", "NO"};
+      if (made->library->core_create(&made->core) != OK ||
+          made->library->core_set_properties(made->core, nullptr, 1, &read_weights) != OK) {
         return Error{
             .code = Code::kUnavailable,
             .message = "OpenVINO could not be started: " + ov::plain_words(made->library->last_error())};

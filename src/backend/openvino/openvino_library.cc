@@ -33,6 +33,7 @@ Result<void> find_all(const SharedLibrary& from, Library& to) {
   BASCULE_OPENVINO_FUNCTION(core_create);
   BASCULE_OPENVINO_FUNCTION(core_free);
   BASCULE_OPENVINO_FUNCTION(core_get_property);
+  BASCULE_OPENVINO_FUNCTION(core_set_properties);
   BASCULE_OPENVINO_FUNCTION(core_compile_model_from_file_props);
   BASCULE_OPENVINO_FUNCTION(core_read_model);
   BASCULE_OPENVINO_FUNCTION(core_compile_model_props);

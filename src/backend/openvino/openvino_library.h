@@ -23,6 +23,7 @@ struct Library {
   decltype(ov_core_create)* core_create = nullptr;
   decltype(ov_core_free)* core_free = nullptr;
   decltype(ov_core_get_property)* core_get_property = nullptr;
+  decltype(ov_core_set_properties)* core_set_properties = nullptr;
   decltype(ov_core_compile_model_from_file_props)* core_compile_model_from_file_props = nullptr;
   decltype(ov_core_read_model)* core_read_model = nullptr;
   decltype(ov_core_compile_model_props)* core_compile_model_props = nullptr;

@@ -33,6 +33,7 @@ constexpr double kShape = 4;     // diagonals that a side which is e times as lo
 // both.
 constexpr std::size_t kMaxVoters = 12;
 constexpr std::size_t kMaxVotedFor = 100;
+constexpr std::size_t kNeighbours = 5;  // an odd one out among them decides nothing
 constexpr float kBorder = 2;  // pixels: a box that ends nearer to the picture's side may be cut by it
 
 struct Vector {
@@ -207,6 +208,13 @@ void correct(Track& track, const content::Box& seen, std::uint64_t frame, conten
   ++track.sightings;
 }
 
+// The one in the middle. Not empty.
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
 // One frame's work on a tracker's state.
 class Step {
  public:
@@ -233,6 +241,8 @@ class Step {
   void match(const std::function<bool(const Track&)>& tracks, bool sure, double limit, const Cost& cost);
   void match_by_overlap(const std::function<bool(const Track&)>& tracks, bool sure, double least);
   void match_far();
+  [[nodiscard]] std::vector<const Track*> neighbours(const Track& track, std::uint64_t sightings) const;
+  [[nodiscard]] bool goes_with_neighbours(const Track& track) const;
   void begin_tracks();
   void let_go();
   [[nodiscard]] bool was_seen_now(const Track& track) const { return track.frame == frame_; }
@@ -411,38 +421,71 @@ void Step::match_by_overlap(const std::function<bool(const Track&)>& tracks, boo
   });
 }
 
-// What was seen once or twice, in the frame before, may be anywhere near: its speed is hardly known.
+// The nearest of those that were seen now, and so often.
+std::vector<const Track*> Step::neighbours(const Track& track, std::uint64_t sightings) const {
+  std::vector<std::pair<double, const Track*>> all;
+  for (const Track& other : state_.tracks) {
+    if (&other == &track || !was_seen_now(other) || other.sightings < sightings) continue;
+    all.emplace_back(std::hypot(other.x.at - track.x.at, other.y.at - track.y.at), &other);
+  }
+  const std::size_t count = std::min(all.size(), kNeighbours);
+  std::ranges::partial_sort(all, all.begin() + static_cast<std::ptrdiff_t>(count));
+  std::vector<const Track*> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(all[i].second);
+  return out;
+}
+
+// Whether most of those around it move as it is thought to.
+bool Step::goes_with_neighbours(const Track& track) const {
+  const std::vector<const Track*> others = neighbours(track, 3);
+  const content::Box box = whole(track);
+  const auto alike = std::ranges::count_if(others, [&](const Track* other) {
+    return std::abs(other->x.speed - track.x.speed) <= kNear * width_of(box) &&
+           std::abs(other->y.speed - track.y.speed) <= kNear * height_of(box);
+  });
+  return others.size() >= 2 && 2 * static_cast<std::size_t>(alike) > others.size();
+}
+
+// What was seen once or twice, in the frame before, may be anywhere near: its speed is hardly known. But
+// where it goes with the others it is near to where it is expected, or hidden: what is farther away is
+// another.
 void Step::match_far() {
+  std::vector<bool> known(state_.tracks.size(), false);
   const auto young = [this](const Track& track) { return track.sightings <= 2 && was_seen_before(track); };
-  match(young, true, Tracker::kReach, [this](const Track& track, const Seen& seen) {
+  for (std::size_t i = 0; i < state_.tracks.size(); ++i) {
+    const Track& track = state_.tracks[i];
+    known[i] = young(track) && goes_with_neighbours(track);
+  }
+  match(young, true, Tracker::kReach, [&](const Track& track, const Seen& seen) {
     const Cut cut(track.seen, seen.box, picture_);
     if (!like(track.seen, seen.box, cut, kRoughlyLikeSides)) return Tracker::kReach;
     const Vector moved = way(track.seen, seen.box, cut);
     const Vector apart = way(whole(track), seen.box, cut);
-    const double distance = std::min(std::hypot(moved.x, moved.y), std::hypot(apart.x, apart.y));
+    double distance = std::hypot(apart.x, apart.y);
+    if (known[static_cast<std::size_t>(&track - state_.tracks.data())]) {
+      distance *= Tracker::kReach / Tracker::kKnownReach;
+    } else {
+      distance = std::min(distance, std::hypot(moved.x, moved.y));
+    }
     return distance / std::hypot(width_of(seen.box), height_of(seen.box)) +
            kShape * unlike(track.seen, seen.box, cut);
   });
 }
 
 void Step::begin_tracks() {
-  const std::size_t known = state_.tracks.size();
   for (const std::size_t row : order_) {
     if (track_of_[row] != kNone || !boxes_[row].sure) continue;
     Track track = begin(boxes_[row], ++state_.last_id, frame_);
-    const Track* neighbour = nullptr;
-    const auto away = [&](const Track& other) {
-      return std::hypot(other.x.at - track.x.at, other.y.at - track.y.at);
-    };
-    for (std::size_t i = 0; i < known; ++i) {
-      const Track& other = state_.tracks[i];
-      if (!was_seen_now(other) || other.sightings < 2) continue;
-      if (neighbour == nullptr || away(other) < away(*neighbour)) neighbour = &other;
+    // Of one neighbour alone a wrong speed would go from track to track.
+    std::vector<double> across, down;
+    for (const Track* other : neighbours(track, 2)) {
+      across.push_back(other->x.speed);
+      down.push_back(other->y.speed);
     }
-    if (neighbour != nullptr) {
-      track.x.speed = neighbour->x.speed;
-      track.y.speed = neighbour->y.speed;
-      track.speed_given = true;
+    track.speed_given = !across.empty();
+    if (track.speed_given) {
+      track.x.speed = median(std::move(across));
+      track.y.speed = median(std::move(down));
     }
     track_of_[row] = state_.tracks.size();
     state_.tracks.push_back(track);

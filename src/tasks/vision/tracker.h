@@ -54,7 +54,7 @@ struct Track {
   content::Box seen;                // where it was seen last
   std::uint64_t frame = 0;          // the number of the frame that it was seen in last
   std::uint64_t sightings = 0;
-  bool speed_given = false;  // its first speed is a neighbour's
+  bool speed_given = false;  // its first speed is its neighbours'
 };
 
 // What a tracker knows between two frames; enough to go on with in another process.
@@ -71,12 +71,13 @@ struct TrackerState {
 // first, then weak ones with what is left, by overlap with where each object is expected. Added for belts on
 // which things move by more than their width from frame to frame, and for dropped frames:
 // - an object that was seen twice has the speed of those two places at once; one that was seen once, the
-//   speed of its nearest neighbour;
+//   speed of its nearest five neighbours (the median);
 // - where boxes of at least two objects, and four in ten, are all displaced alike from where they are
 //   expected, that displacement is believed (a belt that starts, a camera that is turned); where it is about
 //   the same twice running, their speeds are taken anew;
 // - an object that was seen once or twice, and a box of like size within `kReach` diagonals that both found
-//   no one else, are the same.
+//   no one else, are the same; within `kKnownReach` of where it is expected, where it goes with most of its
+//   neighbours: on a full belt there is a next one so near, when one is hidden.
 // On rows of equal things at equal distances that move by about that distance, nobody can tell which is
 // which; the smallest movement is taken then.
 // Thread-safety: external (one thread).
@@ -85,6 +86,7 @@ class Tracker {
   static constexpr std::size_t kMaxBoxes = 300;   // of a frame; the sure ones first
   static constexpr std::size_t kMaxTracks = 600;  // the longest lost go first
   static constexpr double kReach = 2.5;
+  static constexpr double kKnownReach = 1;
 
   explicit Tracker(TrackerOptions options) : options_(options) {}
 
