@@ -11,6 +11,7 @@
 #include "applications/event_hub.h"
 #include "applications/runner.h"
 #include "applications/sources/push_source.h"
+#include "base/mutex.h"
 #include "base/result.h"
 
 namespace bascule::applications {
@@ -49,12 +50,12 @@ class ApplicationService {
   Result<std::uint64_t> push(std::string_view name, content::EncodedPicture picture, std::int64_t time_ms);
   // Errors: also kFailedPrecondition where it is no till.
   Result<std::shared_ptr<checkout::Till>> till(std::string_view name) const;
-  // Errors: of Runner::start.
+  // Errors: of Runner::start; kUnavailable after stop_all.
   Result<void> start(std::string_view name);
   // Returns at once; the state tells when it has stopped.
   Result<void> stop(std::string_view name);
 
-  // All of them; starting tells in the log what could not be. Stopping waits.
+  // All of them; starting tells in the log what could not be. Stopping waits, and is for good.
   void start_all();
   void stop_all();
 
@@ -62,6 +63,8 @@ class ApplicationService {
   Result<const Application*> find(std::string_view name) const;
 
   const std::vector<Application> all_;
+  Mutex starting_;
+  bool over_ BASCULE_GUARDED_BY(starting_) = false;
 };
 
 }  // namespace bascule::applications
