@@ -178,6 +178,21 @@ Result<std::optional<Reader::Found>> Reader::find_listed(const Stop& stop) {
   return std::optional<Found>();
 }
 
+// A picture of the folder; nothing where a file of records was opened, or the folder is at its end.
+Result<std::optional<Reader::Found>> Reader::find_in_folder() {
+  auto one = folder_->next();
+  if (!one) {
+    folder_.reset();
+  } else if (options_.pictures || !one->fault.empty()) {
+    done_ += kPictureWeight;
+    return std::optional(
+        Found{.item = {.key = std::move(one->path), .text = {}, .fault = std::move(one->fault)}});
+  } else {
+    BASCULE_TRY(open_records(one->path, record_form(one->path)));
+  }
+  return std::optional<Found>();
+}
+
 Result<std::optional<Reader::Found>> Reader::find(const Stop& stop) {
   while (!stop()) {
     if (ahead_) return std::exchange(ahead_, std::nullopt);
@@ -187,17 +202,7 @@ Result<std::optional<Reader::Found>> Reader::find(const Stop& stop) {
     } else if (list_) {
       BASCULE_ASSIGN(found, find_listed(stop));
     } else if (folder_) {
-      auto one = folder_->next();
-      if (!one) {
-        folder_.reset();
-        continue;
-      }
-      if (options_.pictures || !one->fault.empty()) {
-        done_ += kPictureWeight;
-        found = Found{.item = {.key = std::move(one->path), .text = {}, .fault = std::move(one->fault)}};
-      } else {
-        BASCULE_TRY(open_records(one->path, record_form(one->path)));
-      }
+      BASCULE_ASSIGN(found, find_in_folder());
     } else if (sources_.empty()) {
       break;
     } else {

@@ -66,6 +66,7 @@ class Reader {
   Result<std::optional<Found>> find(const Stop& stop);
   Result<std::optional<Found>> find_record(const Stop& stop);
   Result<std::optional<Found>> find_listed(const Stop& stop);
+  Result<std::optional<Found>> find_in_folder();
   Result<std::optional<Found>> begin(const Source& source);
   Result<void> open_records(const std::string& path, std::optional<Form> form);
   Result<bool> skipped(const Item& item);
