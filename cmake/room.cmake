@@ -1,6 +1,5 @@
 # One static library per room, with its tests, warnings and header check.
 option(BASCULE_WERROR "Treat warnings as errors" OFF)
-option(BASCULE_TIDY "Run clang-tidy on every translation unit" OFF)
 set(BASCULE_SANITIZE "" CACHE STRING "Value of -fsanitize= for every target of the project")
 
 add_library(bascule_flags INTERFACE)
@@ -18,10 +17,6 @@ if(BASCULE_SANITIZE)
   add_compile_options(-fsanitize=${BASCULE_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${BASCULE_SANITIZE})
-endif()
-if(BASCULE_TIDY)
-  find_program(BASCULE_CLANG_TIDY clang-tidy-19 REQUIRED)
-  set(CMAKE_CXX_CLANG_TIDY "${BASCULE_CLANG_TIDY};--quiet;--warnings-as-errors=*")
 endif()
 
 # bascule_room(NAME HEADERS … SOURCES … DEPS rooms… LIBS public-third-party… PRIVATE_LIBS … TESTS … TEST_LIBS …)

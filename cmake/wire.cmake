@@ -16,7 +16,7 @@ add_custom_command(
           "--plugin=protoc-gen-grpc=${wire_plugin}" grpc_service.proto
   DEPENDS "${wire_set}"
   COMMENT "Making the gRPC service's messages")
-# Generated code: not warned of, not looked at by clang-tidy.
+# Generated code: not warned of.
 add_library(wire STATIC "${wire_out}/model_config.pb.cc" "${wire_out}/grpc_service.pb.cc")
 target_include_directories(wire SYSTEM PUBLIC "${wire_out}")
 target_link_libraries(wire PUBLIC protobuf::libprotobuf)
@@ -26,4 +26,3 @@ if(BASCULE_SANITIZE MATCHES thread)
 endif()
 add_library(wire_service STATIC "${wire_out}/grpc_service.grpc.pb.cc")
 target_link_libraries(wire_service PUBLIC wire gRPC::grpc++)
-set_target_properties(wire wire_service PROPERTIES CXX_CLANG_TIDY "")

@@ -5,9 +5,9 @@ namespace bascule::fuzz {
 namespace {
 
 constexpr std::uint64_t kMaxPixels = 1U << 20;
-constexpr std::size_t kLongest = 64 * 1024;
+constexpr std::size_t kLongest = std::size_t{64} * 1024;
 
-template <image::Format kFormat>
+template <image::Format Format>
 bool decode(Bytes bytes) {
   static image::Bitmap bitmap;
   const auto header = image::read_header(bytes, {.max_pixels = kMaxPixels});
@@ -16,7 +16,7 @@ bool decode(Bytes bytes) {
     BASCULE_CHECK(header.error().reason == Reason::kBadPicture);
     return true;
   }
-  if (header->format != kFormat) return false;
+  if (header->format != Format) return false;
   const auto decoded = image::decode(bytes, {.max_pixels = kMaxPixels}, bitmap);
   if (!decoded) {
     check_refusal(decoded.error(), protocol::Dialect::kUltralytics);

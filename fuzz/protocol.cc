@@ -76,13 +76,13 @@ content::ModelInfo model_of(std::vector<tensor::TensorSpec> inputs, std::vector<
 bool v2_raw(Bytes bytes) {
   const Choice choice = choose(bytes, 4);
   using enum tensor::DataType;
-  static const content::ModelInfo kModels[4] = {
+  static const content::ModelInfo models[4] = {
       model_of({{.name = "x", .type = kFp32, .shape = tensor::Shape{-1, 4}}}, {}),
       model_of({{.name = "x", .type = kString, .shape = tensor::Shape{1}}}, {}),
       model_of({{.name = "x", .type = kUint8, .shape = tensor::Shape{1, -1, 3}}}, {}),
       model_of({{.name = "x", .type = kInt64, .shape = tensor::Shape{}}}, {}),
   };
-  return check_call(v2::parse_raw_infer(body_of(choice.rest), kModels[choice.which]));
+  return check_call(v2::parse_raw_infer(body_of(choice.rest), models[choice.which]));
 }
 
 bool v2_requests(Bytes bytes) {
@@ -122,7 +122,7 @@ bool model_config(Bytes bytes) {
 bool generate(Bytes bytes) {
   const Choice choice = choose(bytes, 2);
   using enum tensor::DataType;
-  static const content::ModelInfo kModels[2] = {
+  static const content::ModelInfo models[2] = {
       model_of({{.name = "text", .type = kString, .shape = tensor::Shape{1}}},
                {{.name = "out", .type = kString, .shape = tensor::Shape{1}}}),
       model_of({{.name = "a", .type = kFp32, .shape = tensor::Shape{-1}},
@@ -130,7 +130,7 @@ bool generate(Bytes bytes) {
                 {.name = "c", .type = kBool, .shape = tensor::Shape{}}},
                {{.name = "out", .type = kFp32, .shape = tensor::Shape{-1}}}),
   };
-  return check(v2::parse_generate(body_of(choice.rest), kModels[choice.which]));
+  return check(v2::parse_generate(body_of(choice.rest), models[choice.which]));
 }
 
 bool predict(Bytes bytes) {

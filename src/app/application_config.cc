@@ -23,7 +23,7 @@ std::vector<applications::Place> places(const std::vector<config::ApplicationYam
 }  // namespace
 
 fs::path ApplicationFile::model_of(const config::ApplicationYaml& application) const {
-  const fs::path beside = file.parent_path() / application.model;
+  fs::path beside = file.parent_path() / application.model;
   std::error_code code;
   if (fs::exists(beside, code)) return beside;
   for (const config::ModelEntry& entry : models) {

@@ -74,7 +74,7 @@ struct ApplicationHost::Hosted {
 
   Result<std::uint64_t> go_on();
   Result<Inferred> show(serving::InferenceService& service, const Frame& frame) const;
-  Result<Decision> decide(const Frame& frame, content::Detections found,
+  Result<Decision> decide(const Frame& frame, const content::Detections& found,
                           const content::ClassNames& names_of_model);
   Result<void> count(const Frame& frame);
   Result<void> keep(const Frame& frame, const std::vector<Addressed>& events, const Clock& clock);
@@ -135,11 +135,11 @@ Result<Inferred> ApplicationHost::Hosted::show(serving::InferenceService& servic
                   .names = said.empty() ? std::move(looked.names) : std::move(said)};
 }
 
-Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, content::Detections found,
+Result<Decision> ApplicationHost::Hosted::decide(const Frame& frame, const content::Detections& found,
                                                  const content::ClassNames& names_of_model) {
   const auto one = judge.with([](const auto& j) { return j; });
   unwritten.reset();  // the judge goes on: it no longer stands where this says
-  BASCULE_ASSIGN(applications::Judged judged, one->judge(frame, std::move(found), names_of_model));
+  BASCULE_ASSIGN(applications::Judged judged, one->judge(frame, found, names_of_model));
   uncounted.with([&](applications::DayCounts& counts) { counts.take(judged); });
   if (till != nullptr) {
     counted = counted_of(yaml, judged.scene);
@@ -255,7 +255,7 @@ Result<fs::path> state_folder(const ApplicationFile& file, const ApplicationYaml
                               const config::Values& values) {
   const fs::path root =
       values.has("state_dir") ? fs::path(values.text("state_dir")) : file.file.parent_path();
-  const fs::path folder = root / (one.name + ".state");
+  fs::path folder = root / (one.name + ".state");
   std::error_code code;
   fs::create_directories(folder, code);
   if (!code) return folder;
@@ -328,9 +328,8 @@ Result<applications::Application> ApplicationHost::assemble(const std::shared_pt
       .infer = [one, &service = parts.inference](
                    const Frame& frame, const applications::Stop&) { return one->show(service, frame); },
       .names = [one, &control = parts.control] { return one->names(control); },
-      .judge = [one](
-                   const Frame& frame, content::Detections found,
-                   const content::ClassNames& names) { return one->decide(frame, std::move(found), names); },
+      .judge = [one](const Frame& frame, const content::Detections& found,
+                     const content::ClassNames& names) { return one->decide(frame, found, names); },
       .keep = [one, &clock = parts.clock](
                   const Frame& frame,
                   const std::vector<Addressed>& events) { return one->keep(frame, events, clock); }};

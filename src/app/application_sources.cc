@@ -93,7 +93,7 @@ Result<OpenSource> camera_of(const Channel& source, const SourceParts& parts) {
                    behind.after = after;
                    BASCULE_ASSIGN(const video::ReaderOptions reader, reader_options(values));
                    behind.camera.program = reader.program;
-                   return applications::CameraSource::open(std::move(behind), clock);
+                   return applications::CameraSource::open(behind, clock);
                  });
 }
 
@@ -116,7 +116,7 @@ Result<OpenSource> mqtt_of(const Channel& source, const SourceParts& parts) {
   return retried(source, parts, true, [options, &clock = parts.clock](std::uint64_t after) -> Opened {
     applications::MqttSourceOptions behind = options;
     behind.after = after;
-    return applications::MqttSource::open(std::move(behind), clock);
+    return applications::MqttSource::open(behind, clock);
   });
 }
 

@@ -236,8 +236,7 @@ Result<Done> run_batch(const Batch& batch, Side& side, const Clock& clock) {
                                  .report = report ? &*report : nullptr});
   display.clear();
   if (!ending) return ending.error();
-  const Done done{
-      .ending = *ending, .progress = results.progress(), .seconds = to_seconds(clock.now() - began)};
+  Done done{.ending = *ending, .progress = results.progress(), .seconds = to_seconds(clock.now() - began)};
   // Before the checkpoint goes: what is killed here writes it again.
   if (report) BASCULE_TRY(write_report(batch, side, *report, done, before));
   if (*ending == runs::Ending::kDone) BASCULE_TRY(results.finish());

@@ -58,7 +58,7 @@ Result<std::unique_ptr<http::Server>> listen_for_metrics(const config::Values& v
   options.metrics_only = true;
   options.access_log.clear();
   options.tracer = nullptr;
-  auto server = http::Server::listen(std::move(options), services);
+  auto server = http::Server::listen(options, services);
   if (server || !is_default(values, "metrics_port")) return server;
   log::info("Metrics are served on the main port alone: {}", server.error().message);
   return std::unique_ptr<http::Server>();
@@ -105,7 +105,7 @@ Result<Listeners> Listeners::open(const config::Values& values, const serving::S
   all.scheme_ = guards.tls != nullptr ? "https" : "http";
   http::ServerOptions options = http_options(values, guards);
   options.sources = std::move(sources);
-  BASCULE_ASSIGN(all.http_, http::Server::listen(std::move(options), services));
+  BASCULE_ASSIGN(all.http_, http::Server::listen(options, services));
   BASCULE_ASSIGN(all.metrics_, listen_for_metrics(values, services, guards));
   BASCULE_ASSIGN(all.grpc_, listen_for_grpc(values, services, guards));
   return Result<Listeners>(std::move(all));

@@ -41,7 +41,7 @@ Result<std::vector<content::ConfiguredTensor>> tensors_of(
       return invalid_argument(
           fmt::format("{}: '{}' is declared twice.", tensor.place, text::shortened(tensor.name)));
     }
-    out.push_back({.name = tensor.name, .type = *type, .dims = tensor.shape});
+    out.push_back({.name = tensor.name, .type = type, .dims = tensor.shape});
   }
   return out;
 }

@@ -78,7 +78,7 @@ void keep_freed_memory() {
 void give_back_memory() {
   // Freed at the end of this thread's own arena, this has it looked at: what a load left there goes, too.
   {
-    const std::vector<char> last(2 * kKeptWhileFreeing);
+    const std::vector<char> last(std::size_t{2} * kKeptWhileFreeing);
   }
   malloc_trim(0);
   mallopt(M_TRIM_THRESHOLD, kKept);

@@ -32,10 +32,10 @@ constexpr Duration kTellEvery = std::chrono::minutes(1);
 constexpr std::size_t kMaxField = 8192;
 
 bool is_field_name(std::string_view name) {
-  constexpr std::string_view others = "!#$%&'*+-.^_`|~";  // RFC 9110, 5.6.2
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";  // RFC 9110, 5.6.2
   return !name.empty() && std::ranges::all_of(name, [&](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           others.find(c) != std::string_view::npos;
+           kOthers.find(c) != std::string_view::npos;
   });
 }
 

@@ -133,21 +133,27 @@ Result<void> write_entry(const fs::path& file, const config::Values& entry) {
   return write_file(file, out);
 }
 
+// The settings of `entry` that are not said elsewhere.
+Result<void> apply_entry(const config::Values& entry, const config::Source& from, config::Values& values) {
+  for (const Option& option : entry_options()) {
+    if (!entry.has(option.name) || std::ranges::find(kSettings, option.name) == kSettings.end()) continue;
+    if (pair_said_elsewhere(values, option.name)) continue;
+    if (option.max_items > 0) {
+      BASCULE_TRY(values.set_items(option, entry.items(option.name), from));
+    } else {
+      BASCULE_TRY(values.set(option, entry.text(option.name), from));
+    }
+  }
+  return {};
+}
+
 Result<bool> apply_from(const fs::path& file, const std::string& digest, const std::string& machine,
                         config::Values& values) {
   BASCULE_ASSIGN(const std::vector<config::Values> entries, read_entries(file));
   for (const config::Values& entry : entries) {
     if (text_or(entry, "model_sha256") != digest || text_or(entry, "machine") != machine) continue;
-    for (const Option& option : entry_options()) {
-      if (!entry.has(option.name) || std::ranges::find(kSettings, option.name) == kSettings.end()) continue;
-      if (pair_said_elsewhere(values, option.name)) continue;
-      const config::Source from{.origin = config::Origin::kTuneFile, .place = file.filename().string()};
-      if (option.max_items > 0) {
-        BASCULE_TRY(values.set_items(option, entry.items(option.name), from));
-      } else {
-        BASCULE_TRY(values.set(option, entry.text(option.name), from));
-      }
-    }
+    BASCULE_TRY(
+        apply_entry(entry, {.origin = config::Origin::kTuneFile, .place = file.filename().string()}, values));
     return true;
   }
   return false;
@@ -162,7 +168,7 @@ fs::path tune_file(const catalog::ModelSource& source) {
 Result<fs::path> write_tuned(const catalog::ModelSource& source, const fs::path& state_dir,
                              const Tuned& tuned) {
   BASCULE_ASSIGN(const config::Values entry, values_of(tuned));
-  const fs::path file = tune_file(source);
+  fs::path file = tune_file(source);
   if (file.empty()) return invalid_argument("The model has no place for a tune file.");
   const Result<void> written = write_entry(file, entry);
   if (written) return file;
@@ -170,7 +176,7 @@ Result<fs::path> write_tuned(const catalog::ModelSource& source, const fs::path&
     return invalid_argument(
         fmt::format("{} Name a folder with --state-dir to keep the result there.", written.error().message));
   }
-  const fs::path kept = in_state(state_dir, tuned.digest);
+  fs::path kept = in_state(state_dir, tuned.digest);
   std::error_code code;
   fs::create_directories(kept.parent_path(), code);
   BASCULE_TRY(write_entry(kept, entry));

@@ -123,7 +123,8 @@ TEST(DeliveryKill, LosesNoEventAndDoublesNone) {
     if (child == 0) work(folder, "http://127.0.0.1:" + std::to_string(port) + "/");
     if (killed < kKills) {
       // So much of the work, and a little more or less: then the kill.
-      const std::size_t until = oracle("log").size() * static_cast<std::size_t>(killed + 1) / (2 * kKills);
+      const std::size_t until =
+          oracle("log").size() * static_cast<std::size_t>(killed + 1) / (std::size_t{2} * kKills);
       ASSERT_TRUE(net::wait_until([&] { return ids_in(folder / "log.jsonl").size() >= until; }));
       poll(nullptr, 0, static_cast<int>(random() % 20));
       ::kill(child, SIGKILL);

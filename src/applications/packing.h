@@ -41,13 +41,14 @@ class Unpacker {
   template <class T>
   T number() {
     T value{};
-    const char* const end = rest_.data() + rest_.size();
-    const auto [at, code] = std::from_chars(rest_.data(), end, value);
+    const char* const begin = rest_.data();
+    const char* const end = begin + rest_.size();
+    const auto [at, code] = std::from_chars(begin, end, value);
     if (failed_ || code != std::errc() || at == end || *at != ' ') {
       failed_ = true;
       return T{};
     }
-    rest_.remove_prefix(static_cast<std::size_t>(at - rest_.data()) + 1);
+    rest_.remove_prefix(static_cast<std::size_t>(at - begin) + 1);
     return value;
   }
   bool flag() { return number<int>() != 0; }

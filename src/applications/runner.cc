@@ -73,8 +73,8 @@ Result<void> Runner::start() {
   slot_.with([](auto& slot) { slot = std::make_shared<FrameSlot>(); });
   threads_ = std::make_unique<ThreadPool>(
       ThreadPoolOptions{.name = "app-" + options_.app, .threads = 2, .max_queue = 2});
-  const auto begin = [this](void (Runner::*loop)()) {
-    return threads_->post([this, loop] {
+  const auto begin = [this, &threads = *threads_](void (Runner::*loop)()) {
+    return threads.post([this, loop] {
       (this->*loop)();
       --running_;
     });
@@ -148,7 +148,7 @@ void Runner::handle(Frame frame) {
   Result<Inferred> inferred = show(frame);
   if (!inferred) return pass_over(frame, inferred.error());
   const TimePoint shown_at = clock_.now();
-  Result<Decision> decision = parts_.judge(frame, std::move(inferred->found), inferred->names);
+  Result<Decision> decision = parts_.judge(frame, inferred->found, inferred->names);
   if (!decision) return pass_over(frame, decision.error());
   const auto shown = std::make_shared<const Shown>(Shown{.picture = frame.picture,
                                                          .found = std::move(decision->shown),
@@ -250,11 +250,9 @@ RunnerState Runner::state() const {
                    : counts.failed ? RunnerStatus::kFailed
                    : counts.ended  ? RunnerStatus::kEnded
                                    : RunnerStatus::kStopped;
-  } else if (counts.held) {
-    state.status = RunnerStatus::kWaiting;
-  } else if (counts.busy && now - *counts.busy > options_.stuck_after) {
+  } else if (!counts.held && counts.busy && now - *counts.busy > options_.stuck_after) {
     state.status = RunnerStatus::kStuck;
-  } else if (state.source.status == SourceStatus::kWaiting) {
+  } else if (counts.held || state.source.status == SourceStatus::kWaiting) {
     state.status = RunnerStatus::kWaiting;
   } else {
     state.status = state.handled + state.failed > 0 ? RunnerStatus::kRunning : RunnerStatus::kStarting;

@@ -63,7 +63,7 @@ struct RunnerParts {
   // How classes are called on frames that bring their boxes; may be null.
   std::function<content::ClassNames()> names = nullptr;
   // Decides.
-  std::function<Result<Decision>(const Frame& frame, content::Detections found,
+  std::function<Result<Decision>(const Frame& frame, const content::Detections& found,
                                  const content::ClassNames& names)>
       judge;
   // Keeps the events, and that their frame was handled. Once it returns they are safe.

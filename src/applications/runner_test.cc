@@ -306,6 +306,7 @@ TEST_F(RunnerTest, IsShownByTheService) {
   EXPECT_TRUE(service.stop("till"));
   service.stop_all();
   EXPECT_EQ(service.states()[1].runner.status, RunnerStatus::kStopped);
+  EXPECT_EQ(service.start("till").error().code, Code::kUnavailable);  // for good
 }
 
 }  // namespace

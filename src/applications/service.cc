@@ -184,6 +184,13 @@ Result<std::shared_ptr<checkout::Till>> ApplicationService::till(std::string_vie
 
 Result<void> ApplicationService::start(std::string_view name) {
   BASCULE_ASSIGN(const Application* one, find(name));
+  // One that is started while all are stopped would be waited for until its source ends.
+  MutexLock lock(starting_);
+  if (over_) {
+    return Error{
+        .code = Code::kUnavailable,
+        .message = fmt::format("The server is stopping; start '{}' when it is there again.", one->name)};
+  }
   if (one->box != nullptr) one->box->open(0);  // at once: the source comes a moment later
   return one->runner->start();
 }
@@ -195,12 +202,18 @@ Result<void> ApplicationService::stop(std::string_view name) {
 }
 
 void ApplicationService::start_all() {
+  MutexLock lock(starting_);
+  if (over_) return;
   for (const Application& one : all_) {
     if (const auto started = one.runner->start(); !started) log::error("{}", started.error().message);
   }
 }
 
 void ApplicationService::stop_all() {
+  {
+    MutexLock lock(starting_);
+    over_ = true;
+  }
   for (const Application& one : all_) one.runner->stop();
   for (const Application& one : all_) one.runner->wait();
 }

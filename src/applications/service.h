@@ -13,6 +13,7 @@
 #include "applications/judge.h"
 #include "applications/runner.h"
 #include "applications/sources/push_source.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "journal/tally.h"
 
@@ -72,12 +73,12 @@ class ApplicationService {
   // How many events there are that receivers refused, and that go out again. Waits for the disk. Errors: also
   // of Delivery::send_again.
   Result<std::size_t> send_again(std::string_view name) const;
-  // Errors: of Runner::start.
+  // Errors: of Runner::start; kUnavailable after stop_all.
   Result<void> start(std::string_view name);
   // Returns at once; the state tells when it has stopped.
   Result<void> stop(std::string_view name);
 
-  // All of them; starting tells in the log what could not be. Stopping waits.
+  // All of them; starting tells in the log what could not be. Stopping waits, and is for good.
   void start_all();
   void stop_all();
 
@@ -86,6 +87,8 @@ class ApplicationService {
   static ApplicationState state_of(const Application& one);
 
   const std::vector<Application> all_;
+  Mutex starting_;
+  bool over_ BASCULE_GUARDED_BY(starting_) = false;
 };
 
 }  // namespace bascule::applications

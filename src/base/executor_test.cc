@@ -332,6 +332,21 @@ TEST(ThreadPool, BriefWorkCountsForTheBoundOfTheQueue) {
   taken.give_back();
 }
 
+// 2,000 pieces of work, two thirds of them brief, the others of 1 to 3 tokens; another third for each `kind`.
+void post_a_mixture(ThreadPool& pool, std::size_t kind, InUse& in_use, std::atomic<int>& ran) {
+  for (std::size_t i = 0; i < 2000; ++i) {
+    const bool brief = (i + kind) % 3 != 0;
+    const std::size_t cost = brief ? 1 : 1 + i % 3;
+    Executor::Work work = [&, cost] {
+      in_use.begin(cost);
+      std::this_thread::yield();
+      in_use.end(cost);
+      ++ran;
+    };
+    EXPECT_TRUE(brief ? pool.post_brief(std::move(work)) : pool.post(std::move(work), cost));
+  }
+}
+
 // Of many threads posting both kinds: nothing is lost, and no more runs at once than the tokens and one.
 TEST(ThreadPool, AMixtureOfBothIsRunWithinTheTokensAndOne) {
   InUse in_use;
@@ -340,19 +355,7 @@ TEST(ThreadPool, AMixtureOfBothIsRunWithinTheTokensAndOne) {
     ThreadPool pool({.threads = 3, .max_queue = 100'000, .brief = true});
     std::vector<std::jthread> posting;
     for (std::size_t thread = 0; thread < 4; ++thread) {
-      posting.emplace_back([&, thread] {
-        for (std::size_t i = 0; i < 2000; ++i) {
-          const bool brief = (i + thread) % 3 != 0;
-          const std::size_t cost = brief ? 1 : 1 + i % 3;
-          Executor::Work work = [&, cost] {
-            in_use.begin(cost);
-            std::this_thread::yield();
-            in_use.end(cost);
-            ++ran;
-          };
-          EXPECT_TRUE(brief ? pool.post_brief(std::move(work)) : pool.post(std::move(work), cost));
-        }
-      });
+      posting.emplace_back([&, thread] { post_a_mixture(pool, thread, in_use, ran); });
     }
   }
   EXPECT_EQ(ran, 8000);

@@ -148,7 +148,7 @@ class Reader {
     }
     if (const YAML::Node tiles = node["tiles"]) {
       BASCULE_TRY(yaml_.map(tiles, "'tiles'", {"size", "overlap"}));
-      out.tiles.emplace();
+      out.tiles.emplace(ApplicationYaml::Tiles{});
       if (const YAML::Node size = tiles["size"]) {
         BASCULE_ASSIGN(const std::int64_t pixels, yaml_.integer(size, "'size' of tiles", 32, 8192));
         out.tiles->size = static_cast<int>(pixels);
@@ -442,7 +442,7 @@ class Reader {
     BASCULE_TRY(yaml_.map(node, "'checkout'",
                           {"prices", "currency", "rounding", "taxes", "prices_include_tax", "ask_below",
                            "receipt_head", "count_at"}));
-    ApplicationYaml::Checkout& till = out.checkout.emplace();
+    ApplicationYaml::Checkout& till = out.checkout.emplace(ApplicationYaml::Checkout{});
     till.place = yaml_.place(node);
     BASCULE_ASSIGN(till.prices, needed(node, "prices"));
     BASCULE_TRY(text_of(node, "currency", till.currency));

@@ -142,7 +142,7 @@ class Reader {
   }
 
   Result<YAML::Node> list(const YAML::Node& node, const std::string& key) const {
-    const YAML::Node found = node[key];
+    YAML::Node found = node[key];
     if (!found || !found.IsSequence() || found.size() == 0 || found.size() > kMaxItems) {
       return wrong(found ? found : node, fmt::format("'{}' must be a list of at least one", key));
     }

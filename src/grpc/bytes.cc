@@ -17,8 +17,9 @@ namespace {
 // How the message came. Its class does not say, but promises that it is one pointer to this.
 grpc_compression_algorithm compression_of(const grpc::ByteBuffer& message) {
   const grpc_byte_buffer* raw = nullptr;
-  static_assert(sizeof message == sizeof raw);
-  std::memcpy(&raw, &message, sizeof raw);
+  static_assert(sizeof(grpc::ByteBuffer) == sizeof(const grpc_byte_buffer*));
+  // NOLINTNEXTLINE(bugprone-*): a pointer is what is read
+  std::memcpy(static_cast<void*>(&raw), &message, sizeof raw);
   return raw == nullptr ? GRPC_COMPRESS_NONE : raw->data.raw.compression;
 }
 

@@ -169,7 +169,7 @@ class GrpcServer final : public Server {
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, serving::Services services) {
+Result<std::unique_ptr<Server>> Server::listen(const ServerOptions& options, serving::Services services) {
   auto server = std::make_unique<GrpcServer>(options, services);
   BASCULE_TRY(server->listen());
   return Result<std::unique_ptr<Server>>(std::move(server));

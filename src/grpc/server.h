@@ -42,7 +42,7 @@ class Server {
  public:
   // Binds and serves at once. Errors: kUnavailable with one sentence that names the address (in use, not
   // ours).
-  static Result<std::unique_ptr<Server>> listen(ServerOptions options, serving::Services services);
+  static Result<std::unique_ptr<Server>> listen(const ServerOptions& options, serving::Services services);
   virtual ~Server() = default;
 
   [[nodiscard]] virtual std::uint16_t port() const = 0;

@@ -52,9 +52,9 @@ class Inference {
   }
 
  private:
-  void ServerLive(UnaryCall& call) { finish(call, v2::write_flag_message(true)); }
-  void ServerReady(UnaryCall& call) { finish(call, v2::write_flag_message(control().ready().has_value())); }
-  void ModelReady(UnaryCall& call) {
+  void server_live(UnaryCall& call) { finish(call, v2::write_flag_message(true)); }
+  void server_ready(UnaryCall& call) { finish(call, v2::write_flag_message(control().ready().has_value())); }
+  void model_ready(UnaryCall& call) {
     answer(call, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const v2::NamedCall named, v2::parse_named_message(body));
       const auto ready = control().model_ready(named.model, named.version);
@@ -62,17 +62,17 @@ class Inference {
       return v2::write_flag_message(ready.has_value());
     });
   }
-  void ServerMetadata(UnaryCall& call) {
+  void server_metadata(UnaryCall& call) {
     finish(call, v2::write_server_metadata_message(context_.options.server_name,
                                                    context_.options.server_version, memory().allowed()));
   }
-  void ModelMetadata(UnaryCall& call) {
+  void model_metadata(UnaryCall& call) {
     describe(call, [this](const v2::NamedCall& named) -> Result<std::string> {
       BASCULE_ASSIGN(const auto info, control().model(named.model, named.version));
       return v2::write_model_metadata_message(*info, control().ready_versions(named.model));
     });
   }
-  void ModelConfig(UnaryCall& call) {
+  void model_config(UnaryCall& call) {
     describe(call, [this](const v2::NamedCall& named) -> Result<std::string> {
       BASCULE_ASSIGN(const auto served, control().served(named.model, named.version));
       return v2::write_model_config_message(served);
@@ -90,32 +90,32 @@ class Inference {
                                         if (!waited) return fail(call, waited.error());
                                         Result<std::string> message = make(named);
                                         if (!message) return fail(call, message.error());
-                                        finish(call, *std::move(message));
+                                        finish(call, *message);
                                       });
   }
-  void ModelStatistics(UnaryCall& call) {
+  void model_statistics(UnaryCall& call) {
     answer(call, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const v2::NamedCall named, v2::parse_named_message(body));
       BASCULE_ASSIGN(const auto all, context_.accounts.statistics(named.model, named.version));
       return v2::write_statistics_message(all);
     });
   }
-  void RepositoryIndex(UnaryCall& call) {
+  void repository_index(UnaryCall& call) {
     answer(call, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const bool ready_only, v2::parse_index_message(body));
       return v2::write_index_message(control().models(), ready_only);
     });
   }
-  void RepositoryModelLoad(UnaryCall& call) {
+  void repository_model_load(UnaryCall& call) {
     change(call, v2::parse_load_message, [this](v2::LoadCall call_read, auto done) {
       control().load(call_read.model, std::move(call_read.with), std::move(done));
     });
   }
-  void RepositoryModelUnload(UnaryCall& call) {
+  void repository_model_unload(UnaryCall& call) {
     change(call, v2::parse_unload_message,
            [this](const std::string& name, auto done) { control().unload(name, std::move(done)); });
   }
-  void TraceSetting(UnaryCall& call) {
+  void trace_setting(UnaryCall& call) {
     answer(call, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const std::string model, v2::parse_trace_setting_message(body));
       if (!model.empty()) {
@@ -125,7 +125,7 @@ class Inference {
       return v2::write_trace_settings_message();
     });
   }
-  void LogSettings(UnaryCall& call) {
+  void log_settings(UnaryCall& call) {
     answer(call, [](const protocol::RequestBody& body) -> Result<std::string> {
       const log::Level now = log::level();
       BASCULE_ASSIGN(const log::Level wanted, v2::parse_log_settings_message(body, now));
@@ -133,23 +133,23 @@ class Inference {
       return v2::write_log_settings_message(log::level());
     });
   }
-  void ModelInfer(UnaryCall& call) { answer_infer(context_, call); }
+  void model_infer(UnaryCall& call) { answer_infer(context_, call); }
 
-  void SystemSharedMemoryStatus(UnaryCall& call) {
+  void system_shared_memory_status(UnaryCall& call) {
     answer(call, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const std::string name, v2::parse_region_message(body));
       BASCULE_ASSIGN(const auto regions, memory().list(name));
       return v2::write_regions_message(regions);
     });
   }
-  void SystemSharedMemoryRegister(UnaryCall& call) {
+  void system_shared_memory_register(UnaryCall& call) {
     answer(call, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(auto region, v2::parse_register_message(body));
       BASCULE_TRY(memory().add(std::move(region)));
       return std::string();
     });
   }
-  void SystemSharedMemoryUnregister(UnaryCall& call) {
+  void system_shared_memory_unregister(UnaryCall& call) {
     answer(call, [this](const protocol::RequestBody& body) -> Result<std::string> {
       BASCULE_ASSIGN(const std::string name, v2::parse_region_message(body));
       if (name.empty()) {
@@ -162,7 +162,7 @@ class Inference {
   }
   // There is no CUDA memory: none is listed, and none to forget.
   void no_cuda_regions(UnaryCall& call) { finish(call, v2::write_regions_message({})); }
-  void CudaSharedMemoryRegister(UnaryCall& call) {
+  void cuda_shared_memory_register(UnaryCall& call) {
     fail(call, {.code = Code::kUnsupported,
                 .message = "CUDA shared memory needs a GPU, which this server does not use; register "
                            "system shared memory."});
@@ -171,7 +171,7 @@ class Inference {
   serving::ControlService& control() const { return context_.services.control; }
   serving::SharedMemory& memory() const { return context_.services.shared_memory; }
 
-  static void finish(UnaryCall& call, std::string message) { call.answer(buffer_of(std::move(message))); }
+  static void finish(UnaryCall& call, const std::string& message) { call.answer(buffer_of(message)); }
   void fail(UnaryCall& call, const Error& error) const {
     context_.accounts.refused("", "", kLabel, error);
     call.fail(status_of(error, context_.options.dialect));
@@ -184,7 +184,7 @@ class Inference {
     if (!body) return fail(call, body.error());
     auto message = make(*body);
     if (!message) return fail(call, message.error());
-    finish(call, *std::move(message));
+    finish(call, *message);
   }
 
   // Does with `act` what `parse` finds in the request; the reply is empty.
@@ -205,33 +205,34 @@ class Inference {
 
 // Every call of the service but the one that streams.
 const Inference::Method Inference::kMethods[] = {
-    {"/inference.GRPCInferenceService/ModelInfer", RouteClass::kInfer, &Inference::ModelInfer},
-    {"/inference.GRPCInferenceService/ServerLive", RouteClass::kHealth, &Inference::ServerLive},
-    {"/inference.GRPCInferenceService/ServerReady", RouteClass::kHealth, &Inference::ServerReady},
-    {"/inference.GRPCInferenceService/ModelReady", RouteClass::kMetadata, &Inference::ModelReady},
-    {"/inference.GRPCInferenceService/ServerMetadata", RouteClass::kMetadata, &Inference::ServerMetadata},
-    {"/inference.GRPCInferenceService/ModelMetadata", RouteClass::kMetadata, &Inference::ModelMetadata},
-    {"/inference.GRPCInferenceService/ModelConfig", RouteClass::kMetadata, &Inference::ModelConfig},
-    {"/inference.GRPCInferenceService/ModelStatistics", RouteClass::kStatistics, &Inference::ModelStatistics},
-    {"/inference.GRPCInferenceService/RepositoryIndex", RouteClass::kMetadata, &Inference::RepositoryIndex},
+    {"/inference.GRPCInferenceService/ModelInfer", RouteClass::kInfer, &Inference::model_infer},
+    {"/inference.GRPCInferenceService/ServerLive", RouteClass::kHealth, &Inference::server_live},
+    {"/inference.GRPCInferenceService/ServerReady", RouteClass::kHealth, &Inference::server_ready},
+    {"/inference.GRPCInferenceService/ModelReady", RouteClass::kMetadata, &Inference::model_ready},
+    {"/inference.GRPCInferenceService/ServerMetadata", RouteClass::kMetadata, &Inference::server_metadata},
+    {"/inference.GRPCInferenceService/ModelMetadata", RouteClass::kMetadata, &Inference::model_metadata},
+    {"/inference.GRPCInferenceService/ModelConfig", RouteClass::kMetadata, &Inference::model_config},
+    {"/inference.GRPCInferenceService/ModelStatistics", RouteClass::kStatistics,
+     &Inference::model_statistics},
+    {"/inference.GRPCInferenceService/RepositoryIndex", RouteClass::kMetadata, &Inference::repository_index},
     {"/inference.GRPCInferenceService/RepositoryModelLoad", RouteClass::kControl,
-     &Inference::RepositoryModelLoad},
+     &Inference::repository_model_load},
     {"/inference.GRPCInferenceService/RepositoryModelUnload", RouteClass::kControl,
-     &Inference::RepositoryModelUnload},
+     &Inference::repository_model_unload},
     {"/inference.GRPCInferenceService/SystemSharedMemoryStatus", RouteClass::kControl,
-     &Inference::SystemSharedMemoryStatus},
+     &Inference::system_shared_memory_status},
     {"/inference.GRPCInferenceService/SystemSharedMemoryRegister", RouteClass::kControl,
-     &Inference::SystemSharedMemoryRegister},
+     &Inference::system_shared_memory_register},
     {"/inference.GRPCInferenceService/SystemSharedMemoryUnregister", RouteClass::kControl,
-     &Inference::SystemSharedMemoryUnregister},
+     &Inference::system_shared_memory_unregister},
     {"/inference.GRPCInferenceService/CudaSharedMemoryStatus", RouteClass::kControl,
      &Inference::no_cuda_regions},
     {"/inference.GRPCInferenceService/CudaSharedMemoryRegister", RouteClass::kControl,
-     &Inference::CudaSharedMemoryRegister},
+     &Inference::cuda_shared_memory_register},
     {"/inference.GRPCInferenceService/CudaSharedMemoryUnregister", RouteClass::kControl,
      &Inference::no_cuda_regions},
-    {"/inference.GRPCInferenceService/TraceSetting", RouteClass::kTrace, &Inference::TraceSetting},
-    {"/inference.GRPCInferenceService/LogSettings", RouteClass::kLogs, &Inference::LogSettings},
+    {"/inference.GRPCInferenceService/TraceSetting", RouteClass::kTrace, &Inference::trace_setting},
+    {"/inference.GRPCInferenceService/LogSettings", RouteClass::kLogs, &Inference::log_settings},
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "applications/event_hub.h"
 #include "base/date.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "http/handlers.h"
 #include "http/pushed_picture.h"
@@ -178,16 +179,20 @@ Result<Reply> Handlers::application_frame(const Match& match) const {
 
 Result<Reply> Handlers::event_stream(const Match& match, const RequestHead& head) {
   BASCULE_ASSIGN(const std::shared_ptr<EventHub> hub, options_.applications->hub(match.app));
-  // The subscription tells the stream, which owns what takes from the subscription.
-  const auto stream_of = std::make_shared<std::weak_ptr<ReplyStream>>();
+  // The subscription tells the stream, which owns what takes from the subscription: from the first moment on,
+  // when there is no stream yet. What came until then is what the stream begins with.
+  const auto stream_of = std::make_shared<Guarded<std::weak_ptr<ReplyStream>>>();
   BASCULE_ASSIGN(std::unique_ptr<EventHub::Subscription> subscription,
                  hub->subscribe(head.last_event, [stream_of] {
-                   if (const auto stream = stream_of->lock()) stream->poke();
+                   if (const auto stream = stream_of->with([](const auto& s) { return s.lock(); })) {
+                     stream->poke();
+                   }
                  }));
   auto stream = std::make_shared<ReplyStream>(
       [hub, subscription = std::move(subscription)] { return events_of(subscription->take()); }, ":\n\n",
       options_.event_heartbeat);
-  *stream_of = stream;
+  stream_of->with([&](auto& s) { s = stream; });
+  StreamEnd end(stream);
   const bool open = event_streams_.with([&](auto& streams) {
     if (!streams) return false;
     std::erase_if(*streams, [](const auto& one) { return one.expired(); });
@@ -196,7 +201,7 @@ Result<Reply> Handlers::event_stream(const Match& match, const RequestHead& head
   });
   if (!open) return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
   Reply reply{.content_type = kEvents};
-  reply.stream = StreamEnd(std::move(stream));
+  reply.stream = std::move(end);
   return Result<Reply>(std::move(reply));
 }
 

@@ -1,5 +1,7 @@
 #include <memory>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -259,6 +261,22 @@ TEST_F(ApplicationsTest, EventsOfWhoHasLeftAreNotKept) {
     client.reset();
   }
   hub_->publish(event(1));
+}
+
+// With ThreadSanitizer: a stream is there for the thread that has an event, or not yet.
+TEST_F(ApplicationsTest, SendEventsToWhoComesWhileTheyHappen) {
+  const std::jthread publisher([this](const std::stop_token& stop) {
+    for (int i = 1; !stop.stop_requested(); ++i) {
+      hub_->publish(event(i));
+      std::this_thread::yield();
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    Client client = loopback_.connect();
+    ASSERT_TRUE(client.send(get("/apps/till/events", "Accept: text/event-stream\r\n")));
+    ASSERT_TRUE(client.read_until("data: {"));
+    client.reset();
+  }
 }
 
 TEST(Applications, AreNoneWithoutAService) {

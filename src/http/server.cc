@@ -177,7 +177,7 @@ class HttpServer final : public Server {
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::listen(ServerOptions options, serving::Services services) {
+Result<std::unique_ptr<Server>> Server::listen(const ServerOptions& options, serving::Services services) {
   std::unique_ptr<AccessLog> access_log;
   if (!options.access_log.empty()) {
     BASCULE_ASSIGN(access_log, AccessLog::open(options.access_log));

@@ -45,7 +45,7 @@ class Server {
  public:
   // Binds and listens; nothing is accepted before `start`. Errors: kUnavailable with one sentence that names
   // the address (in use, not ours); kInvalidArgument for an access log that cannot be opened.
-  static Result<std::unique_ptr<Server>> listen(ServerOptions options, serving::Services services);
+  static Result<std::unique_ptr<Server>> listen(const ServerOptions& options, serving::Services services);
   virtual ~Server() = default;
 
   [[nodiscard]] virtual std::uint16_t port() const = 0;

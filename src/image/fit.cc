@@ -28,6 +28,7 @@ struct Source {
   double length;
 };
 
+// NOLINTBEGIN(bugprone-incorrect-roundings): cut off behind + 0.5, as Pillow does.
 // For the output pixels `begin` to `end` of `target` in all.
 std::vector<Taps> plan_taps(const Source& source, int target, int begin, int end,
                             std::vector<std::int32_t>& weights) {
@@ -54,6 +55,7 @@ std::vector<Taps> plan_taps(const Source& source, int target, int begin, int end
   }
   return out;
 }
+// NOLINTEND(bugprone-incorrect-roundings)
 
 std::uint8_t rounded(std::int32_t sum) {
   return static_cast<std::uint8_t>(std::clamp((sum + kHalf) >> kPrecision, 0, 255));

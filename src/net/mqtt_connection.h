@@ -11,7 +11,7 @@
 #include "net/mqtt.h"
 
 struct mosquitto;
-struct mosquitto_message;
+struct mosquitto_message;  // NOLINT(readability-identifier-naming): its name is its own
 
 namespace bascule::net {
 

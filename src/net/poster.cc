@@ -23,9 +23,7 @@ using List = std::unique_ptr<curl_slist, FreeList>;
 bool add(List& list, const std::string& field) {
   curl_slist* const longer = curl_slist_append(list.get(), field.c_str());
   if (longer == nullptr) return false;
-  if (longer == list.get()) return true;
-  static_cast<void>(list.release());  // it is the front of `longer`
-  list.reset(longer);
+  if (list == nullptr) list.reset(longer);  // else it is the same list
   return true;
 }
 
@@ -155,7 +153,8 @@ Result<PostAnswer> Poster::post(std::string_view body, TimePoint end, const std:
   ok = ok && add(list, "Expect:");  // bodies are sent at once
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list.get());
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                   body.data());  // NOLINT(bugprone-suspicious-stringview-data-usage): size above
   if (!ok || curl_multi_add_handle(state.multi.get(), easy) != CURLM_OK) {
     return internal_error("The library that sends to URLs could not begin.");
   }

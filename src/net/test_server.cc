@@ -20,12 +20,12 @@ constexpr int kWaitMs = 10'000;  // for anything
 
 // Bytes of body behind this header.
 std::size_t announced(const std::string& request) {
-  constexpr std::string_view name = "Content-Length: ";
-  const std::size_t at = request.find(name);
+  constexpr std::string_view kName = "Content-Length: ";
+  const std::size_t at = request.find(kName);
   if (at == std::string::npos) return 0;
-  const std::size_t from = at + name.size();
+  const std::size_t from = at + kName.size();
   return static_cast<std::size_t>(
-      text::parse_int(request.substr(from, request.find("\r", from) - from)).value_or(0));
+      text::parse_int(request.substr(from, request.find('\r', from) - from)).value_or(0));
 }
 
 bool readable(int socket) {

@@ -39,17 +39,8 @@ class Loop {
       tick();
       if (state == Window::State::kEnded) break;
       if (state == Window::State::kFinished) {
-        if (finished.answered.fatal) {
-          BASCULE_TRY(save());
-          if (finished.answered.fatal->code == Code::kCancelled && hooks_.stop()) return Ending::kStopped;
-          return *std::move(finished.answered.fatal);
-        }
-        BASCULE_TRY(write(finished));
-        if (too_many_errors()) {
-          BASCULE_TRY(save());
-          return Ending::kTooManyErrors;
-        }
-        if (hooks_.clock.now() - saved_ >= options_.save_every) BASCULE_TRY(save());
+        BASCULE_ASSIGN(const std::optional<Ending> ending, take(finished));
+        if (ending) return *ending;
       }
       if (!stopping_ && hooks_.stop()) {
         stopping_ = true;
@@ -62,6 +53,22 @@ class Loop {
   }
 
  private:
+  // Writes what was answered; tells how the run ends where it does with that.
+  Result<std::optional<Ending>> take(Window::Finished& finished) {
+    if (finished.answered.fatal) {
+      BASCULE_TRY(save());
+      if (finished.answered.fatal->code == Code::kCancelled && hooks_.stop()) return Ending::kStopped;
+      return *std::move(finished.answered.fatal);
+    }
+    BASCULE_TRY(write(finished));
+    if (too_many_errors()) {
+      BASCULE_TRY(save());
+      return Ending::kTooManyErrors;
+    }
+    if (hooks_.clock.now() - saved_ >= options_.save_every) BASCULE_TRY(save());
+    return std::optional<Ending>();
+  }
+
   Result<void> write(const Window::Finished& finished) {
     for (const Outcome& outcome : finished.answered.outcomes) {
       BASCULE_TRY(results_.add(outcome));

@@ -523,9 +523,9 @@ TEST(InlinePolicy, ScalesTheMeasuredRunByTheSizeOfTheRequest) {
                              .limit = microseconds(200)};
   EXPECT_TRUE(runs_inline(base));
   auto larger = base;
-  larger.request_bytes = 64 * 9;
+  larger.request_bytes = std::size_t{64} * 9;
   EXPECT_TRUE(runs_inline(larger));
-  larger.request_bytes = 64 * 10;
+  larger.request_bytes = std::size_t{64} * 10;
   EXPECT_FALSE(runs_inline(larger));
   auto never = base;
   never.limit = {};

@@ -202,10 +202,10 @@ class Writer {
 
   template <class Id>
   void hex(const Id& id) {
-    constexpr std::string_view digits = "0123456789abcdef";
+    constexpr std::string_view kDigits = "0123456789abcdef";
     for (const std::uint8_t byte : id) {
-      out_ += digits[byte >> 4U];
-      out_ += digits[byte & 0xfU];
+      out_ += kDigits[byte >> 4U];
+      out_ += kDigits[byte & 0xfU];
     }
   }
 

@@ -10,9 +10,9 @@ bool is_worth_another(unsigned status) {
 
 Duration wait_before_next(std::uint32_t tries, std::optional<Duration> asked, double jitter) {
   if (asked && *asked > Duration{}) return std::min(*asked, kLongestAsked);
-  constexpr std::uint32_t most_doublings = 10;  // far beyond the longest wait
+  constexpr std::uint32_t kMostDoublings = 10;  // far beyond the longest wait
   const Duration whole =
-      std::min<Duration>(kFirstWait * (1U << std::min(tries - 1, most_doublings)), kLongestWait);
+      std::min<Duration>(kFirstWait * (1U << std::min(tries - 1, kMostDoublings)), kLongestWait);
   const auto half = static_cast<double>((whole / 2).count());
   return whole / 2 + Duration(static_cast<Duration::rep>(half * std::clamp(jitter, 0.0, 1.0)));
 }

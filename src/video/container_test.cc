@@ -15,7 +15,7 @@ using namespace std::string_literals;
 std::string_view demuxer(const std::string& bytes) { return demuxer_of(std::as_bytes(std::span(bytes))); }
 
 TEST(Demuxer, IsToldByHowAFileBegins) {
-  std::string packets(3 * 188, 'x');
+  std::string packets(std::size_t{3} * 188, 'x');
   packets[0] = packets[188] = packets[376] = 'G';
   const std::pair<std::string, const char*> cases[] = {
       {"\0\0\0\x18"s + "ftypisom", "mov"},

@@ -15,7 +15,6 @@ namespace bascule::conformance {
 namespace {
 
 namespace fs = std::filesystem;
-using tensor::DataType;
 using tensor::NamedTensor;
 using tensor::Shape;
 

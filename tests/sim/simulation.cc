@@ -272,7 +272,7 @@ void Simulation::ask(std::size_t index) {
   caller.asked = true;
   models_[caller.model].let_in.push_back(index);
   const auto before = std::exchange(asking_, index);
-  service_->infer(std::move(request), [this, index](Result<content::InferResponse> answer, bool last) {
+  service_->infer(std::move(request), [this, index](const Result<content::InferResponse>& answer, bool last) {
     if (!last) complain(callers_[index], "got an answer that is not the last");
     answered(index, answer);
   });

@@ -218,5 +218,74 @@ class CountTests(unittest.TestCase):
         self.assertEqual(self.count(), (1, "0 passed, 0 failed"))
 
 
+class ReleaseCheck(unittest.TestCase):
+    """scripts/release-check.sh as far as it goes without a run, and scripts/release_record.py."""
+
+    SCRIPTS = os.path.join(HERE, "..", "..", "scripts")
+    PARTS = ["tidy", "tsan", "fuzz", "clients", "tune", "int8"]
+
+    def setUp(self):
+        folder = tempfile.mkdtemp(prefix="record-")
+        self.addCleanup(shutil.rmtree, folder)
+        self.page, self.log = os.path.join(folder, "page.md"), os.path.join(folder, "log")
+
+    def check(self, *arguments):
+        return subprocess.run([os.path.join(self.SCRIPTS, "release-check.sh"), *arguments], capture_output=True, text=True,
+                              check=False)
+
+    def record(self, part, log, status=0, seconds=60, commit="abc1234"):
+        with open(self.log, "w", encoding="utf-8") as file:
+            file.write(log)
+        subprocess.run([sys.executable, os.path.join(self.SCRIPTS, "release_record.py"), part, "--log", self.log, "--status",
+                        str(status), "--seconds", str(seconds), "--commit", commit, "--command", f"check --only {part}",
+                        "--page", self.page], check=True)
+        with open(self.page, encoding="utf-8") as file:
+            page = file.read()
+        texts = page.split("\n## ")[1:]
+        self.assertEqual([text.split("\n", 1)[0] for text in texts], self.PARTS)
+        return dict(zip(self.PARTS, texts))
+
+    def test_options(self):
+        done = self.check("--help")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for part in self.PARTS:
+            self.assertRegex(done.stdout, rf"(?m)^(PART:)? +{part} ")
+        for words, sentence in ((("--only", "lint"), "no part 'lint'"), (("--only",), "--only needs a value"),
+                                (("--fast",), "no option '--fast'"), (("--rooms", "cellar"), "no room 'cellar'"),
+                                (("--fuzz-seconds", "0"), "not '0'"), (("--only", "int8"), "needs --environments")):
+            done = self.check(*words)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertIn(sentence, done.stderr)
+
+    def test_a_part_replaces_its_own_section(self):
+        tests = "[1/2] building\nrelease-check: the tests of /src/net\n100% tests passed, 0 tests failed out of 57\n\nTotal\n"
+        first = self.record("tsan", tests, seconds=300, commit="abc1234 with changes")
+        self.assertIn("commit `abc1234` with changes, after 5 min: `check --only tsan`", first["tsan"])
+        self.assertIn("```text\nrelease-check: the tests of /src/net\n100% tests passed, 0 tests failed out of 57\n```", first["tsan"])
+        self.assertIn("It has not run yet.", first["fuzz"])
+        second = self.record("fuzz", "fuzz: jpeg, 60 s\ntarget inputs places  result\njpeg   12  34  nothing found\nfuzz: 1 targets, 0\n")
+        self.assertEqual(second["tsan"], first["tsan"])
+        self.assertIn("```text\ntarget inputs places  result\njpeg   12  34  nothing found\nfuzz: 1 targets, 0\n```", second["fuzz"])
+        third = self.record("tsan", tests.replace("57", "58"))
+        self.assertEqual(third["fuzz"], second["fuzz"])
+        self.assertNotIn("57", third["tsan"])
+        self.assertIn("out of 58", third["tsan"])
+        self.assertEqual(self.record("tsan", tests.replace("57", "58")), third)
+
+    def test_what_failed_shows_its_end(self):
+        failed = self.record("tsan", "\n".join(f"line {n}" for n in range(30)), status=2)["tsan"]
+        self.assertIn("Failed on ", failed)
+        self.assertIn("line 29\n", failed)
+        self.assertNotIn("line 19\n", failed)
+
+    def test_findings_are_counted_once(self):
+        root = os.path.realpath(os.path.join(HERE, "..", ".."))
+        finding = f"{root}/src/base/a.h:3:4: error: it is wrong [bugprone-x]\n"
+        log = f"[1/1] Making messages\n[1/2][4.4s] clang-tidy {root}/a.cc\n{finding}[ 2/2][3s] clang-tidy b.cc\n{finding}note\n"
+        text = self.record("tidy", log, status=1)["tidy"]
+        self.assertIn("```text\n2 files, 1 findings\nsrc/base/a.h:3:4: error: it is wrong [bugprone-x]\n", text)
+        self.assertNotIn(root, text)
+
+
 if __name__ == "__main__":
     unittest.main()

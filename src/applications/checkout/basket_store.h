@@ -27,7 +27,7 @@ struct Once {
 class BasketStore {
  public:
   static constexpr std::size_t kMostKey = 200;
-  static constexpr std::int64_t kKeysKeptS = 7 * 24 * 3600;  // after that a key is as new
+  static constexpr std::int64_t kKeysKeptS = std::int64_t{7} * 24 * 3600;  // after that a key is as new
   using Change = std::function<Result<void>(Basket&)>;
 
   // `database`: one that open() has looked at.

@@ -10,7 +10,7 @@
 
 namespace bascule::applications {
 
-Result<std::unique_ptr<Source>> CameraSource::open(CameraSourceOptions options, const Clock& clock) {
+Result<std::unique_ptr<Source>> CameraSource::open(const CameraSourceOptions& options, const Clock& clock) {
   BASCULE_ASSIGN(video::Camera camera, video::Camera::open(options.address, options.camera, clock));
   return std::unique_ptr<Source>(std::make_unique<CameraSource>(options, std::move(camera)));
 }

@@ -24,7 +24,7 @@ struct CameraSourceOptions {
 class CameraSource final : public Source {
  public:
   // Errors: of video::Camera::open. `clock` outlives it.
-  static Result<std::unique_ptr<Source>> open(CameraSourceOptions options, const Clock& clock);
+  static Result<std::unique_ptr<Source>> open(const CameraSourceOptions& options, const Clock& clock);
   CameraSource(const CameraSourceOptions& options, video::Camera camera)
       : source_(options.source), camera_(std::move(camera)), number_(options.after) {}
 

@@ -55,8 +55,8 @@ class CameraSourceTest : public testing::Test {
   void serve(const std::string& port) {
     const video::Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     auto child = video::Child::start(
-        {"/usr/bin/python3", BASCULE_SOURCE_DIR "/tests/system/rtsp_server.py", folder_.string(),
-         std::to_string(kWidth), std::to_string(kHeight), "20", port, "user", "hid den"},
+        {"/usr/bin/python3", std::string(BASCULE_SOURCE_DIR) + "/tests/system/rtsp_server.py",
+         folder_.string(), std::to_string(kWidth), std::to_string(kHeight), "20", port, "user", "hid den"},
         nothing, {.memory_bytes = 8ULL << 30U});
     ASSERT_TRUE(child);
     server_.emplace(*std::move(child));

@@ -26,7 +26,7 @@ const Stop kNever = [] { return false; };
 void write_picture(const fs::path& path, int width, int height) {
   image::Bitmap bitmap{.height = height, .width = width};
   bitmap.pixels.assign(bitmap.row_bytes() * static_cast<std::size_t>(height), 0);
-  for (int x = 0; x < width; ++x) bitmap.row(0)[3 * x] = static_cast<std::uint8_t>(x % 256);
+  for (int x = 0; x < width; ++x) bitmap.row(0)[std::ptrdiff_t{3} * x] = static_cast<std::uint8_t>(x % 256);
   const auto bytes = image::encode_png(bitmap);
   ASSERT_TRUE(bytes);
   std::ofstream(path, std::ios::binary)
@@ -131,7 +131,7 @@ TEST_F(LabelsSourceTest, DrawsAWindowOverABelt) {
     // What the picture shows at a place of the belt is what is there.
     ASSERT_TRUE((*frame)->picture.raw);
     const int at = static_cast<int>(left) + 50;
-    const auto shown = std::to_integer<int>((*frame)->picture.bytes[3 * 50]);
+    const auto shown = std::to_integer<int>((*frame)->picture.bytes[std::size_t{3} * 50]);
     EXPECT_EQ(shown, at >= 0 && at < 400 ? at % 256 : 0) << number;
   }
   EXPECT_EQ(frames, 15U);  // of 20

@@ -13,7 +13,7 @@ constexpr Duration kMostWait = std::chrono::seconds(1);
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> MqttSource::open(MqttSourceOptions options, const Clock& clock) {
+Result<std::unique_ptr<Source>> MqttSource::open(const MqttSourceOptions& options, const Clock& clock) {
   BASCULE_ASSIGN(net::MqttSubscriber subscriber, net::MqttSubscriber::open(options.subscriber, clock));
   return std::unique_ptr<Source>(std::make_unique<MqttSource>(options, std::move(subscriber)));
 }

@@ -22,7 +22,7 @@ struct MqttSourceOptions {
 class MqttSource final : public Source {
  public:
   // Errors: of net::MqttSubscriber::open. `clock` outlives it.
-  static Result<std::unique_ptr<Source>> open(MqttSourceOptions options, const Clock& clock);
+  static Result<std::unique_ptr<Source>> open(const MqttSourceOptions& options, const Clock& clock);
   MqttSource(const MqttSourceOptions& options, net::MqttSubscriber subscriber)
       : source_(options.source), subscriber_(std::move(subscriber)), number_(options.after) {}
 

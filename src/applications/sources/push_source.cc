@@ -57,8 +57,17 @@ void PushBox::open(std::uint64_t after) {
   state_.status = SourceStatus::kRunning;
 }
 
-void PushBox::close() {
+void PushBox::enter(std::uint64_t after) {
+  {
+    MutexLock lock(mutex_);
+    ++sources_;
+  }
+  open(after);
+}
+
+void PushBox::leave() {
   MutexLock lock(mutex_);
+  if (--sources_ > 0) return;
   open_ = false;
   state_.dropped += frames_.size();
   frames_.clear();

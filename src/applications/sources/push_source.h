@@ -30,8 +30,11 @@ class PushBox {
   Result<std::uint64_t> push(content::EncodedPicture picture, std::int64_t time_ms);
   // Opens the box; numbers go on behind `after`.
   void open(std::uint64_t after);
-  // Closes it and drops what waits.
-  void close();
+  // Opens it for a source, until that leaves.
+  void enter(std::uint64_t after);
+  // The last source closes the box and drops what waits. Who looks at the state of one that was stopped may
+  // let go of it only after the next one has come.
+  void leave();
   // Waits for a frame, at most for `most`.
   std::optional<Frame> take(Duration most);
   [[nodiscard]] bool latest() const { return options_.latest; }
@@ -45,6 +48,7 @@ class PushBox {
   std::size_t bytes_ BASCULE_GUARDED_BY(mutex_) = 0;
   std::uint64_t last_ BASCULE_GUARDED_BY(mutex_) = 0;
   bool open_ BASCULE_GUARDED_BY(mutex_) = false;
+  int sources_ BASCULE_GUARDED_BY(mutex_) = 0;
   SourceState state_ BASCULE_GUARDED_BY(mutex_){.status = SourceStatus::kEnded, .error = {}};
 };
 
@@ -52,8 +56,8 @@ class PushBox {
 // Thread-safety: as Source.
 class PushSource final : public Source {
  public:
-  PushSource(std::shared_ptr<PushBox> box, std::uint64_t after) : box_(std::move(box)) { box_->open(after); }
-  ~PushSource() override { box_->close(); }
+  PushSource(std::shared_ptr<PushBox> box, std::uint64_t after) : box_(std::move(box)) { box_->enter(after); }
+  ~PushSource() override { box_->leave(); }
   PushSource(const PushSource&) = delete;
   PushSource& operator=(const PushSource&) = delete;
 

@@ -51,6 +51,17 @@ TEST(PushSource, RefusesWhatDoesNotFit) {
   EXPECT_EQ(*box->push(picture(), 0), 3U);  // a refused one has no number
 }
 
+TEST(PushSource, TakesFramesThoughTheOneBeforeGoesLate) {
+  const auto box = std::make_shared<PushBox>(PushOptions{.source = "till"});
+  auto before = std::make_unique<PushSource>(box, 0);
+  auto source = std::make_unique<PushSource>(box, 0);
+  before.reset();
+  EXPECT_EQ(*box->push(picture(), 0), 1U);
+  EXPECT_EQ((*source->next(kNever))->number, 1U);
+  source.reset();
+  EXPECT_EQ(box->push(picture(), 0).error().code, Code::kFailedPrecondition);
+}
+
 TEST(PushSource, DropsTheOldestWhereTheLatestIsWanted) {
   const auto box = std::make_shared<PushBox>(PushOptions{.source = "till", .max_frames = 2, .latest = true});
   PushSource source(box, 0);

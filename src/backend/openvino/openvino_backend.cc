@@ -115,11 +115,12 @@ class OpenVinoBackend final : public Backend {
     spec.engine_version = engine->library->version;
     BASCULE_TRY(check_precision(*engine, options.precision));
     const int streams = std::clamp(options.instances, 1, static_cast<int>(cpu_budget()));
+    const std::string precision(precision_name(options.precision));
     const std::string stream_count = std::to_string(streams);
     const std::string thread_count = std::to_string(std::max(options.threads, 1) * streams);
     ov::Compilation what = {.path = file.filename() == kSavedModel ? file.parent_path() : file,
                             .properties = {
-                                {"INFERENCE_PRECISION_HINT", precision_name(options.precision).data()},
+                                {"INFERENCE_PRECISION_HINT", precision.c_str()},
                                 {"NUM_STREAMS", stream_count.c_str()},
                                 {"INFERENCE_NUM_THREADS", thread_count.c_str()},
                                 // Two models that each hold on to the first core would share it while another

@@ -133,24 +133,31 @@ TEST(OpenVinoBackend, TakesBytesThatAreNotAligned) {
   EXPECT_EQ(values_of(out->front().tensor), std::vector<float>(16, 1));
 }
 
+// Four threads, each with numbers of its own and one or more rows, have add_one answer: how many of a
+// thread's answers were not its own.
+std::array<int, 4> wrong_answers(Executable& model, std::size_t most_rows) {
+  std::array<int, 4> wrong{};
+  std::vector<std::jthread> threads;
+  for (std::size_t t = 0; t < wrong.size(); ++t) {
+    threads.emplace_back([&, t] {
+      const std::size_t rows = 1 + t % most_rows;
+      const Shape shape = {static_cast<std::int64_t>(rows), 16};
+      for (int i = 0; i < 200; ++i) {
+        const auto value = static_cast<float>(static_cast<int>(t) * 1000 + i);
+        const auto out = model.run({{floats("x", shape, std::vector<float>(rows * 16, value))}}, {});
+        if (!out || values_of(out->front().tensor) != std::vector<float>(rows * 16, value + 1)) ++wrong[t];
+      }
+    });
+  }
+  threads.clear();  // joins
+  return wrong;
+}
+
 TEST(OpenVinoBackend, OverlappingRunsEachHaveTheirOwnAnswer) {
   for (const int instances : {1, 2}) {
     const auto model = load(kData / "general" / "add_one.onnx", {.instances = instances});
     ASSERT_TRUE(model);
-    std::array<int, 4> wrong{};
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t t = 0; t < wrong.size(); ++t) {
-        threads.emplace_back([&, t] {
-          for (int i = 0; i < 200; ++i) {
-            const auto value = static_cast<float>(static_cast<int>(t) * 1000 + i);
-            const auto out = model->run({{floats("x", {1, 16}, std::vector<float>(16, value))}}, {});
-            if (!out || values_of(out->front().tensor) != std::vector<float>(16, value + 1)) ++wrong[t];
-          }
-        });
-      }
-    }
-    EXPECT_THAT(wrong, testing::Each(0)) << instances << " instances";
+    EXPECT_THAT(wrong_answers(*model, 1), testing::Each(0)) << instances << " instances";
   }
 }
 
@@ -238,23 +245,8 @@ TEST(OpenVinoBackend, AnswersAlikeWhereItIsCompiledForAShape) {
 TEST(OpenVinoBackend, OverlappingRunsOfOneShapeEachHaveTheirOwnAnswer) {
   const auto model = load(kData / "general" / "add_one.onnx", {.instances = 2, .shapes = {{1, 16}}});
   ASSERT_TRUE(model);
-  std::array<int, 4> wrong{};
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t t = 0; t < wrong.size(); ++t) {
-      threads.emplace_back([&, t] {
-        const std::size_t rows = 1 + t % 2;  // those of two have no form of their own
-        for (int i = 0; i < 200; ++i) {
-          const auto value = static_cast<float>(static_cast<int>(t) * 1000 + i);
-          const auto out = model->run(
-              {{floats("x", {static_cast<std::int64_t>(rows), 16}, std::vector<float>(rows * 16, value))}},
-              {});
-          if (!out || values_of(out->front().tensor) != std::vector<float>(rows * 16, value + 1)) ++wrong[t];
-        }
-      });
-    }
-  }
-  EXPECT_THAT(wrong, testing::Each(0));
+  // Runs of two rows have no form of their own.
+  EXPECT_THAT(wrong_answers(*model, 2), testing::Each(0));
 }
 
 TEST(OpenVinoBackend, RefusesShapesThatTheInputCannotHave) {

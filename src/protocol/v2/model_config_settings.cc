@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,7 +14,6 @@ namespace bascule::protocol::v2 {
 namespace {
 
 using Wire = inference::ModelConfig;
-using content::ConfiguredSetting;
 
 // A parameter that Triton's ONNX Runtime backend reads.
 constexpr std::string_view kThreads = "intra_op_thread_count";
@@ -41,15 +41,15 @@ class SettingsReader {
 
  private:
   template <class Value>
-  void add(std::string name, const Value& value, const ConfigNode& node, int number) {
+  void add(std::string_view name, const Value& value, const ConfigNode& node, int number) {
     out_.settings.push_back(
-        {.name = std::move(name), .items = {fmt::format("{}", value)}, .place = node.place(number)});
+        {.name = std::string(name), .items = {fmt::format("{}", value)}, .place = node.place(number)});
   }
 
   // Adds it only where the text gives it.
   template <class Value>
-  void add_said(std::string name, const Value& value, const ConfigNode& node, int number) {
-    if (node.said(number)) add(std::move(name), value, node, number);
+  void add_said(std::string_view name, const Value& value, const ConfigNode& node, int number) {
+    if (node.said(number)) add(name, value, node, number);
   }
 
   Result<void> read_versions() {

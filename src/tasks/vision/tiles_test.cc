@@ -112,8 +112,9 @@ TEST(Tiles, FindScatteredScratchesAgainWhereverTheyLie) {
   for (int round = 0; round < 20; ++round) {
     std::vector<content::Detection> objects;
     for (int i = 0; i < 20; ++i) {  // each in a cell of its own
+      const int row = i / 5;
       const auto x = static_cast<float>(i % 5 * 800 + static_cast<int>(random() % 300));
-      const auto y = static_cast<float>(i / 5 * 750 + static_cast<int>(random() % 300));
+      const auto y = static_cast<float>(row * 750 + static_cast<int>(random() % 300));
       objects.push_back(object(x, y, x + 10 + static_cast<float>(random() % 480),
                                y + 10 + static_cast<float>(random() % 430)));
     }

@@ -224,8 +224,9 @@ TEST(Tracker, IsBoundedInBoxesAndTracks) {
   for (std::uint64_t frame = 1; frame < 5; ++frame) {
     std::vector<Seen> boxes;
     for (int i = 0; i < 400; ++i) {
-      boxes.push_back(box_at(static_cast<float>(i % 20) * 30, static_cast<float>(i / 20) * 20, 10,
-                             static_cast<int>(frame)));
+      const int row = i / 20;
+      boxes.push_back(
+          box_at(static_cast<float>(i % 20) * 30, static_cast<float>(row) * 20, 10, static_cast<int>(frame)));
     }
     const auto tracks = tracker.update(frame, kPicture, boxes);
     EXPECT_EQ(std::ranges::count(tracks, 0U, &TrackOf::id), 400 - Tracker::kMaxBoxes);
