@@ -38,7 +38,7 @@ HEAD = """# What the checks before a release said
 `scripts/release-check.sh` runs them; each part replaces its section here when it has ended, so that a section says when its part
 ran last, on what, and how. `--only PART` runs one.
 """
-NOT_RUN = "It has not run yet."
+NOT_RUN = "No result is kept here yet."
 
 
 def findings(lines):

@@ -172,8 +172,8 @@ void Sequences::drive() {
     if (!sent) break;
     auto& [id, step, memory] = *sent;
     const Flags flags{.start = step.start, .end = step.end};
-    forward_(std::move(step.item), std::move(memory), [weak = weak_from_this(), id = id, flags](bool ran) {
-      if (const auto self = weak.lock()) self->over(id, flags, ran);
+    forward_(std::move(step.item), std::move(memory), [weak = weak_from_this(), of = id, flags](bool ran) {
+      if (const auto self = weak.lock()) self->over(of, flags, ran);
     });
   }
   arm();

@@ -262,7 +262,7 @@ class ReleaseCheck(unittest.TestCase):
         first = self.record("tsan", tests, seconds=300, commit="abc1234 with changes")
         self.assertIn("commit `abc1234` with changes, after 5 min: `check --only tsan`", first["tsan"])
         self.assertIn("```text\nrelease-check: the tests of /src/net\n100% tests passed, 0 tests failed out of 57\n```", first["tsan"])
-        self.assertIn("It has not run yet.", first["fuzz"])
+        self.assertIn("No result is kept here yet.", first["fuzz"])
         second = self.record("fuzz", "fuzz: jpeg, 60 s\ntarget inputs places  result\njpeg   12  34  nothing found\nfuzz: 1 targets, 0\n")
         self.assertEqual(second["tsan"], first["tsan"])
         self.assertIn("```text\ntarget inputs places  result\njpeg   12  34  nothing found\nfuzz: 1 targets, 0\n```", second["fuzz"])
