@@ -85,7 +85,7 @@ struct ApplicationHost::Hosted {
   Result<std::vector<journal::Tally>> days(std::size_t most);
   [[nodiscard]] content::ClassNames names(const serving::ControlService& control) const;
   // How the rules and the sinks do.
-  void tell(applications::ApplicationState& state);
+  void tell(applications::ApplicationState& told);
 };
 
 // What of a scene goes into baskets by itself.
@@ -217,9 +217,9 @@ content::ClassNames ApplicationHost::Hosted::names(const serving::ControlService
   return model ? (*model)->class_names : said;
 }
 
-void ApplicationHost::Hosted::tell(applications::ApplicationState& state) {
-  if (const auto one = judge.with([](const auto& j) { return j; })) state.rules = one->state().rules;
-  if (auto sinks_now = delivery->states()) state.sinks = *std::move(sinks_now);
+void ApplicationHost::Hosted::tell(applications::ApplicationState& told) {
+  if (const auto one = judge.with([](const auto& j) { return j; })) told.rules = one->state().rules;
+  if (auto sinks_now = delivery->states()) told.sinks = *std::move(sinks_now);
 }
 
 std::string served_name(const ApplicationFile& file, const ApplicationYaml& application) {
