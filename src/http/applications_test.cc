@@ -75,10 +75,10 @@ class ApplicationsTest : public testing::Test {
                   [hub = hub_](const Event& one) { hub->publish(one); }, clock_),
               .send_again = []() -> Result<std::size_t> { return 3; },
               .days = [](std::size_t most) -> Result<std::vector<journal::Tally>> {
-                std::vector<journal::Tally> all{{.day = "2026-11-26", .what = "frames", .count = 7},
-                                                {.day = "2026-11-27", .what = "frames", .count = 8}};
-                if (most == 1) all.erase(all.begin());
-                return all;
+                std::vector<journal::Tally> days{{.day = "2026-11-26", .what = "frames", .count = 7},
+                                                 {.day = "2026-11-27", .what = "frames", .count = 8}};
+                if (most == 1) days.erase(days.begin());
+                return days;
               }};
     return all;
   }
