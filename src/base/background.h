@@ -12,7 +12,7 @@ namespace bascule {
 
 // Threads, of which one at a time does long work that nobody else's work may wait for, such as loading a
 // model. Once told to yield, each piece of it has what the other threads leave of the cores; where they leave
-// next to nothing when it begins, about a third of a core beside one that always computes, so that it does
+// next to nothing when it begins, about a tenth of a core beside one that always computes, so that it does
 // not take forever. Threads that the work makes inherit that.
 // Thread-safety: thread-safe.
 class BackgroundExecutor final : public Executor {

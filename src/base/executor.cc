@@ -21,10 +21,12 @@ thread_local const ThreadPool* working_for = nullptr;
 // Whose brief work.
 thread_local const ThreadPool* brief_for = nullptr;
 
-// Added to the nice value of a thread that computes, so that a thread which has just read a large body is
-// still not past its share of the core beside it, and runs when it wakes up. What computes then has a
-// thirtieth of a core that others want all of; `give_way` makes that a fifth where the others are ours.
-constexpr int kComputing = 16;
+// Added to the nice value of a thread that computes. It then has a quarter of a core that another thread
+// wants all of, and what is left of one that others only answer on, as before. With more, a thread that has
+// just read a large body would be kept waiting less often still, but what computes would be too near to the
+// least that there is, which a model is loaded with: with 9 the slowest hundredth of requests at 80 % of the
+// capacity took ten times as long during reloads, with 5 twice (`bench/reloads.py`).
+constexpr int kComputing = 5;
 // The length of a turn of a thread that computes. A thread that wakes up takes the core from one whose turns
 // are longer than its own (Linux since 6.12), else it may wait for the end of the turn. 100 ms is the most.
 constexpr std::uint64_t kTurnNs = 20'000'000;
