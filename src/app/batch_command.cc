@@ -79,12 +79,7 @@ std::vector<Option> answers() {
                      .text = "Decimals of the numbers that are said of pictures.",
                      .min = 0,
                      .max = 10});
-  options.push_back({.name = "vid_stride",
-                     .type = Type::kInteger,
-                     .fallback = "1",
-                     .text = "Of a video look at every so many-th frame.",
-                     .min = 1,
-                     .max = 1'000'000});
+  options.push_back(stride_option());
   options.push_back(threads_option());
   return options;
 }

@@ -55,12 +55,7 @@ std::vector<config::Option> predict_options() {
                      .min = 0,
                      .max = 10});
   options.push_back(threads_option());
-  options.push_back({.name = "vid_stride",
-                     .type = Type::kInteger,
-                     .fallback = "1",
-                     .text = "Of a video look at every so many-th frame.",
-                     .min = 1,
-                     .max = 1'000'000});
+  options.push_back(stride_option());
   for (const char* name : {"ffmpeg", "custom_op_libraries", "openvino", "state_dir", "max_pixels"}) {
     options.push_back(server_option(name));
   }

@@ -398,6 +398,15 @@ std::vector<Option> detection_options() {
            .max = 1000}};
 }
 
+Option stride_option() {
+  return {.name = "vid_stride",
+          .type = Type::kInteger,
+          .fallback = "1",
+          .text = "Of a video look at every so many-th frame.",
+          .min = 1,
+          .max = 1'000'000};
+}
+
 Option threads_option() {
   return {.name = "threads",
           .type = Type::kInteger,

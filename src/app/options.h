@@ -16,6 +16,8 @@ namespace bascule::app {
 
 // What `predict` and `batch` ask a detector for: conf, iou, imgsz, classes, max_det.
 [[nodiscard]] std::vector<config::Option> detection_options();
+// Which frames of a video they look at.
+[[nodiscard]] config::Option stride_option();
 // Where a command computes.
 [[nodiscard]] config::Option threads_option();
 

@@ -248,7 +248,7 @@ def test_what_would_spoil_a_result_is_refused(pictures, tmp_path):
     for wrong in (["--shard", "2/2"], ["--shard", "x"], ["--out", "r.parquet"], ["--max-errors", "-1"]):
         assert batch(FRUIT, pictures, *wrong, code=2).stderr
     assert batch(FRUIT, code=2).stderr
-    assert "no such" in batch(FRUIT, tmp_path / "none", code=1).stderr or True
+    assert "There is no file, folder or match for" in batch(FRUIT, tmp_path / "none", code=1).stderr
 
 
 def test_inputs_that_change_below_a_run_are_seen(tmp_path):
@@ -548,7 +548,7 @@ def test_where_nobody_answers_the_run_ends_and_can_go_on(server, pictures, tmp_p
     assert not (tmp_path / "r.errors.jsonl").read_text()
     batch(*words, "--server", server.url)
     assert len(lines(tmp_path / "r.jsonl")) == 40
-    assert "no such model" in batch("other", pictures, "--server", server.url, code=1).stderr.lower() or True
+    assert "There is no model 'other'" in batch("other", pictures, "--server", server.url, code=1).stderr
     assert batch("fruit", pictures, "--server", "nonsense", code=1).stderr
 
 
