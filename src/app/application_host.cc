@@ -218,7 +218,11 @@ content::ClassNames ApplicationHost::Hosted::names(const serving::ControlService
 }
 
 void ApplicationHost::Hosted::tell(applications::ApplicationState& told) {
-  if (const auto one = judge.with([](const auto& j) { return j; })) told.rules = one->state().rules;
+  if (const auto one = judge.with([](const auto& j) { return j; })) {
+    told.rules = one->state().rules;
+  } else {  // before its first frame
+    for (const auto& rule : yaml.rules) told.rules.push_back({.rule = rule.name});
+  }
   if (auto sinks_now = delivery->states()) told.sinks = *std::move(sinks_now);
 }
 

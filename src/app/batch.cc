@@ -126,7 +126,9 @@ class Display {
 
   void show(const runs::Standing& standing) {
     const TimePoint now = clock_.now();
-    if (now - last_ < (bar_ ? kBarEvery : kLineEvery)) return;
+    // The bar is there from the first answer, however short the run is.
+    const bool first = bar_ && !drawn_ && standing.share >= 0;
+    if (!first && now - last_ < (bar_ ? kBarEvery : kLineEvery)) return;
     last_ = now;
     if (bar_)
       fmt::print(stderr, "\r\x1b[K{}", runs::bar_text(standing));

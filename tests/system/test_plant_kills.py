@@ -125,6 +125,7 @@ def test_twenty_kills_and_receivers_that_die_lose_nothing(tmp_path, figure):
             decided = len(events_of(killed / "events.jsonl"))
             with Server(file, command=RUN) as server:
                 wait_for(lambda: app(server, "line"), lambda got: got["state"] == "ended", 60)
+                wait_for(lambda: min(outages.times.values()), lambda least: least >= 3, 60)  # however fast the machine
                 outages.end()
                 state = wait_for(lambda: app(server, "line"), ended, 60)
                 wait_for_last(subscriber, wanted)
@@ -133,7 +134,6 @@ def test_twenty_kills_and_receivers_that_die_lose_nothing(tmp_path, figure):
         assert state["frames"]["failed"] == 0 and all(sink["refused"] == 0 for sink in state["sinks"]), state
         assert once([event["id"] for event in events_of(killed / "events.jsonl")]) == [event["id"] for event in wanted], seed
         told = check_receivers(wanted, receiver, subscriber)
-    assert min(outages.times.values()) >= 3, outages.times
     figure(f"plant: seed {seed}, killed {KILLS} times, {decided} of the events decided by then, outages {outages.times}: {told}; "
            f"{time.monotonic() - began:.0f} s")
 
