@@ -17,7 +17,7 @@ namespace {
 
 // A tenth of a core's share beside one thread that always computes (executor.cc has its nice value). Much
 // less, and a load would take minutes on a machine that has nothing left for it.
-constexpr int kLittle = 15;
+constexpr int kLittle = 19;
 constexpr auto kLook = std::chrono::milliseconds(100);
 constexpr int kLooks = 5;  // a server that is merely busy has nothing left for moments
 constexpr double kNextToNothing = 0.04;

@@ -21,12 +21,12 @@ thread_local const ThreadPool* working_for = nullptr;
 // Whose brief work.
 thread_local const ThreadPool* brief_for = nullptr;
 
-// Added to the nice value of a thread that computes. It then has a quarter of a core that another thread
-// wants all of, and what is left of one that others only answer on, as before. With more, a thread that has
-// just read a large body would be kept waiting less often still, but what computes would be too near to the
-// least that there is, which a model is loaded with: with 9 the slowest hundredth of requests at 80 % of the
-// capacity took ten times as long during reloads, with 5 twice (`bench/reloads.py`).
-constexpr int kComputing = 5;
+// Added to the nice value of a thread that computes. Beside one that wants all of a core it then has a tenth
+// of it, and what is left of one that others only answer on, as before; with 5, one that had just read a
+// large body was kept waiting for a turn of the others: the slowest hundredth of a small model's answers took
+// ten times as long beside a busy detector, with 10 twice (`bench/mixed.py`). A model is loaded with less
+// (background.cc).
+constexpr int kComputing = 10;
 // The length of a turn of a thread that computes. A thread that wakes up takes the core from one whose turns
 // are longer than its own (Linux since 6.12), else it may wait for the end of the turn. 100 ms is the most.
 constexpr std::uint64_t kTurnNs = 20'000'000;
@@ -60,7 +60,10 @@ void set_thread_name(const std::string& name) {
 }
 
 ThreadPool::ThreadPool(ThreadPoolOptions options)
-    : options_(std::move(options)), width_(std::max<std::size_t>(options_.threads, 1)), free_(width_) {
+    : options_(std::move(options)),
+      width_(std::max<std::size_t>(options_.threads, 1)),
+      spread_(width_),
+      free_(width_) {
   threads_.reserve(width_ + 1);
   for (std::size_t i = 0; i < width_; ++i) {
     threads_.emplace_back([this, i] { run(i); });
@@ -179,8 +182,12 @@ void ThreadPool::run(std::size_t index) {
     if (wake) wake_.notify_one();
     if (last) wake_brief_.notify_one();
     if (last) wake_.notify_all();
+    // One with more tokens computes on threads of its engine's, too, whose cores nobody here knows.
+    const bool alone = options_.computes && entry.cost == 1;
+    if (alone) spread_.begin(index);
     entry.work();
     entry.work = nullptr;  // what it holds goes before its tokens do
+    if (alone) spread_.end(index);
   }
 }
 

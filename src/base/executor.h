@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/core_spread.h"
 #include "base/fair_share.h"
 #include "base/mutex.h"
 #include "base/result.h"
@@ -50,6 +51,7 @@ struct ThreadPoolOptions {
   bool brief = false;            // one more thread, NAME-brief, for brief work; it takes no token
   // The work computes for long: beside it, threads that wake up to answer something are run first. Linux
   // gives a thread that computes turns of up to 4 ms, and the answers of other models would wait for them.
+  // Pieces of it with one token keep off each other's cores.
   bool computes = false;
 };
 
@@ -94,6 +96,7 @@ class ThreadPool final : public Executor {
   const ThreadPoolOptions options_;
   const std::size_t width_;
   FairShare share_;
+  CoreSpread spread_;
   Mutex mutex_;
   ConditionVariable wake_;
   ConditionVariable wake_brief_;
