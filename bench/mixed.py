@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import shutil
 import subprocess
+import sys
 
 from common import BUS, FRUIT, ROOT, TRAY, Bench, Part, Row, Skip, fail, median, multipart, spread
 
@@ -14,7 +16,9 @@ TITLE = "Small models beside a large one"
 HOW = """One server with three models: the fruit detector, asked with JPEGs at 640, wine rows (gradient boosting, one row a
 request) and text messages (spam or not, one sentence). 24 clients: 8 ask the detector without a pause, which leaves no core idle; 8 each
 ask for rows and sentences, one request every 10 ms (`h2load --rps`), first of one model alone, then all three together, by turns. With the
-server on all cores the clients share them with it. What counts is the 99th percentile of the
+server on all cores the clients share them with it. Each round also takes the small ones together with empty loops of the lowest priority
+that there is (`SCHED_IDLE`) in place of the detector, one for each of the server's cores: what a busy core costs on this machine whoever keeps it
+busy. What counts is the 99th percentile of the
 small models' answers, together over alone; with
 `--priority` the paced clients go before all else, so that their own waiting for a core is not measured. Below that, for who wants to know, the same with 24 clients that all ask without a pause:
 there each of three wants the whole core and has a third of it, and waits three times as long by that alone."""
@@ -22,6 +26,7 @@ there each of three wants the whole core and has a third of it, and waits three 
 GOAL = 2.0
 CLIENTS = 8
 RATE = 100  # requests a second of each client that pauses
+LOOP_S = 60  # at most
 STEADY = 1.6  # ratios of rounds further apart than this decide nothing
 WINE = ROOT / "tests/data/general/wine_classifier.onnx"
 SPAM = ROOT / "tests/data/general/sms_spam.onnx"
@@ -79,10 +84,33 @@ def together(bench: Bench, server, some: list, seconds: float, cores: list[int])
         return {name: run.result() for name, run in runs.items()}
 
 
+LOOP = f"""
+import os, time
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+end = time.monotonic() + {LOOP_S}
+while time.monotonic() < end:
+    sum(range(20_000))
+"""
+
+
+@contextlib.contextmanager
+def empty_loops(bench: Bench, cores: list[int]):
+    loops = [subprocess.Popen(bench.pinned([core], sys.executable, "-c", LOOP)) for core in cores]
+    try:
+        yield
+        if any(loop.poll() is not None for loop in loops):
+            fail("an empty loop ended before what it was to keep waiting")
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
 def one(bench: Bench, part: Part, cores: list[int], drivers: list[int]) -> None:
     large, small = asks(bench)
     seconds = bench.options.seconds
-    figures: dict = {(ask.name, how, where): [] for ask in (large, *small) for how in (load, paced) for where in ("alone", "mixed")}
+    figures: dict = {(ask.name, how, where): [] for ask in (large, *small) for how in (load, paced)
+                     for where in ("alone", "mixed", "loops")}
     with bench.server(FRUIT, WINE, SPAM, "--queue-budget-ms", 0, cores=cores) as server:
         for ask in (large, *small):
             status, answer = server.post(ask.route, ask.body.read_bytes(), ask.content_type)
@@ -97,9 +125,15 @@ def one(bench: Bench, part: Part, cores: list[int], drivers: list[int]) -> None:
                 result = together(bench, server, [(large, load), *((ask, how) for ask in small)], seconds, drivers)
                 for name, one_figure in result.items():
                     figures[name, load if name == large.name else how, "mixed"].append(one_figure)
+            with empty_loops(bench, cores):
+                result = together(bench, server, [(ask, paced) for ask in small], seconds, drivers)
+            for name, one_figure in result.items():
+                figures[name, paced, "loops"].append(one_figure)
     where = "one core" if len(cores) == 1 else f"{len(cores)} cores"
     for ask in small:
         add_small(part, f"{ask.name}, {where}", figures[ask.name, paced, "alone"], figures[ask.name, paced, "mixed"], GOAL)
+    for ask in small:
+        add_small(part, f"{ask.name} beside empty loops, {where}", figures[ask.name, paced, "alone"], figures[ask.name, paced, "loops"], None)
     add_large(part, large, where, figures[large.name, load, "alone"], figures[large.name, load, "mixed"][0::2], "beside them")
     for ask in small:
         add_small(part, f"{ask.name} without a pause, {where}", figures[ask.name, load, "alone"], figures[ask.name, load, "mixed"], None)
