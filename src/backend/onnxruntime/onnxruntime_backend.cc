@@ -1,9 +1,15 @@
 #include "backend/onnxruntime/onnxruntime_backend.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -17,6 +23,7 @@
 #include "backend/onnxruntime/ort_spec.h"
 #include "backend/onnxruntime/ort_threads.h"
 #include "backend/onnxruntime/ort_value.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -177,6 +184,50 @@ Result<void> add_operators(const std::filesystem::path& library, Ort::SessionOpt
       });
 }
 
+std::uint64_t memory_of_the_machine() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE));
+}
+
+// Files that tensors of a model lie in, read: the engine would map them, and a mapped file that is
+// overwritten in place ends the process (SIGBUS). It copies from here what it keeps, so that they may go when
+// the session is there.
+class Weights {
+ public:
+  // What is not to be read, or not there, is left to the engine, which says so; so is what is larger than the
+  // machine's memory.
+  Result<void> read(const std::filesystem::path& model, const std::vector<std::string>& names) {
+    const std::filesystem::path folder = model.has_parent_path() ? model.parent_path() : ".";
+    const std::uint64_t most = memory_of_the_machine();
+    for (const std::string& name : names) {
+      const auto file = safe_join(folder, name);
+      std::error_code code;
+      if (!file || !std::filesystem::is_regular_file(*file, code)) continue;
+      const std::uint64_t size = std::filesystem::file_size(*file, code);
+      if (code || size == 0 || size > most) continue;
+      BASCULE_ASSIGN(std::vector<std::byte> bytes, read_file(*file, most));
+      names_.push_back(name);
+      bytes_.push_back(std::move(bytes));
+    }
+    return {};
+  }
+
+  void give_to(Ort::SessionOptions& session) {
+    if (names_.empty()) return;
+    std::vector<char*> starts;
+    std::vector<std::size_t> sizes;
+    for (std::vector<std::byte>& bytes : bytes_) {
+      starts.push_back(reinterpret_cast<char*>(bytes.data()));
+      sizes.push_back(bytes.size());
+    }
+    session.AddExternalInitializersFromFilesInMemory(names_, starts, sizes);
+  }
+
+ private:
+  std::vector<std::string> names_;  // as the model has them
+  std::vector<std::vector<std::byte>> bytes_;
+};
+
 class OnnxBackend final : public Backend {
  public:
   OnnxBackend(std::shared_ptr<Ort::Env> env, OnnxOptions options)
@@ -214,7 +265,13 @@ class OnnxBackend final : public Backend {
     for (const std::filesystem::path& library : options_.custom_op_libraries) {
       BASCULE_TRY(add_operators(library, session));
     }
-    loaded->session = Ort::Session(*env_, file.c_str(), session);
+    const OnnxFacts facts = read_onnx_facts(file);
+    {
+      Weights weights;
+      BASCULE_TRY(weights.read(file, facts.weight_files));
+      weights.give_to(session);
+      loaded->session = Ort::Session(*env_, file.c_str(), session);
+    }
     auto plan = ort::read_spec(loaded->session);
     if (!plan) {
       return invalid_argument(fmt::format(
@@ -222,7 +279,7 @@ class OnnxBackend final : public Backend {
     }
     plan->spec.engine = name();
     plan->spec.engine_version = Ort::GetVersionString();
-    plan->spec.class_labels = read_onnx_facts(file).class_labels;
+    plan->spec.class_labels = facts.class_labels;
     return std::make_unique<OnnxExecutable>(std::move(loaded), *std::move(plan));
   }
 

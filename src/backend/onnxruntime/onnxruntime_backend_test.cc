@@ -322,6 +322,21 @@ TEST(OnnxRuntimeBackend, ReadsWeightsBesideTheModel) {
   EXPECT_EQ(values_of(out[0].tensor), (std::vector<float>{11, 12, 13, 14}));
 }
 
+TEST(OnnxRuntimeBackend, OutlivesWeightsThatAreCutShortInPlace) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "weights_cut_short";
+  std::filesystem::create_directories(folder);
+  for (const char* name : {"external_beside.onnx", "external_beside.bin"}) {
+    std::filesystem::copy_file(kData / "engine" / name, folder / name,
+                               std::filesystem::copy_options::overwrite_existing);
+  }
+  const auto model = load(folder / "external_beside.onnx");
+  ASSERT_TRUE(model);
+  std::filesystem::resize_file(folder / "external_beside.bin", 0);
+  const auto out = run(*model, {{"x", floats({1, 4}, {10, 10, 10, 10})}});
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_EQ(values_of(out[0].tensor), (std::vector<float>{11, 12, 13, 14}));
+}
+
 TEST(OnnxRuntimeBackend, ReadsTheMetadataOfADetector) {
   const auto model = load(kData / "yolo" / "yolo26n.onnx");
   ASSERT_TRUE(model);
