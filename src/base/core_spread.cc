@@ -42,11 +42,12 @@ bool CoreSpread::taken(int core, std::size_t but) const {
 }
 
 std::optional<int> CoreSpread::better(std::size_t thread) const {
-  if (!taken(places_[thread].began, thread)) return std::nullopt;
+  const int core = places_[thread].began;
+  if (core < 0 || !taken(core, thread)) return std::nullopt;  // below 0: the system does not say
   cpu_set_t mine;
   if (sched_getaffinity(0, sizeof(mine), &mine) != 0) return std::nullopt;  // more cores than it has bits
-  for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (CPU_ISSET(core, &mine) && !taken(core, thread)) return core;
+  for (int other = 0; other < CPU_SETSIZE; ++other) {
+    if (CPU_ISSET(other, &mine) && !taken(other, thread)) return other;
   }
   return std::nullopt;
 }
