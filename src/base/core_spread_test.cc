@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <cstddef>
 #include <future>
 #include <thread>
 #include <vector>
@@ -28,16 +29,16 @@ void run_on(const std::vector<int>& cores) {
   ASSERT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
-// One thread computes on `first`, bound to it; the cores that others then begin on.
+// Thread `number` computes on this core, bound to it, for as long as this lives.
 class Computing {
  public:
-  Computing(CoreSpread& spread, int core)
-      : thread_([this, &spread, core] {
+  Computing(CoreSpread& spread, int core, std::size_t number = 0)
+      : thread_([this, &spread, core, number] {
           run_on({core});
-          spread.begin(0);
+          spread.begin(number);
           began_.set_value();
           over_.get_future().wait();
-          spread.end(0);
+          spread.end(number);
         }) {
     began_.get_future().wait();
   }
@@ -48,6 +49,17 @@ class Computing {
   std::promise<void> over_;
   std::jthread thread_;
 };
+
+// Thread 1 begins on `core`, bound to it, and is there still.
+void expect_stays(CoreSpread& spread, int core) {
+  std::jthread([&] {
+    run_on({core});
+    spread.begin(1);
+    EXPECT_EQ(sched_getcpu(), core);
+    EXPECT_EQ(allowed(), std::vector<int>{core});
+    spread.end(1);
+  }).join();
+}
 
 TEST(CoreSpreadTest, AThreadLeavesTheCoreOfAnotherAndIsBoundToNone) {
   const std::vector<int> cores = allowed();
@@ -64,29 +76,27 @@ TEST(CoreSpreadTest, AThreadLeavesTheCoreOfAnotherAndIsBoundToNone) {
   }).join();
 }
 
-TEST(CoreSpreadTest, AThreadStaysWhereNobodyComputesAnyMore) {
-  const std::vector<int> cores = allowed();
+TEST(CoreSpreadTest, AThreadThatMayUseNoOtherCoreStays) {
+  const int core = allowed().front();
   CoreSpread spread(2);
-  {
-    const Computing other(spread, cores[0]);
-  }
-  std::jthread([&] {
-    run_on({cores[0]});
-    spread.begin(1);
-    EXPECT_EQ(sched_getcpu(), cores[0]);
-    spread.end(1);
-  }).join();
+  const Computing other(spread, core);
+  expect_stays(spread, core);
 }
 
-TEST(CoreSpreadTest, AThreadThatMayUseNoOtherCoreStays) {
+// Free to go, and with no reason to: its core was taken, and is no more.
+TEST(CoreSpreadTest, ACoreIsFreeOnceItsThreadHasEnded) {
   const std::vector<int> cores = allowed();
-  CoreSpread spread(2);
+  if (cores.size() < 2) GTEST_SKIP() << "needs two cores";
+  CoreSpread spread(3);
+  {
+    const Computing before(spread, cores[1], 2);
+  }
   const Computing other(spread, cores[0]);
   std::jthread([&] {
     run_on({cores[0]});
+    run_on({cores[0], cores[1]});
     spread.begin(1);
-    EXPECT_EQ(sched_getcpu(), cores[0]);
-    EXPECT_EQ(allowed(), std::vector<int>{cores[0]});
+    EXPECT_EQ(sched_getcpu(), cores[1]);
     spread.end(1);
   }).join();
 }

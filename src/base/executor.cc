@@ -24,8 +24,8 @@ thread_local const ThreadPool* brief_for = nullptr;
 // Added to the nice value of a thread that computes. Beside one that wants all of a core it then has a tenth
 // of it, and what is left of one that others only answer on, as before; with 5, one that had just read a
 // large body was kept waiting for a turn of the others: the slowest hundredth of a small model's answers took
-// ten times as long beside a busy detector, with 10 twice (`bench/mixed.py`). A model is loaded with less
-// (background.cc).
+// up to ten times as long beside a busy detector on the same core, with 10 one to two times in the median of
+// the rounds (`bench/mixed.py`). A model is loaded with less (background.cc).
 constexpr int kComputing = 10;
 // The length of a turn of a thread that computes. A thread that wakes up takes the core from one whose turns
 // are longer than its own (Linux since 6.12), else it may wait for the end of the turn. 100 ms is the most.
