@@ -2,7 +2,6 @@
 
 #include <sched.h>
 
-#include <cstddef>
 #include <future>
 #include <thread>
 #include <vector>
@@ -29,16 +28,16 @@ void run_on(const std::vector<int>& cores) {
   ASSERT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
 }
 
-// Thread `number` computes on this core, bound to it, for as long as this lives.
+// Thread 0 computes on this core, bound to it, for as long as this lives.
 class Computing {
  public:
-  Computing(CoreSpread& spread, int core, std::size_t number = 0)
-      : thread_([this, &spread, core, number] {
+  Computing(CoreSpread& spread, int core)
+      : thread_([this, &spread, core] {
           run_on({core});
-          spread.begin(number);
+          spread.begin(0);
           began_.set_value();
           over_.get_future().wait();
-          spread.end(number);
+          spread.end(0);
         }) {
     began_.get_future().wait();
   }
@@ -83,15 +82,14 @@ TEST(CoreSpreadTest, AThreadThatMayUseNoOtherCoreStays) {
   expect_stays(spread, core);
 }
 
-// Free to go, and with no reason to: its core was taken, and is no more.
-TEST(CoreSpreadTest, ACoreIsFreeOnceItsThreadHasEnded) {
+TEST(CoreSpreadTest, ACoreIsFreeOnceItsThreadComputesNoMore) {
   const std::vector<int> cores = allowed();
   if (cores.size() < 2) GTEST_SKIP() << "needs two cores";
   CoreSpread spread(3);
-  {
-    const Computing before(spread, cores[1], 2);
-  }
   const Computing other(spread, cores[0]);
+  run_on({cores[1]});
+  spread.begin(2);
+  spread.end(2);  // this thread stays, on its core
   std::jthread([&] {
     run_on({cores[0]});
     run_on({cores[0], cores[1]});
@@ -99,6 +97,7 @@ TEST(CoreSpreadTest, ACoreIsFreeOnceItsThreadHasEnded) {
     EXPECT_EQ(sched_getcpu(), cores[1]);
     spread.end(1);
   }).join();
+  run_on(cores);
 }
 
 TEST(CoreSpreadTest, WhereAThreadIsNowCounts) {
