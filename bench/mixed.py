@@ -15,8 +15,8 @@ NAME = "mixed"
 TITLE = "Small models beside a large one"
 HOW = """One server with three models: the fruit detector, asked with JPEGs at 640, wine rows (gradient boosting, one row a
 request) and text messages (spam or not, one sentence). 24 clients: 8 ask the detector without a pause, which leaves no core idle; 8 each
-ask for rows and sentences, one request every 10 ms (`h2load --rps`), first of one model alone, then all three together, by turns. With the
-server on all cores the clients share them with it. Each round also takes the small ones together with empty loops of the lowest priority
+ask for rows and sentences, one request every 10 ms (`h2load --rps`), first of one model alone, then all three together, by turns of three
+times the usual length. With the server on all cores the clients share them with it. Each round also takes the small ones together with empty loops of the lowest priority
 that there is (`SCHED_IDLE`) in place of the detector, one for each of the server's cores: what a busy core costs on this machine whoever keeps it
 busy. What counts is the 99th percentile of the
 small models' answers, together over alone; with
@@ -26,6 +26,7 @@ there each of three wants the whole core and has a third of it, and waits three 
 GOAL = 2.0
 CLIENTS = 8
 RATE = 100  # requests a second of each client that pauses
+PACED = 3  # times the length of a turn, for those: in one turn, two stalls of the machine are the slowest hundredth
 LOOP_S = 60  # at most
 STEADY = 1.6  # ratios of rounds further apart than this decide nothing
 WINE = ROOT / "tests/data/general/wine_classifier.onnx"
@@ -119,14 +120,14 @@ def one(bench: Bench, part: Part, cores: list[int], drivers: list[int]) -> None:
             load(bench, server, ask, 1, drivers)  # warm
         for _ in bench.rounds():
             figures[large.name, load, "alone"].append(load(bench, server, large, seconds, drivers))
-            for how in (paced, load):
+            for how, length in ((paced, PACED * seconds), (load, seconds)):
                 for ask in small:
-                    figures[ask.name, how, "alone"].append(how(bench, server, ask, seconds, drivers))
-                result = together(bench, server, [(large, load), *((ask, how) for ask in small)], seconds, drivers)
+                    figures[ask.name, how, "alone"].append(how(bench, server, ask, length, drivers))
+                result = together(bench, server, [(large, load), *((ask, how) for ask in small)], length, drivers)
                 for name, one_figure in result.items():
                     figures[name, load if name == large.name else how, "mixed"].append(one_figure)
             with empty_loops(bench, cores):
-                result = together(bench, server, [(ask, paced) for ask in small], seconds, drivers)
+                result = together(bench, server, [(ask, paced) for ask in small], PACED * seconds, drivers)
             for name, one_figure in result.items():
                 figures[name, paced, "loops"].append(one_figure)
     where = "one core" if len(cores) == 1 else f"{len(cores)} cores"
