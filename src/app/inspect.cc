@@ -47,6 +47,9 @@ std::vector<content::Fact> facts_of(const ReadSettings& read, bool all) {
     }
     std::string value = fmt::format("{}", fmt::join(read.values.items(option.name), ", "));
     if (option.name == "threads" && value == "auto") value = fmt::format("auto: {}", read.settings.threads);
+    if (option.name == "lone_threads" && value == "auto") {
+      value = fmt::format("auto: {}", read.settings.lone_threads);
+    }
     facts.push_back({.name = option.name,
                      .value = value.empty() ? "none" : std::move(value),
                      .origin = read.values.source(option.name).place});
@@ -112,9 +115,11 @@ struct Report {
 Result<Report> inspect_one(const catalog::ModelSource& source, const SettingsReader& reader,
                            const Engines& engines, const Clock& clock, bool all) {
   BASCULE_ASSIGN(const ReadSettings read, reader.read(source));
+  content::ModelSettings settings = read.settings;
+  settings.lone_threads = 1;  // nothing is asked
   BASCULE_ASSIGN(const catalog::Handle model,
                  catalog::load_model(source, engines.of(source),
-                                     {.settings = read.settings, .read_sample = read_sample}, clock));
+                                     {.settings = std::move(settings), .read_sample = read_sample}, clock));
   Report report{.facts = facts_of(*model->info), .proposal = model->info->proposal};
   std::vector<content::Fact>& facts = report.facts;
   if (!source.note.empty()) facts.push_back({.name = "note", .value = source.note, .origin = "disk"});

@@ -284,10 +284,14 @@ struct Parts {
         manager(manager_options(values, wanted, engines), clock, catalog, loader),
         executor({.name = "worker", .threads = cpu_budget(), .brief = true, .computes = true}),
         timer(clock),
-        inference(
-            catalog,
-            {.executor = executor, .timer = timer, .clock = clock, .metrics = metrics, .manager = &manager},
-            {.max_parked = static_cast<std::size_t>(values.integer("max_queue_size"))}),
+        inference(catalog,
+                  {.executor = executor,
+                   .timer = timer,
+                   .clock = clock,
+                   .metrics = metrics,
+                   .background = &loader,
+                   .manager = &manager},
+                  {.max_parked = static_cast<std::size_t>(values.integer("max_queue_size"))}),
         control(catalog, clock, values.text("model_control_mode") == "explicit" ? &manager : nullptr),
         shared_memory(values.flag("allow_client_shm")) {}
 
@@ -301,41 +305,43 @@ struct Parts {
   catalog::ManagerOptions manager_options(const config::Values& values, const Wanted& wanted,
                                           const Engines& engines) {
     const tasks::TaskOptions task{.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
-    return {
-        .scan = [paths = wanted.paths, look = wanted.look,
-                 &engines] { return catalog::scan_models(paths, look, engines.of_files()); },
-        .wanted =
-            [names = wanted.names](const std::string& name) { return names.empty() || names.contains(name); },
-        .load = [&engines, task, settings = wanted.settings](const auto& source) -> Result<catalog::Handle> {
-          if (end_is_asked()) {
-            return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
-          }
-          BASCULE_ASSIGN(ReadSettings read, settings.read(source));
-          return catalog::load_model(
-              source, engines.of(source),
-              {.task = task, .settings = std::move(read.settings), .read_sample = read_sample},
-              ThreadTimeClock());
-        },
-        .override_sources =
-            [&wanted, &engines, strict = values.flag("strict_config")](const std::string& name,
-                                                                       const content::LoadOverride& with) {
-              return overridden_sources(
-                  name, with, {.paths = wanted.paths, .look = wanted.look, .strict = strict}, engines);
+    return {.scan = [paths = wanted.paths, look = wanted.look,
+                     &engines] { return catalog::scan_models(paths, look, engines.of_files()); },
+            .wanted = [names = wanted.names](
+                          const std::string& name) { return names.empty() || names.contains(name); },
+            .load = [&engines, task, settings = wanted.settings,
+                     limited = values.integer("memory_budget_mb") >
+                               0](const auto& source) -> Result<catalog::Handle> {
+              if (end_is_asked()) {
+                return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
+              }
+              BASCULE_ASSIGN(ReadSettings read, settings.read(source));
+              if (limited && read.values.text("lone_threads") == "auto") read.settings.lone_threads = 1;
+              return catalog::load_model(
+                  source, engines.of(source),
+                  {.task = task, .settings = std::move(read.settings), .read_sample = read_sample},
+                  ThreadTimeClock());
             },
-        .loaded = [this](const auto& source, const auto& model,
-                         Duration took) { report(source, model, took, catalog, metrics); },
-        .changed = [this] { tell_change(); },
-        .freeing = [] { mallopt(M_TRIM_THRESHOLD, kKeptWhileFreeing); },
-        .freed = [] { give_back_memory(); },
-        .load_on_use = values.flag("load_on_use"),
-        .memory_budget = static_cast<std::uint64_t>(values.integer("memory_budget_mb")) * 1'000'000,
-        // Without what the allocator keeps for later: else a model would seem smaller after another.
-        .resident =
-            [] {
-              malloc_trim(0);
-              return metrics::private_bytes();
-            },
-        .evicted = [this](const std::string& name) { metrics.evicted(name); }};
+            .override_sources =
+                [&wanted, &engines, strict = values.flag("strict_config")](
+                    const std::string& name, const content::LoadOverride& with) {
+                  return overridden_sources(
+                      name, with, {.paths = wanted.paths, .look = wanted.look, .strict = strict}, engines);
+                },
+            .loaded = [this](const auto& source, const auto& model,
+                             Duration took) { report(source, model, took, catalog, metrics); },
+            .changed = [this] { tell_change(); },
+            .freeing = [] { mallopt(M_TRIM_THRESHOLD, kKeptWhileFreeing); },
+            .freed = [] { give_back_memory(); },
+            .load_on_use = values.flag("load_on_use"),
+            .memory_budget = static_cast<std::uint64_t>(values.integer("memory_budget_mb")) * 1'000'000,
+            // Without what the allocator keeps for later: else a model would seem smaller after another.
+            .resident =
+                [] {
+                  malloc_trim(0);
+                  return metrics::private_bytes();
+                },
+            .evicted = [this](const std::string& name) { metrics.evicted(name); }};
   }
 };
 

@@ -28,23 +28,27 @@ using config::Option;
 
 constexpr std::string_view kKey = "tuned";
 constexpr std::size_t kMaxEntries = 64;
-constexpr std::array<std::string_view, 8> kSettings = {"engine",         "precision", "instances", "threads",
-                                                       "max_batch_size", "letterbox", "decode",    "shapes"};
+constexpr std::array<std::string_view, 9> kSettings = {"engine",    "precision",    "instances",
+                                                       "threads",   "lone_threads", "max_batch_size",
+                                                       "letterbox", "decode",       "shapes"};
 
-// Settings that were found together and make sense together: where someone says one of a pair, what was found
-// for the other is not used either.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kPairs = {
-    {{"engine", "precision"}, {"instances", "threads"}}};
+// Settings that were found together and make sense together: where someone says the second, what was found
+// for the first is not used either.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kTogether = {
+    {{"engine", "precision"},
+     {"precision", "engine"},
+     {"instances", "threads"},
+     {"threads", "instances"},
+     {"lone_threads", "threads"},
+     {"lone_threads", "instances"}}};
 
 bool said_elsewhere(const config::Values& values, std::string_view name) {
   return values.source(name).origin > config::Origin::kTuneFile;
 }
 
-bool pair_said_elsewhere(const config::Values& values, std::string_view name) {
-  return std::ranges::any_of(kPairs, [&](const auto& pair) {
-    return (pair.first == name || pair.second == name) &&
-           (said_elsewhere(values, pair.first) || said_elsewhere(values, pair.second));
-  });
+bool other_said_elsewhere(const config::Values& values, std::string_view name) {
+  return std::ranges::any_of(
+      kTogether, [&](const auto& pair) { return pair.first == name && said_elsewhere(values, pair.second); });
 }
 
 // An entry's keys: what it is for, and the settings of the model's table.
@@ -101,6 +105,7 @@ Result<config::Values> values_of(const Tuned& tuned) {
       {"precision", std::string(backend::precision_name(chosen.precision))},
       {"instances", std::to_string(chosen.instances)},
       {"threads", std::to_string(chosen.threads)},
+      {"lone_threads", std::to_string(tuning::lone_threads(chosen))},
       {"max_batch_size", std::to_string(chosen.max_batch_size)},
       {"letterbox", chosen.letterbox == content::LetterboxShape::kSquare ? "square" : "rect"},
       {"decode", chosen.decode == content::DecodeMode::kFast ? "fast" : "exact"}};
@@ -137,7 +142,7 @@ Result<void> write_entry(const fs::path& file, const config::Values& entry) {
 Result<void> apply_entry(const config::Values& entry, const config::Source& from, config::Values& values) {
   for (const Option& option : entry_options()) {
     if (!entry.has(option.name) || std::ranges::find(kSettings, option.name) == kSettings.end()) continue;
-    if (pair_said_elsewhere(values, option.name)) continue;
+    if (other_said_elsewhere(values, option.name)) continue;
     if (option.max_items > 0) {
       BASCULE_TRY(values.set_items(option, entry.items(option.name), from));
     } else {

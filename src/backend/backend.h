@@ -76,6 +76,9 @@ class Executable {
   // engine's own failures.
   virtual Result<std::vector<tensor::NamedTensor>> run(std::span<const tensor::NamedTensor> inputs,
                                                        std::span<const std::string> outputs) const = 0;
+
+  // The next run may be the last for long: what memory it worked in need not be kept.
+  virtual void rest() const {}
 };
 
 // An engine.

@@ -20,6 +20,7 @@ class Noted final : public Executable {
     std::ranges::move(notes, std::back_inserter(spec_.notes));
   }
   [[nodiscard]] const ModelSpec& spec() const override { return spec_; }
+  void rest() const override { inner_->rest(); }
   Result<std::vector<tensor::NamedTensor>> run(std::span<const tensor::NamedTensor> inputs,
                                                std::span<const std::string> outputs) const override {
     return inner_->run(inputs, outputs);

@@ -109,6 +109,7 @@ Result<void> ThreadPool::post(Work work, std::size_t cost) {
   {
     MutexLock lock(mutex_);
     BASCULE_TRY(add(std::move(work), cost, queue_));
+    if (extra_ > 0) lone_ = 0;
     wake = can_begin();
     if (!wake) ++untold_;
   }
@@ -131,6 +132,31 @@ Result<void> ThreadPool::post_brief(Work work) {
   if (wake) wake_.notify_one();
   if (wake_brief) wake_brief_.notify_one();
   return {};
+}
+
+bool ThreadPool::try_take(std::size_t more) {
+  MutexLock lock(mutex_);
+  // All that is taken is the caller's own token.
+  const bool lone = free_ + 1 == width_ && empty();
+  lone_ = lone ? lone_ + 1 : 0;
+  if (lone_ < kLone || more > free_) return false;
+  note();
+  free_ -= more;
+  extra_ += more;
+  return true;
+}
+
+void ThreadPool::give_back(std::size_t more) {
+  bool wake = false;
+  {
+    MutexLock lock(mutex_);
+    note();
+    free_ += more;
+    extra_ -= more;
+    wake = untold_ > 0 && can_begin();
+    if (wake) --untold_;
+  }
+  if (wake) wake_.notify_one();
 }
 
 void ThreadPool::give_way() {

@@ -37,6 +37,12 @@ class Executor {
   // where it and its like have left those of the executor next to nothing of the processor. Else costs
   // nothing.
   virtual void give_way() {}
+  // Called by a piece of work of one token that could use `more` of them for a while: true where nothing else
+  // runs or waits, and nothing was in its way the last times; they are its own until `give_back`. Never
+  // waits.
+  [[nodiscard]] virtual bool try_take(std::size_t /*more*/) { return false; }
+  // With what `try_take` gave.
+  virtual void give_back(std::size_t /*more*/) {}
   // How many tokens there are: so many pieces of work of one token run at the same time.
   [[nodiscard]] virtual std::size_t width() const = 0;
 };
@@ -67,9 +73,14 @@ class ThreadPool final : public Executor {
 
   Result<void> post(Work work, std::size_t cost = 1) override;
   Result<void> post_brief(Work work) override;
+  // False until kLone times in a row nothing else ran or waited, and nothing was posted while all tokens were
+  // taken so: who shares the cores with others would have them wait for more than its own part.
+  [[nodiscard]] bool try_take(std::size_t more) override;
+  void give_back(std::size_t more) override;
   // Does nothing where the pool's work does not compute, or on one of its threads.
   void give_way() override;
   [[nodiscard]] std::size_t width() const override { return width_; }
+  static constexpr std::size_t kLone = 4;
   // Finishes what was accepted, refuses what comes later, and joins. Called by one thread, not one of the
   // pool's.
   void drain();
@@ -104,6 +115,8 @@ class ThreadPool final : public Executor {
   std::deque<Entry> brief_ BASCULE_GUARDED_BY(mutex_);  // where there is a thread for it
   std::uint64_t posted_ BASCULE_GUARDED_BY(mutex_) = 0;
   std::size_t free_ BASCULE_GUARDED_BY(mutex_);        // tokens
+  std::size_t extra_ BASCULE_GUARDED_BY(mutex_) = 0;   // of those taken, by `try_take`
+  std::size_t lone_ BASCULE_GUARDED_BY(mutex_) = 0;    // times in a row that nothing else ran or waited
   std::size_t untold_ BASCULE_GUARDED_BY(mutex_) = 0;  // posts that woke no thread, since none could begin
   bool brief_idles_ BASCULE_GUARDED_BY(mutex_) =
       false;                                        // the thread for brief work waits, and was told of none

@@ -362,6 +362,73 @@ TEST(ThreadPool, AMixtureOfBothIsRunWithinTheTokensAndOne) {
   EXPECT_LE(in_use.most, 4U);
 }
 
+// Asks from work of its own, once all of the pool is idle, so long that the answer has to be true in the end.
+// How often it was asked; 0: it never was true.
+std::size_t ask_for_more(ThreadPool& pool, std::size_t more, std::size_t most) {
+  for (std::size_t asked = 1; asked <= most; ++asked) {
+    std::promise<bool> taken;
+    EXPECT_TRUE(pool.post([&] {
+      const bool taken_now = pool.try_take(more);
+      if (taken_now) pool.give_back(more);
+      taken.set_value(taken_now);
+    }));
+    if (taken.get_future().get()) return asked;
+  }
+  return 0;
+}
+
+TEST(ThreadPool, WhatRunsAloneMayTakeTheOtherTokensInTheEnd) {
+  ThreadPool pool({.threads = 3});
+  EXPECT_GE(ask_for_more(pool, 2, 100'000), ThreadPool::kLone);
+  EXPECT_EQ(ask_for_more(pool, 3, 100), 0U) << "more than there are";
+}
+
+TEST(ThreadPool, NobodyTakesTokensBesideWorkThatRunsOrWaits) {
+  ThreadPool pool({.threads = 2});
+  std::latch started(1);
+  std::latch release(1);
+  ASSERT_TRUE(pool.post([&] {
+    started.count_down();
+    release.wait();
+  }));
+  started.wait();
+  EXPECT_EQ(ask_for_more(pool, 1, 100), 0U);
+  std::atomic<int> taken = 0;
+  std::latch asked(1);
+  ASSERT_TRUE(pool.post([&] {
+    // One more waits, since both tokens are taken.
+    EXPECT_TRUE(pool.post([] {}));
+    for (int i = 0; i < 100; ++i) taken += pool.try_take(1) ? 1 : 0;
+    asked.count_down();
+  }));
+  asked.wait();
+  EXPECT_EQ(taken, 0);
+  release.count_down();
+}
+
+TEST(ThreadPool, WorkThatComesWhileAllTokensAreTakenRunsOnceTheyAreBackAndEndsIt) {
+  ThreadPool pool({.threads = 2});
+  ASSERT_GT(ask_for_more(pool, 1, 100'000), 0U);
+  std::atomic<int> ran = 0;
+  std::promise<bool> again;
+  while (true) {
+    std::promise<bool> taken;
+    ASSERT_TRUE(pool.post([&] {
+      const bool took = pool.try_take(1);
+      taken.set_value(took);
+      if (!took) return;
+      for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool.post([&ran] { ++ran; }));
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      EXPECT_EQ(ran, 0) << "beside all tokens";
+      pool.give_back(1);
+      while (ran < 3) std::this_thread::yield();  // on the other thread, all of them
+      again.set_value(pool.try_take(1));
+    }));
+    if (taken.get_future().get()) break;
+  }
+  EXPECT_FALSE(again.get_future().get()) << "something was in its way just now";
+}
+
 TEST(ThreadPool, HasAtLeastOneThread) {
   ThreadPool pool({.threads = 0});
   EXPECT_EQ(pool.width(), 1U);

@@ -265,15 +265,17 @@ bool Batcher::run_one(TimePoint posted) {
 
   const auto count = static_cast<Duration::rep>(batch.size());
   const TimePoint began = driver_.clock.now();
-  run_(std::move(batch));
+  const bool as_usual = run_(std::move(batch));
 
   wake.reset();
   bool more = false;
   {
     MutexLock lock(mutex_);
     const TimePoint now = driver_.clock.now();
-    follow(per_request_, (now - posted) / count);
-    follow(each_run_, now - began);
+    if (as_usual) {
+      follow(per_request_, (now - posted) / count);
+      follow(each_run_, now - began);
+    }
     // What another instance is about to take needs no second one.
     const Action action = posted_ < batches_waiting() ? next(now) : Action{};
     more = action.kind == Action::Kind::kRun && options_.sabotage != Sabotage::kLoseWakeUpAfterRun;

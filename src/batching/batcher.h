@@ -69,8 +69,8 @@ struct Driver {
 class Batcher : public std::enable_shared_from_this<Batcher> {
  public:
   // Runs a batch, at least one item, and answers each of them. At most `instances` run at once, on the
-  // executor.
-  using Run = std::function<void(Batch batch)>;
+  // executor. True: it took as long as runs do; false: less, so that what is expected is not learned from it.
+  using Run = std::function<bool(Batch batch)>;
 
   Batcher(BatcherOptions options, Driver driver, Run run);
   // Refuses what still waits.

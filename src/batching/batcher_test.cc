@@ -41,6 +41,7 @@ class Queue : public testing::Test {
                                            clock_.time += takes_;
                                            for (const auto& item : batch)
                                              ran_.push_back(static_cast<const Noted&>(*item).number_given);
+                                           return as_usual_;
                                          });
   }
   void submit(int first, int last) {
@@ -51,6 +52,7 @@ class Queue : public testing::Test {
   HeldTimer timer_;
   HeldClock clock_;
   Duration takes_{};  // a run
+  bool as_usual_ = true;
   std::vector<int> ran_;
   std::vector<int> refused_;
   std::shared_ptr<Batcher> batcher_;
@@ -62,6 +64,27 @@ TEST_F(Queue, WhoHasAnInstanceDoesNotFillIt) {
   EXPECT_THAT(refused_, ElementsAre(3));
   executor_.run();
   EXPECT_THAT(ran_, ElementsAre(1, 2));
+}
+
+TEST_F(Queue, RunsThatTookLessThanUsualTeachNothing) {
+  make(1, {.queue_budget = std::chrono::milliseconds(100)}, std::chrono::milliseconds(50));
+  takes_ = std::chrono::milliseconds(1);
+  as_usual_ = false;
+  for (int i = 1; i <= 200; ++i) {
+    submit(i, i);
+    executor_.run();
+  }
+  submit(201, 206);  // one runs at once, two fit into the budget beside what they are taken to cost
+  const std::size_t refused = refused_.size();
+  EXPECT_GT(refused, 0U) << "as if runs took a millisecond";
+  executor_.run();
+  as_usual_ = true;
+  for (int i = 301; i <= 500; ++i) {
+    submit(i, i);
+    executor_.run();
+  }
+  submit(501, 506);
+  EXPECT_EQ(refused_.size(), refused) << "now they are known to";
 }
 
 TEST_F(Queue, EveryIdleInstanceTakesOne) {

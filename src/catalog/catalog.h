@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "catalog/wide_runs.h"
 #include "content/ensemble.h"
 #include "content/infer.h"
 #include "content/model_info.h"
@@ -25,6 +26,7 @@ namespace bascule::catalog {
 struct LoadedModel {
   std::shared_ptr<const content::ModelInfo> info;
   std::shared_ptr<const backend::Executable> executable;
+  std::shared_ptr<const WideRuns> wide;     // for lone runs; null: they are as all others
   std::shared_ptr<const tasks::Task> task;  // null: tensors only
   // What a run took at load, at the 99th percentile, and the bytes of the inputs it was given: whether a
   // request may run on the thread that read it is decided from these.

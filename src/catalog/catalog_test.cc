@@ -318,6 +318,73 @@ TEST_F(LoadModel, RunsOnZerosOfTheSmallestShapes) {
   EXPECT_EQ((*loaded)->measured_bytes, 64U);
 }
 
+// Passes loads on, and notes with how many threads.
+class NotedThreads final : public backend::Backend {
+ public:
+  explicit NotedThreads(const backend::Backend& inner) : inner_(inner) {}
+  [[nodiscard]] std::string_view name() const override { return inner_.name(); }
+  [[nodiscard]] bool accepts(const fs::path& file) const override { return inner_.accepts(file); }
+  Result<std::unique_ptr<backend::Executable>> load(const fs::path& file,
+                                                    const backend::LoadOptions& options) const override {
+    threads.push_back(options.threads);
+    return inner_.load(file, options);
+  }
+  mutable std::vector<int> threads;
+
+ private:
+  const backend::Backend& inner_;
+};
+
+class LoneRuns : public Folder {
+ protected:
+  // What a model whose runs take so long offers to lone ones.
+  std::shared_ptr<const WideRuns> offered(Duration run, content::ModelSettings settings) {
+    backend::FakeModel fake;
+    fake.spec.inputs = {{.name = "x", .type = tensor::DataType::kFp32, .shape = {1, 16}}};
+    fake.run = [&clock = clock_, run](const auto&) -> Result<std::vector<tensor::NamedTensor>> {
+      clock.time += run;
+      return std::vector<tensor::NamedTensor>{};
+    };
+    backend_.add("m", fake);
+    touch("m.fake");
+    const auto loaded = load_model({.name = "m", .version = "1", .file = root_ / "m.fake"}, noted_,
+                                   {.settings = std::move(settings)}, clock_);
+    EXPECT_TRUE(loaded) << loaded.error().message;
+    return loaded ? (*loaded)->wide : nullptr;
+  }
+  struct MovedClock final : Clock {
+    [[nodiscard]] TimePoint now() const override { return time; }
+    TimePoint time{};
+  };
+  MovedClock clock_;
+  NotedThreads noted_{backend_};
+};
+
+TEST_F(LoneRuns, AModelWhoseRunsAreLongIsLoadedOnceMoreWithTheirThreads) {
+  const auto wide = offered(std::chrono::milliseconds(6), {.lone_threads = 3});
+  ASSERT_NE(wide, nullptr);
+  EXPECT_EQ(noted_.threads, (std::vector{1})) << "not before it is of use";
+  wide->load();
+  EXPECT_EQ(noted_.threads, (std::vector{1, 3}));
+  const auto usual = *backend_.load("m.fake", {});
+  EXPECT_NE(&wide->choose(*usual), usual.get());
+}
+
+TEST_F(LoneRuns, ShortRunsAndThoseOfManyThreadsStayAsTheyAre) {
+  EXPECT_EQ(offered(std::chrono::milliseconds(4), {.lone_threads = 3}), nullptr);
+  EXPECT_EQ(offered(std::chrono::milliseconds(6), {.lone_threads = 1}), nullptr);
+  EXPECT_EQ(offered(std::chrono::milliseconds(6), {.threads = 4, .lone_threads = 4}), nullptr);
+}
+
+TEST_F(LoneRuns, AnotherFileThanTheOneThatServesIsNotUsed) {
+  const auto wide = offered(std::chrono::milliseconds(6), {.lone_threads = 3});
+  ASSERT_NE(wide, nullptr);
+  std::ofstream(root_ / "m.fake") << "changed";
+  wide->load();
+  const auto usual = *backend_.load("m.fake", {});
+  EXPECT_EQ(&wide->choose(*usual), usual.get());
+}
+
 // A model of any number of columns, on which zeros of its smallest shape fail.
 backend::FakeModel wide_only(std::vector<tensor::Shape>& shapes) {
   backend::FakeModel fake;

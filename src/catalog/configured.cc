@@ -99,6 +99,7 @@ class ConfiguredExecutable final : public Executable {
 
   [[nodiscard]] const ModelSpec& spec() const override { return parts_.spec; }
 
+  void rest() const override { inner_->rest(); }
   Result<std::vector<NamedTensor>> run(std::span<const NamedTensor> inputs,
                                        std::span<const std::string> outputs) const override {
     const std::span<const std::string> wanted = outputs.empty() ? std::span(names_) : outputs;

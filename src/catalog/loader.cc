@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <numeric>
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "backend/weight_files.h"
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -15,6 +19,7 @@
 #include "catalog/configured.h"
 #include "catalog/ensemble.h"
 #include "catalog/sequence_states.h"
+#include "catalog/source_files.h"
 #include "tasks/python_literal.h"
 
 namespace bascule::catalog {
@@ -182,6 +187,39 @@ Result<std::unique_ptr<backend::Executable>> load_executable(const ModelSource& 
   return executable;
 }
 
+// Beyond this the memory that it takes is worth more than the time that it saves.
+constexpr std::uint64_t kLargestTwice = std::uint64_t{256} << 20U;
+
+// Of the model's file and those of its weights, as they are now.
+std::vector<FileStamp> stamps_of(const ModelSource& source) {
+  std::vector<FileStamp> out = {stamp_of(source.file)};
+  for (const std::filesystem::path& file : backend::weight_files(source.file)) out.push_back(stamp_of(file));
+  return out;
+}
+
+// Null where wide runs would gain nothing, or would cost too much. `loaded`: the files as they were when the
+// model was loaded from them.
+std::shared_ptr<const WideRuns> wide_runs(const ModelSource& source, const backend::Backend& backend,
+                                          content::ModelSettings settings, Duration run,
+                                          std::vector<FileStamp> loaded) {
+  if (settings.lone_threads <= settings.threads || settings.sequences || !source.engine.empty())
+    return nullptr;
+  const auto add = [](std::uint64_t sum, const FileStamp& file) { return sum + file.bytes; };
+  const std::uint64_t bytes = std::accumulate(loaded.begin(), loaded.end(), std::uint64_t{0}, add);
+  if (run < kLongRun || bytes > kLargestTwice) return nullptr;
+  settings.threads = settings.lone_threads;
+  settings.instances = 1;
+  const auto threads = static_cast<std::size_t>(settings.threads);
+  return std::make_shared<const WideRuns>(
+      threads,
+      [source, &backend, settings = std::move(settings),
+       loaded = std::move(loaded)]() mutable -> std::unique_ptr<const backend::Executable> {
+        auto executable = load_executable(source, backend, settings);
+        if (!executable || stamps_of(source) != loaded) return nullptr;
+        return *std::move(executable);
+      });
+}
+
 // The server fills these; requests do not bring them.
 void hide_filled(const content::SequenceBatching& sequences, content::ModelInfo& info) {
   std::erase_if(info.inputs, [&](const tensor::TensorSpec& input) {
@@ -225,6 +263,7 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   if (source.problem) return *source.problem;
   if (source.config != nullptr && source.config->ensemble) return load_ensemble(source, options.settings);
   content::ModelSettings settings = options.settings;
+  std::vector<FileStamp> stamps = stamps_of(source);
   BASCULE_ASSIGN(const std::shared_ptr<const backend::Executable> executable,
                  load_executable(source, backend, settings));
   const SteadyClock wall;
@@ -264,9 +303,12 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   if (backend::static_batch(executable->spec()) > 0) {
     sharing = choose_static_batch(*executable, understood, options.settings.max_batch_size, clock);
   }
+  std::shared_ptr<const WideRuns> wide =
+      wide_runs(source, backend, settings, measured ? measured->fastest : Duration{}, std::move(stamps));
   return std::make_shared<const LoadedModel>(
       LoadedModel{.info = std::make_shared<const content::ModelInfo>(std::move(understood.info)),
                   .executable = executable,
+                  .wide = std::move(wide),
                   .task = std::move(understood.task),
                   .measured_run = measured.value_or(Measured{}).run,
                   .measured_bytes = measured.value_or(Measured{}).bytes,

@@ -45,6 +45,7 @@ struct ModelSettings {
   // Who runs it.
   std::size_t instances = 0;  // runs at the same time; 0: as many as the cores allow
   int threads = 1;            // that compute one run
+  int lone_threads = 1;       // that compute one beside which nothing else runs; not above `threads`: as all
   std::string engine;         // its name; empty: the first that can load the file
   tensor::DataType precision = tensor::DataType::kFp32;  // or BF16, FP16: in which its floats are computed
   std::vector<tensor::Shape> shapes;  // of its one input, that it is compiled for on their own as well

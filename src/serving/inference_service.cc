@@ -103,7 +103,7 @@ InferenceService::InferenceService(const catalog::Catalog& catalog, Runtime runt
     : catalog_(catalog),
       runtime_(runtime),
       options_(options),
-      runner_(runtime.clock, options.sabotage),
+      runner_(runtime.executor, runtime.background, runtime.clock, options.sabotage),
       ensembles_(
           [this](content::InferRequest request, Sink sink) { infer(std::move(request), std::move(sink)); },
           runtime.executor, runtime.clock, runtime.metrics) {
@@ -354,7 +354,7 @@ void InferenceService::infer_rows(std::unique_ptr<Ask> ask) {
   infer_tensors(std::move(ask));
 }
 
-void InferenceService::run(batching::Batch batch) {
+bool InferenceService::run(batching::Batch batch) {
   const TimePoint start = runtime_.clock.now();
   std::vector<RunPart*> parts;
   parts.reserve(batch.size());
@@ -370,9 +370,10 @@ void InferenceService::run(batching::Batch batch) {
   const catalog::LoadedModel& model = *static_cast<Ask&>(*batch[0]).model;
   if (options_.lifecycle_sabotage == catalog::Sabotage::kDropWaiting) {
     const auto current = catalog_.pin(model.info->name, model.info->version);
-    if (!current || current->get() != &model) return;
+    if (!current || current->get() != &model) return true;
   }
   runner_.run(model, parts);
+  const bool wide = std::ranges::any_of(parts, &RunPart::wide);
   runtime_.metrics.batch_done(model.info->name, model.info->version, rows);
   if (options_.sabotage == batching::Sabotage::kSwapAnswers && parts.size() > 1) {
     std::swap(parts[0]->answer, parts[1]->answer);
@@ -384,6 +385,7 @@ void InferenceService::run(batching::Batch batch) {
     if (options_.sabotage == batching::Sabotage::kAnswerTwice) ask.sink(ask.part.answer, true);
     ask.answer(std::move(ask.part.answer));
   }
+  return !wide;
 }
 
 std::shared_ptr<InferenceService::Queue> InferenceService::queue_of(const catalog::Handle& model) {
@@ -415,7 +417,7 @@ std::shared_ptr<batching::Batcher> InferenceService::make_queue(const catalog::L
                                .brief_run = options_.brief_run,
                                .sabotage = options_.sabotage},
       batching::Driver{.executor = runtime_.executor, .timer = runtime_.timer, .clock = runtime_.clock},
-      [this](batching::Batch batch) { run(std::move(batch)); });
+      [this](batching::Batch batch) { return run(std::move(batch)); });
 }
 
 std::vector<std::pair<std::shared_ptr<const content::ModelInfo>, std::size_t>> InferenceService::waiting()

@@ -49,14 +49,15 @@ struct Runtime {
   Timer& timer;
   const Clock& clock;
   metrics::Metrics& metrics;
+  Executor* background = nullptr;       // for long work that nobody waits for; null: such is not done
   catalog::Manager* manager = nullptr;  // loads models that load on use; null: requests do not wait for one
 };
 
 // The single door: every front end asks through it. Pictures are planned from their header and refused before
 // any work is queued. What is let in waits in its model's queue (batching/batcher.h) and is prepared, run and
 // finished on the executor, together with what fits. A run takes a CPU token for each thread that the model's
-// settings give it; instances are as many as they say, or as the tokens are enough for.
-// Thread-safety: thread-safe.
+// settings give it, and more where nothing else wants them (catalog/wide_runs.h); instances are as many as
+// they say, or as the tokens are enough for. Thread-safety: thread-safe.
 class InferenceService {
  public:
   // Called once or more; `last` with the final answer. On the caller's thread, one of the executor's, or the
@@ -121,7 +122,8 @@ class InferenceService {
   std::shared_ptr<Sequences> sequences_of(const content::ModelInfo& model);
   std::shared_ptr<Queue> queue_of(const catalog::Handle& model);
   std::shared_ptr<batching::Batcher> make_queue(const catalog::LoadedModel& model);
-  void run(batching::Batch batch);
+  // False: it was a wide run.
+  bool run(batching::Batch batch);
 
   const catalog::Catalog& catalog_;
   const Runtime runtime_;

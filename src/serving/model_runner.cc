@@ -66,6 +66,25 @@ void forget_large_pictures(tasks::Scratch& scratch) {
   if (scratch.bitmap.pixels.capacity() > kKeptPixels) scratch.bitmap = {};
 }
 
+// Further tokens of the executor's, for a scope at most.
+class MoreTokens {
+ public:
+  MoreTokens(Executor& executor, std::size_t count)
+      : executor_(executor), count_(executor.try_take(count) ? count : 0) {}
+  ~MoreTokens() { give_back(); }
+  MoreTokens(const MoreTokens&) = delete;
+  MoreTokens& operator=(const MoreTokens&) = delete;
+
+  [[nodiscard]] bool taken() const { return count_ > 0; }
+  void give_back() {
+    if (count_ > 0) executor_.give_back(std::exchange(count_, 0));
+  }
+
+ private:
+  Executor& executor_;
+  std::size_t count_;
+};
+
 }  // namespace
 
 void ModelRunner::run(const catalog::LoadedModel& model, Parts parts) {
@@ -74,6 +93,28 @@ void ModelRunner::run(const catalog::LoadedModel& model, Parts parts) {
   run_pictures(model, parts, *space);
   forget_large_pictures(space->scratch);
   workspaces_.with([&](auto& free) { free.push_back(std::move(space)); });
+}
+
+// Runs the model itself, with all cores where nobody else wants one.
+Result<Outputs> ModelRunner::compute(const catalog::LoadedModel& model, Parts parts,
+                                     std::span<const tensor::NamedTensor> inputs,
+                                     std::span<const std::string> outputs) {
+  const std::shared_ptr<const catalog::WideRuns>& wide = model.wide;
+  if (wide == nullptr) return model.executable->run(inputs, outputs);
+  MoreTokens more(executor_, wide->threads() - 1);
+  if (!more.taken()) return model.executable->run(inputs, outputs);
+  if (background_ != nullptr && wide->wanted()) {
+    // Where it takes no more work, it is shutting down, or has more important things to do for long.
+    [[maybe_unused]] const auto refused = background_->post([wide] { wide->load(); });
+  }
+  const backend::Executable& chosen = wide->choose(*model.executable);
+  const bool is_wide = &chosen != model.executable.get();
+  if (!is_wide) more.give_back();
+  const TimePoint start = clock_.now();
+  Result<Outputs> answer = chosen.run(inputs, outputs);
+  wide->took(chosen, clock_.now() - start);
+  for (RunPart* const part : parts) part->wide = is_wide;
+  return answer;
 }
 
 void ModelRunner::run_tensors(const catalog::LoadedModel& model, Parts parts) {
@@ -91,7 +132,8 @@ void ModelRunner::run_tensors(const catalog::LoadedModel& model, Parts parts) {
 
 void ModelRunner::run_lone_tensors(const catalog::LoadedModel& model, RunPart& part) {
   const TimePoint start = clock_.now();
-  auto outputs = model.executable->run(part.request.inputs, part.request.outputs);
+  RunPart* const parts = &part;
+  auto outputs = compute(model, {&parts, 1}, part.request.inputs, part.request.outputs);
   part.stages.run = clock_.now() - start;
   part.stages.begun.run = start;
   if (outputs) {
@@ -113,7 +155,7 @@ Result<void> ModelRunner::run_joined_tensors(const catalog::LoadedModel& model, 
   const std::size_t total = std::max(asked, model.info->static_batch);
   BASCULE_ASSIGN(const Outputs joined, join(inputs, total));
   const TimePoint prepared = clock_.now();
-  BASCULE_ASSIGN(const Outputs outputs, model.executable->run(joined, parts[0]->request.outputs));
+  BASCULE_ASSIGN(const Outputs outputs, compute(model, parts, joined, parts[0]->request.outputs));
   if (!rows_of(outputs, 0, total, total)) return other_rows(total);
   const TimePoint ran = clock_.now();
   std::size_t first = 0;
@@ -178,7 +220,7 @@ Result<Outputs> ModelRunner::run_slot(const catalog::LoadedModel& model, Workspa
     BASCULE_ASSIGN(Outputs joined, join(beside, rows));
     std::ranges::move(joined, std::back_inserter(inputs));
   }
-  auto outputs = model.executable->run(inputs, {});
+  auto outputs = compute(model, parts, inputs, {});
   const Duration took = clock_.now() - start;
   for (RunPart* const part : parts) {
     part->stages.run = took;

@@ -19,11 +19,16 @@ std::string describe(const Candidate& candidate) {
   return out;
 }
 
+int lone_threads(const Candidate& candidate) {
+  return candidate.threads > 1 ? candidate.threads : static_cast<int>(candidate.instances);
+}
+
 content::ModelSettings with(content::ModelSettings settings, const Candidate& candidate) {
   settings.engine = candidate.engine;
   settings.precision = candidate.precision;
   settings.instances = candidate.instances;
   settings.threads = candidate.threads;
+  settings.lone_threads = 1;  // what is measured has an instance for each core
   settings.max_batch_size = candidate.max_batch_size;
   settings.letterbox = candidate.letterbox;
   settings.decode = candidate.decode;

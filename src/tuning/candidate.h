@@ -28,6 +28,9 @@ struct Candidate {
 // "openvino bf16, 1 x 2 threads": instances times threads, and what else differs from the default.
 [[nodiscard]] std::string describe(const Candidate& candidate);
 
+// Threads of a run beside which nothing else runs: where its instances have one each, as many as they.
+[[nodiscard]] int lone_threads(const Candidate& candidate);
+
 // The settings with the candidate's in place of theirs.
 [[nodiscard]] content::ModelSettings with(content::ModelSettings settings, const Candidate& candidate);
 
