@@ -80,7 +80,7 @@ class ThreadPool final : public Executor {
   // Does nothing where the pool's work does not compute, or on one of its threads.
   void give_way() override;
   [[nodiscard]] std::size_t width() const override { return width_; }
-  static constexpr std::size_t kLone = 4;
+  static constexpr std::size_t kLone = 8;
   // Finishes what was accepted, refuses what comes later, and joins. Called by one thread, not one of the
   // pool's.
   void drain();
