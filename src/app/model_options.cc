@@ -243,9 +243,12 @@ int threads_of(const config::Values& values, std::size_t instances) {
 constexpr std::size_t kMostLoneThreads = 8;
 
 int lone_threads_of(const config::Values& values, int threads) {
-  if (const auto asked = values.integer_or_word("lone_threads")) return static_cast<int>(*asked);
+  const std::size_t cores = cpu_budget();
+  if (const auto asked = values.integer_or_word("lone_threads")) {
+    return static_cast<int>(std::min(static_cast<std::size_t>(*asked), cores));  // they would never be free
+  }
   if (values.integer_or_word("threads") || values.integer_or_word("instances")) return threads;
-  return static_cast<int>(std::min(cpu_budget(), kMostLoneThreads));
+  return static_cast<int>(std::min(cores, kMostLoneThreads));
 }
 
 Result<std::vector<tensor::Shape>> shapes_of(const config::Values& values) {

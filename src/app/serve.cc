@@ -305,13 +305,13 @@ struct Parts {
   catalog::ManagerOptions manager_options(const config::Values& values, const Wanted& wanted,
                                           const Engines& engines) {
     const tasks::TaskOptions task{.max_pixels = static_cast<std::uint64_t>(values.integer("max_pixels"))};
+    const bool limited = values.integer("memory_budget_mb") > 0;  // then no model is loaded twice
     return {.scan = [paths = wanted.paths, look = wanted.look,
                      &engines] { return catalog::scan_models(paths, look, engines.of_files()); },
             .wanted = [names = wanted.names](
                           const std::string& name) { return names.empty() || names.contains(name); },
-            .load = [&engines, task, settings = wanted.settings,
-                     limited = values.integer("memory_budget_mb") >
-                               0](const auto& source) -> Result<catalog::Handle> {
+            .load = [&engines, task, limited,
+                     settings = wanted.settings](const auto& source) -> Result<catalog::Handle> {
               if (end_is_asked()) {
                 return Error{.code = Code::kUnavailable, .message = "The server is shutting down."};
               }

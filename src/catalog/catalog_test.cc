@@ -366,8 +366,8 @@ TEST_F(LoneRuns, AModelWhoseRunsAreLongIsLoadedOnceMoreWithTheirThreads) {
   EXPECT_EQ(noted_.threads, (std::vector{1})) << "not before it is of use";
   wide->load();
   EXPECT_EQ(noted_.threads, (std::vector{1, 3}));
-  const auto usual = *backend_.load("m.fake", {});
-  EXPECT_NE(&wide->choose(*usual), usual.get());
+  const WideRuns::Model usual = *backend_.load("m.fake", {});
+  EXPECT_NE(wide->choose(usual), usual);
 }
 
 TEST_F(LoneRuns, ShortRunsAndThoseOfManyThreadsStayAsTheyAre) {
@@ -381,8 +381,8 @@ TEST_F(LoneRuns, AnotherFileThanTheOneThatServesIsNotUsed) {
   ASSERT_NE(wide, nullptr);
   std::ofstream(root_ / "m.fake") << "changed";
   wide->load();
-  const auto usual = *backend_.load("m.fake", {});
-  EXPECT_EQ(&wide->choose(*usual), usual.get());
+  const WideRuns::Model usual = *backend_.load("m.fake", {});
+  EXPECT_EQ(wide->choose(usual), usual);
 }
 
 // A model of any number of columns, on which zeros of its smallest shape fail.

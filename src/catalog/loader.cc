@@ -197,27 +197,22 @@ std::vector<FileStamp> stamps_of(const ModelSource& source) {
   return out;
 }
 
-// Null where wide runs would gain nothing, or would cost too much. `loaded`: the files as they were when the
-// model was loaded from them.
+// Null for a model that is too large. `loaded`: the files as they were when the model was loaded from them.
 std::shared_ptr<const WideRuns> wide_runs(const ModelSource& source, const backend::Backend& backend,
-                                          content::ModelSettings settings, Duration run,
-                                          std::vector<FileStamp> loaded) {
-  if (settings.lone_threads <= settings.threads || settings.sequences || !source.engine.empty())
-    return nullptr;
+                                          content::ModelSettings settings, std::vector<FileStamp> loaded) {
   const auto add = [](std::uint64_t sum, const FileStamp& file) { return sum + file.bytes; };
   const std::uint64_t bytes = std::accumulate(loaded.begin(), loaded.end(), std::uint64_t{0}, add);
-  if (run < kLongRun || bytes > kLargestTwice) return nullptr;
+  if (bytes > kLargestTwice) return nullptr;
   settings.threads = settings.lone_threads;
   settings.instances = 1;
   const auto threads = static_cast<std::size_t>(settings.threads);
-  return std::make_shared<const WideRuns>(
-      threads,
-      [source, &backend, settings = std::move(settings),
-       loaded = std::move(loaded)]() mutable -> std::unique_ptr<const backend::Executable> {
-        auto executable = load_executable(source, backend, settings);
-        if (!executable || stamps_of(source) != loaded) return nullptr;
-        return *std::move(executable);
-      });
+  return std::make_shared<const WideRuns>(threads,
+                                          [source, &backend, settings = std::move(settings),
+                                           loaded = std::move(loaded)]() mutable -> WideRuns::Model {
+                                            auto executable = load_executable(source, backend, settings);
+                                            if (!executable || stamps_of(source) != loaded) return nullptr;
+                                            return *std::move(executable);
+                                          });
 }
 
 // The server fills these; requests do not bring them.
@@ -263,7 +258,9 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   if (source.problem) return *source.problem;
   if (source.config != nullptr && source.config->ensemble) return load_ensemble(source, options.settings);
   content::ModelSettings settings = options.settings;
-  std::vector<FileStamp> stamps = stamps_of(source);
+  const bool widens =
+      settings.lone_threads > settings.threads && !settings.sequences && source.engine.empty();
+  std::vector<FileStamp> stamps = widens ? stamps_of(source) : std::vector<FileStamp>();
   BASCULE_ASSIGN(const std::shared_ptr<const backend::Executable> executable,
                  load_executable(source, backend, settings));
   const SteadyClock wall;
@@ -303,8 +300,10 @@ Result<Handle> load_model(const ModelSource& source, const backend::Backend& bac
   if (backend::static_batch(executable->spec()) > 0) {
     sharing = choose_static_batch(*executable, understood, options.settings.max_batch_size, clock);
   }
-  std::shared_ptr<const WideRuns> wide =
-      wide_runs(source, backend, settings, measured ? measured->fastest : Duration{}, std::move(stamps));
+  std::shared_ptr<const WideRuns> wide;
+  if (widens && measured && measured->fastest >= kLongRun) {
+    wide = wide_runs(source, backend, settings, std::move(stamps));
+  }
   return std::make_shared<const LoadedModel>(
       LoadedModel{.info = std::make_shared<const content::ModelInfo>(std::move(understood.info)),
                   .executable = executable,

@@ -6,33 +6,31 @@
 namespace bascule::catalog {
 
 void WideRuns::load() const {
-  executable_ = load_();
+  Model loaded = load_();
   load_ = nullptr;
-  loaded_ = executable_ != nullptr;
+  state_.with([&](State& state) { state.model = std::move(loaded); });
 }
 
-const backend::Executable& WideRuns::choose(const backend::Executable& usual) const {
-  if (!loaded_) return usual;
-  return trials_.with([&](const Trials& trials) -> const backend::Executable& {
-    if (trials.usual.runs >= kTrials && trials.wide.runs >= kTrials) {
-      const auto longest = kWorthIt * std::chrono::duration<double>(trials.usual.shortest);
-      return std::chrono::duration<double>(trials.wide.shortest) <= longest ? *executable_ : usual;
-    }
-    if (trials.usual.runs < trials.wide.runs) {
-      if (trials.usual.runs + 1 == kTrials) usual.rest();
-      return usual;
-    }
-    return *executable_;
+WideRuns::Model WideRuns::choose(const Model& usual) const {
+  return state_.with([&](const State& state) {
+    if (state.model == nullptr) return usual;
+    if (state.wide.runs == kTrials && state.usual.runs == kTrials) return state.model;
+    if (state.wide.runs <= state.usual.runs) return state.model;
+    if (state.usual.runs + 1 == kTrials) usual->rest();
+    return usual;
   });
 }
 
-void WideRuns::took(const backend::Executable& chosen, Duration time) const {
-  if (!loaded_) return;
-  trials_.with([&](Trials& trials) {
-    Trial& trial = &chosen == executable_.get() ? trials.wide : trials.usual;
-    if (trial.runs == kTrials) return;
+void WideRuns::took(bool wide, Duration time) const {
+  Model freed;  // outside the lock
+  state_.with([&](State& state) {
+    Trial& trial = wide ? state.wide : state.usual;
+    if (state.model == nullptr || trial.runs == kTrials) return;
     ++trial.runs;
     trial.shortest = std::min(trial.shortest, time);
+    if (state.wide.runs < kTrials || state.usual.runs < kTrials) return;
+    const auto longest = kWorthIt * std::chrono::duration<double>(state.usual.shortest);
+    if (state.wide.shortest > longest) freed = std::exchange(state.model, nullptr);
   });
 }
 

@@ -14,7 +14,7 @@ namespace bascule::catalog {
 
 // For a model that is asked by one client after the other: the same model once more, loaded when it is first
 // of use, whose runs several threads compute. Whether that is faster is tried with the first such runs, by
-// turns with usual ones; for some models it is not.
+// turns with usual ones; where it is not, as for some models, it is freed again.
 // Thread-safety: thread-safe.
 class WideRuns {
  public:
@@ -22,8 +22,9 @@ class WideRuns {
   static constexpr std::size_t kTrials = 4;
   // What a wide run may take of a usual one, at most: it keeps all the cores busy.
   static constexpr double kWorthIt = 0.9;
+  using Model = std::shared_ptr<const backend::Executable>;
   // The model with so many threads, or null where it cannot be had.
-  using Load = std::move_only_function<std::unique_ptr<const backend::Executable>()>;
+  using Load = std::move_only_function<Model()>;
 
   WideRuns(std::size_t threads, Load load) : threads_(threads), load_(std::move(load)) {}
 
@@ -34,25 +35,24 @@ class WideRuns {
 
   // What computes the next run beside which nothing else runs: `usual`, or the wide one. What it took is told
   // to `took`.
-  [[nodiscard]] const backend::Executable& choose(const backend::Executable& usual) const;
-  void took(const backend::Executable& chosen, Duration time) const;
+  [[nodiscard]] Model choose(const Model& usual) const;
+  void took(bool wide, Duration time) const;
 
  private:
   struct Trial {
     std::size_t runs = 0;
     Duration shortest = Duration::max();
   };
-  struct Trials {
+  struct State {
+    Model model;  // null: not loaded yet, or not any more
     Trial usual;
     Trial wide;
   };
 
   const std::size_t threads_;
   mutable Load load_;  // used once
-  mutable std::unique_ptr<const backend::Executable> executable_;
   mutable std::atomic<bool> begun_ = false;
-  mutable std::atomic<bool> loaded_ = false;  // `executable_` may be read, and changes no more
-  mutable Guarded<Trials> trials_;
+  mutable Guarded<State> state_;
 };
 
 }  // namespace bascule::catalog

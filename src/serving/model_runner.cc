@@ -107,12 +107,12 @@ Result<Outputs> ModelRunner::compute(const catalog::LoadedModel& model, Parts pa
     // Where it takes no more work, it is shutting down, or has more important things to do for long.
     [[maybe_unused]] const auto refused = background_->post([wide] { wide->load(); });
   }
-  const backend::Executable& chosen = wide->choose(*model.executable);
-  const bool is_wide = &chosen != model.executable.get();
+  const std::shared_ptr<const backend::Executable> chosen = wide->choose(model.executable);
+  const bool is_wide = chosen != model.executable;
   if (!is_wide) more.give_back();
   const TimePoint start = clock_.now();
-  Result<Outputs> answer = chosen.run(inputs, outputs);
-  wide->took(chosen, clock_.now() - start);
+  Result<Outputs> answer = chosen->run(inputs, outputs);
+  wide->took(is_wide, clock_.now() - start);
   for (RunPart* const part : parts) part->wide = is_wide;
   return answer;
 }

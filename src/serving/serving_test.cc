@@ -35,7 +35,7 @@ class HeldExecutor final : public Executor {
   [[nodiscard]] bool try_take(std::size_t more) override {
     if (!lone) return false;
     taken += more;
-    
+
     return true;
   }
   void give_back(std::size_t more) override { taken -= more; }
@@ -498,8 +498,7 @@ class LoneServing : public Serving {
     fake.spec.outputs = {{.name = "y", .type = tensor::DataType::kFp32, .shape = {1, 1}}};
     backend_.add("wide", fake);
     wide_ = std::make_shared<const catalog::WideRuns>(
-        4,
-        [this]() -> std::unique_ptr<const backend::Executable> { return *backend_.load("wide.fake", {}); });
+        4, [this]() -> catalog::WideRuns::Model { return *backend_.load("wide.fake", {}); });
     serve(std::chrono::milliseconds(50), false);
   }
   bool is_wide() {

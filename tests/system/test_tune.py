@@ -72,6 +72,8 @@ def test_serve_uses_what_was_found(detector):
     told = run_cli("inspect", detector)
     for key in ("engine", "precision", "instances", "threads"):
         assert re.search(rf"^{key} +{row[key]}  \(yolo26n.tune.yaml\)", told.stdout, re.M), told.stdout
+    lone = max(row["instances"], row["threads"])
+    assert re.search(rf"^lone_threads +{lone}  \(yolo26n.tune.yaml\)", told.stdout, re.M), told.stdout
     with Server(detector) as server:
         platform = server.get("/v2/models/yolo26n").json()["platform"]
         assert platform == f"{row['engine']}_onnx"
@@ -85,6 +87,8 @@ def test_serve_uses_what_was_found(detector):
         assert told.returncode == 0, told.stderr
         other = {"--engine": "precision", "--precision": "engine", "--threads": "instances"}[said[0]]
         assert re.search(rf"^{other} +\S+  \(default\)", told.stdout, re.M), told.stdout
+        if said[0] == "--threads":
+            assert re.search(r"^lone_threads +auto: 1  \(default\)", told.stdout, re.M), told.stdout
 
 
 def test_what_was_found_is_for_this_file_and_machine(detector, tmp_path):
