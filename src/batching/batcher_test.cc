@@ -85,6 +85,7 @@ TEST_F(Queue, RunsThatTookLessThanUsualTeachNothing) {
   }
   submit(501, 506);
   EXPECT_EQ(refused_.size(), refused) << "now they are known to";
+  executor_.run();
 }
 
 TEST_F(Queue, EveryIdleInstanceTakesOne) {
