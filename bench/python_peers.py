@@ -23,7 +23,7 @@ def python_that_has(modules: str, *candidates: str | pathlib.Path | None) -> str
     for python in candidates:
         if python and pathlib.Path(python).exists() and subprocess.run(
                 [python, "-c", f"import {modules}"], capture_output=True, check=False).returncode == 0:
-            return str(python)
+            return os.path.abspath(python)  # it is started in other folders
     return ""
 
 
