@@ -26,7 +26,7 @@ import page
 from common import ROOT, Bench, Part, Row, Skip
 
 PARTS = ("footprint", "latency", "peers", "peers_grpc", "peers_fastapi", "reference", "batching", "throughput", "pipeline", "batch",
-         "pictures", "mixed", "many", "tracing", "alerts", "overload", "reloads")
+         "pictures", "lone", "mixed", "many", "tracing", "alerts", "overload", "reloads")
 
 PRIORITY = -15  # of --priority
 

@@ -32,13 +32,6 @@ class HeldExecutor final : public Executor {
     most_posted = std::max(most_posted, queue.size());
     return {};
   }
-  [[nodiscard]] bool try_take(std::size_t more) override {
-    if (!lone) return false;
-    taken += more;
-
-    return true;
-  }
-  void give_back(std::size_t more) override { taken -= more; }
   [[nodiscard]] std::size_t width() const override { return cores; }
   void run_all() {
     if (before) before();
@@ -49,8 +42,6 @@ class HeldExecutor final : public Executor {
     }
   }
   bool full = false;
-  bool lone = false;  // nothing else wants its tokens
-  std::size_t taken = 0;
   std::size_t cores = 1;
   std::vector<std::size_t> costs;
   std::function<void()> before;
@@ -112,7 +103,6 @@ class Serving : public testing::Test {
     fake.run =
         [this](std::span<const tensor::NamedTensor> inputs) -> Result<std::vector<tensor::NamedTensor>> {
       runs_.push_back(inputs[0].tensor.shape[0]);
-      taken_ = executor_.taken;
       std::vector<float> values;
       for (const float v : inputs[0].tensor.elements<float>()) values.push_back(v * 2);
       last_ = values;
@@ -133,7 +123,6 @@ class Serving : public testing::Test {
     catalog_.set_ready(std::make_shared<catalog::LoadedModel>(
         catalog::LoadedModel{.info = std::move(info),
                              .executable = *backend_.load("m.fake", {}),
-                             .wide = wide_,
                              .task = task_,
                              .measured_run = measured,
                              .measured_bytes = 4,
@@ -178,14 +167,8 @@ class Serving : public testing::Test {
   HeldClock clock_;
   NoTimer timer_;
   metrics::Metrics metrics_;
-  HeldExecutor background_;
-  InferenceService service_{catalog_,
-                            {.executor = executor_,
-                             .timer = timer_,
-                             .clock = clock_,
-                             .metrics = metrics_,
-                             .background = &background_},
-                            {}};
+  InferenceService service_{
+      catalog_, {.executor = executor_, .timer = timer_, .clock = clock_, .metrics = metrics_}, {}};
   std::shared_ptr<FirstByteTask> task_;
   // The answers of requests that come while the executor is held, in their order.
   std::vector<Result<content::InferResponse>> ask_all(std::vector<content::InferRequest> requests) {
@@ -203,11 +186,9 @@ class Serving : public testing::Test {
   }
 
   content::ModelSettings settings_;
-  std::shared_ptr<const catalog::WideRuns> wide_;
   std::size_t fixed_batch_ = 0;
   std::vector<std::int64_t> runs_;  // the rows of each
   std::vector<float> last_;         // what the last run gave
-  std::size_t taken_ = 99;          // tokens beside its own, during the last run
   bool inline_ = false;
 };
 
@@ -481,63 +462,6 @@ TEST_F(Serving, ARunTakesATokenForEachOfItsThreads) {
   for (const auto& answer : ask_all(std::move(requests))) EXPECT_TRUE(answer);
   EXPECT_EQ(executor_.costs, (std::vector<std::size_t>{2, 2, 2, 2}));
   EXPECT_EQ(executor_.most_posted, 2U) << "instances for five cores";
-}
-
-// Of a model whose wide runs all answer -1.
-class LoneServing : public Serving {
- protected:
-  void SetUp() override {
-    Serving::SetUp();
-    backend::FakeModel fake;
-    fake.run = [this](std::span<const tensor::NamedTensor>) -> Result<std::vector<tensor::NamedTensor>> {
-      taken_ = executor_.taken;
-      const std::vector<float> value = {-1};
-      auto out = tensor::copy_tensor<float>(tensor::DataType::kFp32, {1, 1}, value);
-      return std::vector<tensor::NamedTensor>{{.name = "y", .tensor = *std::move(out)}};
-    };
-    fake.spec.outputs = {{.name = "y", .type = tensor::DataType::kFp32, .shape = {1, 1}}};
-    backend_.add("wide", fake);
-    wide_ = std::make_shared<const catalog::WideRuns>(
-        4, [this]() -> catalog::WideRuns::Model { return *backend_.load("wide.fake", {}); });
-    serve(std::chrono::milliseconds(50), false);
-  }
-  bool is_wide() {
-    const auto answer = ask(tensors(4));
-    EXPECT_TRUE(answer) << answer.error().message;
-    return answer && answer->outputs[0].tensor.elements<float>()[0] == -1;
-  }
-};
-
-TEST_F(LoneServing, ALoneRequestIsWhatTheModelIsLoadedOnceMoreFor) {
-  EXPECT_FALSE(is_wide());
-  EXPECT_TRUE(background_.queue.empty()) << "nobody was alone yet";
-  executor_.lone = true;
-  EXPECT_FALSE(is_wide());
-  EXPECT_FALSE(is_wide());
-  EXPECT_EQ(background_.queue.size(), 1U);
-  background_.run_all();
-  EXPECT_TRUE(is_wide());
-  EXPECT_EQ(taken_, 3U) << "beside the one that it has";
-  EXPECT_EQ(executor_.taken, 0U);
-}
-
-TEST_F(LoneServing, BesideOthersARunIsAUsualOne) {
-  executor_.lone = true;
-  EXPECT_FALSE(is_wide());
-  background_.run_all();
-  EXPECT_TRUE(is_wide());
-  executor_.lone = false;
-  for (int i = 0; i < 20; ++i) EXPECT_FALSE(is_wide()) << i;
-}
-
-TEST_F(LoneServing, AUsualRunForComparisonTakesNoTokens) {
-  executor_.lone = true;
-  EXPECT_FALSE(is_wide());
-  background_.run_all();
-  EXPECT_TRUE(is_wide());
-  EXPECT_EQ(taken_, 3U);
-  EXPECT_FALSE(is_wide());
-  EXPECT_EQ(taken_, 0U);
 }
 
 TEST_F(Serving, InstancesAreAsManyAsAskedFor) {

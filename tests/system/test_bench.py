@@ -15,7 +15,7 @@ from bascule import ROOT
 
 VENV = ROOT / ".venv/bin/python"
 PARTS = ["footprint", "latency", "peers", "peers_grpc", "peers_fastapi", "reference", "batching", "throughput", "pipeline", "batch",
-         "pictures", "mixed", "many", "tracing", "alerts", "overload", "reloads"]
+         "pictures", "lone", "mixed", "many", "tracing", "alerts", "overload", "reloads"]
 
 
 def python_with(module: str) -> str:
