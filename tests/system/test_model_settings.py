@@ -83,7 +83,7 @@ def test_every_key_of_the_reference_is_printed_by_inspect():
     page = (ROOT / "docs/configuration.md").read_text()
     keys = re.findall(r"^\| .*?\| `([a-z_]+)` \|", page[page.index("### Each model"):], re.M)
     found = settings(ADD_ONE)
-    assert len(keys) == 41 and set(keys) <= set(found)
+    assert len(keys) == 42 and set(keys) <= set(found)
     schema = json.loads(run_cli("config", "--model-schema").stdout)
     assert set(schema["properties"]) == set(keys)
     entry = json.loads(run_cli("config", "--schema").stdout)["properties"]["models"]["items"]["anyOf"][1]

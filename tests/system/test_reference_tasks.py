@@ -18,7 +18,7 @@ from PIL import Image
 CORNER_PX = 0.5
 KEYPOINT_PX = 0.5
 PROBABILITY = 0.002
-MASK_IOU = 0.98
+MASK_IOU = 0.97  # a mask of 10,000 pixels has 0.976 where the processor has no AVX-512, in the reference package as well
 SAME_CLASS = 0.995
 DEPTH_PART = 0.01
 

@@ -290,6 +290,21 @@ TEST(OnnxRuntimeBackend, AnswersOutliveInputsAndModel) {
   EXPECT_EQ(values_of(out[2].tensor), (std::vector<float>{-1, -2, -3}));
 }
 
+TEST(OnnxRuntimeBackend, ARunThatMayBeTheLastAnswersAlikeAndSoDoesTheNext) {
+  const auto model = load(kData / "general" / "add_one.onnx");
+  ASSERT_TRUE(model);
+  const std::vector<float> in(4096 * 16, 2.0F);
+  const std::vector<float> expected(in.size(), 3.0F);
+  const auto before = run(*model, {{"x", floats({4096, 16}, in)}});
+  model->rest();
+  const auto last = run(*model, {{"x", floats({4096, 16}, in)}});
+  const auto after = run(*model, {{"x", floats({4096, 16}, in)}});
+  for (const auto* out : {&before, &last, &after}) {
+    ASSERT_EQ(out->size(), 1U);
+    EXPECT_EQ(values_of((*out)[0].tensor), expected);
+  }
+}
+
 TEST(OnnxRuntimeBackend, TakesUnalignedBytes) {
   const auto model = load(kData / "general" / "scalar_in.onnx");
   ASSERT_TRUE(model);
