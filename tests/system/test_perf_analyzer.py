@@ -29,5 +29,6 @@ def test_perf_analyzer(server, protocol, tmp_path):
         env={"LD_LIBRARY_PATH": str(PROGRAM.parent)}, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split(",") for line in report.read_text().splitlines() if line]
-    assert [row[0] for row in rows] == ["Concurrency", "1", "16"]
+    assert rows[0][0] == "Concurrency"
+    assert sorted(row[0] for row in rows[1:]) == ["1", "16"]  # the report has the slower of them first
     assert all(float(row[1]) > 50 for row in rows[1:]), rows
