@@ -24,7 +24,7 @@ const fs::path kData = fs::path(BASCULE_SOURCE_DIR) / "tests" / "data";
 struct BothCase {
   const char* file;
   Shape input;
-  double difference = 1e-4;
+  double difference = 5e-4;  // 2.1e-4 at most where the processor has no AVX-512
 };
 
 class BothEngines : public testing::TestWithParam<BothCase> {};
