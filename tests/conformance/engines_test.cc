@@ -1,5 +1,6 @@
 // What both engines can load they answer alike, tensor by tensor.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -24,8 +25,16 @@ const fs::path kData = fs::path(BASCULE_SOURCE_DIR) / "tests" / "data";
 struct BothCase {
   const char* file;
   Shape input;
-  double difference = 5e-4;  // 2.1e-4 at most where the processor has no AVX-512
+  double difference = 1e-4;
 };
+
+// The engines' sums are further apart where the processor has no AVX-512: 2.1e-4 at most of these.
+double allowed(double difference) {
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx512f") == 0) return std::max(difference, 5e-4);
+#endif
+  return difference;
+}
 
 class BothEngines : public testing::TestWithParam<BothCase> {};
 
@@ -58,7 +67,7 @@ TEST_P(BothEngines, AnswerAlike) {
     EXPECT_EQ(tensor.type, (*wanted)[i].tensor.type);
     ASSERT_EQ(tensor.shape, (*wanted)[i].tensor.shape);
     // Untrained weights make single pixels of a box jump; as a whole the answers are one.
-    EXPECT_LT(tuning::relative_distance((*wanted)[i].tensor, tensor), GetParam().difference) << name;
+    EXPECT_LT(tuning::relative_distance((*wanted)[i].tensor, tensor), allowed(GetParam().difference)) << name;
   }
 }
 

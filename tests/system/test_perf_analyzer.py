@@ -30,5 +30,5 @@ def test_perf_analyzer(server, protocol, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split(",") for line in report.read_text().splitlines() if line]
     assert rows[0][0] == "Concurrency"
-    assert sorted(row[0] for row in rows[1:]) == ["1", "16"]  # the report has the slower of them first
+    assert sorted(row[0] for row in rows[1:]) == ["1", "16"]  # in which order depends on how they did
     assert all(float(row[1]) > 50 for row in rows[1:]), rows
