@@ -45,8 +45,7 @@ def masked(text: str) -> str:
         line = re.sub(r"[▏▎▍▌▋▊▉█]+$", "BAR", line)
         if row:  # what stands in front of the figures belongs to this machine
             line = re.sub(r"\d+(\.\d+)?", "#", re.sub(r"^(.) \S+ \S+, \d+ x \d+ threads?", r"\1 ENGINE", line))
-            line = re.sub(r" +", " ", line)
-            line = line.replace("*", " ") if not any("ENGINE" in other for other in lines) else line
+            line = "  " + re.sub(r" +", " ", line.lstrip("* "))  # whether the default is chosen, too
         lines.append(re.sub(r"^(Chosen: |Kept in ).*", r"\1…", line).rstrip())
     first = [i for i, line in enumerate(lines) if "ENGINE" in line][:1]
     return "\n".join(line for i, line in enumerate(lines) if "ENGINE" not in line or i in first) + "\n"
