@@ -119,6 +119,7 @@ Result<void> ThreadPool::post(Work work, std::size_t cost) {
 
 Result<void> ThreadPool::post_brief(Work work) {
   if (!options_.brief) return post(std::move(work), 1);
+  turns_.keep();
   bool wake = false;
   bool wake_brief = false;
   {
@@ -140,8 +141,7 @@ bool ThreadPool::try_take(std::size_t more) {
   const bool lone = free_ + 1 == width_ && empty();
   lone_ = lone ? lone_ + 1 : 0;
   if (lone_ < kLone || more > free_) return false;
-  note();
-  free_ -= more;
+  take(more);
   extra_ += more;
   return true;
 }
@@ -150,14 +150,15 @@ void ThreadPool::give_back(std::size_t more) {
   bool wake = false;
   {
     MutexLock lock(mutex_);
-    note();
-    free_ += more;
+    release(more);
     extra_ -= more;
     wake = untold_ > 0 && can_begin();
     if (wake) --untold_;
   }
   if (wake) wake_.notify_one();
 }
+
+void ThreadPool::brief_here() { turns_.keep(); }
 
 void ThreadPool::give_way() {
   if (!options_.computes || working_for == this) return;
@@ -181,6 +182,18 @@ void ThreadPool::note() {
   occupied_ += (now - std::exchange(noted_, now)) * (width_ - free_);
 }
 
+void ThreadPool::take(std::size_t tokens) {
+  note();
+  free_ -= tokens;
+  if (options_.computes) turns_.set_full(free_ == 0);
+}
+
+void ThreadPool::release(std::size_t tokens) {
+  note();
+  free_ += tokens;
+  if (options_.computes) turns_.set_full(free_ == 0);
+}
+
 void ThreadPool::run(std::size_t index) {
   set_thread_name(fmt::format("{}-{}", options_.name, index));
   if (options_.computes) let_others_first();
@@ -191,15 +204,13 @@ void ThreadPool::run(std::size_t index) {
     bool last = false;
     {
       MutexLock lock(mutex_);
-      note();
-      free_ += entry.cost;
+      release(entry.cost);
       wake_.wait(mutex_, [this]() BASCULE_REQUIRES(mutex_) { return can_begin() || (stopping_ && empty()); });
       if (empty()) return;
       std::deque<Entry>& queue = first();
       entry = std::move(queue.front());
       queue.pop_front();
-      note();
-      free_ -= entry.cost;
+      take(entry.cost);
       if (empty()) untold_ = 0;
       wake = untold_ > 0 && can_begin();
       if (wake) --untold_;

@@ -15,6 +15,7 @@
 #include "base/fair_share.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "base/short_turns.h"
 
 namespace bascule {
 
@@ -33,6 +34,9 @@ class Executor {
   // As `post` with one token, for work that is known to take no longer than `kBrief`: it may begin while all
   // tokens are taken, so that it does not wait for work that takes long. Its order is kept among its like.
   virtual Result<void> post_brief(Work work) { return post(std::move(work)); }
+  // Called by a thread that does brief work itself in place of posting it: for a while it waits no longer for
+  // a core than if it had.
+  virtual void brief_here() {}
   // Called by a thread that answers, between two pieces of what it does: pauses it for some milliseconds
   // where it and its like have left those of the executor next to nothing of the processor. Else costs
   // nothing.
@@ -77,6 +81,7 @@ class ThreadPool final : public Executor {
   // taken so: who shares the cores with others would have them wait for more than its own part.
   [[nodiscard]] bool try_take(std::size_t more) override;
   void give_back(std::size_t more) override;
+  void brief_here() override;
   // Does nothing where the pool's work does not compute, or on one of its threads.
   void give_way() override;
   [[nodiscard]] std::size_t width() const override { return width_; }
@@ -96,8 +101,10 @@ class ThreadPool final : public Executor {
   void run(std::size_t index);
   void run_brief();
   [[nodiscard]] bool empty() const BASCULE_REQUIRES(mutex_) { return queue_.empty() && brief_.empty(); }
-  // Adds to `occupied_` what has passed; called before the tokens taken change.
+  // Adds to `occupied_` what has passed.
   void note() BASCULE_REQUIRES(mutex_);
+  void take(std::size_t tokens) BASCULE_REQUIRES(mutex_);
+  void release(std::size_t tokens) BASCULE_REQUIRES(mutex_);
   // The queue whose first came before the other's.
   [[nodiscard]] std::deque<Entry>& first() BASCULE_REQUIRES(mutex_);
   [[nodiscard]] bool can_begin() BASCULE_REQUIRES(mutex_) {
@@ -108,6 +115,7 @@ class ThreadPool final : public Executor {
   const std::size_t width_;
   FairShare share_;
   CoreSpread spread_;
+  ShortTurns turns_;
   Mutex mutex_;
   ConditionVariable wake_;
   ConditionVariable wake_brief_;

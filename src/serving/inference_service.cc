@@ -232,6 +232,7 @@ bool InferenceService::ran_here(Ask& ask) {
   }
   if (!runs_inline(situation) || (ask.deadline && *ask.deadline <= runtime_.clock.now())) return false;
   if (queue != nullptr && !(counted ? queue->batcher->try_begin() : queue->batcher->idle())) return false;
+  runtime_.executor.brief_here();
   RunPart* const part = &ask.part;
   runner_.run(model, {&part, 1});
   if (counted) queue->batcher->end();
