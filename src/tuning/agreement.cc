@@ -15,14 +15,29 @@ using tensor::Tensor;
 constexpr double kEdge = 0.05;  // of confidence
 constexpr double kOverlap = 0.5;
 
-double area(const content::Box& box) {
-  return std::abs(static_cast<double>(box.x2 - box.x1) * static_cast<double>(box.y2 - box.y1));
+// A model that has learned little puts corners the wrong way round.
+content::Box upright(const content::Box& box) {
+  return {.x1 = std::min(box.x1, box.x2),
+          .y1 = std::min(box.y1, box.y2),
+          .x2 = std::max(box.x1, box.x2),
+          .y2 = std::max(box.y1, box.y2)};
 }
 
-double overlap(const content::Box& a, const content::Box& b) {
+double area(const content::Box& box) {
+  return static_cast<double>(box.x2 - box.x1) * static_cast<double>(box.y2 - box.y1);
+}
+
+// Of boxes without an area: whether their corners are the same, to a pixel.
+double overlap(const content::Box& one, const content::Box& other) {
+  const content::Box a = upright(one);
+  const content::Box b = upright(other);
   const double width = std::min(a.x2, b.x2) - std::max(a.x1, b.x1);
   const double height = std::min(a.y2, b.y2) - std::max(a.y1, b.y1);
-  if (width <= 0 || height <= 0) return a.x1 == b.x1 && a.y1 == b.y1 && a.x2 == b.x2 && a.y2 == b.y2 ? 1 : 0;
+  if (area(a) == 0 && area(b) == 0) {
+    const auto near = [](float x, float y) { return std::abs(x - y) <= 1; };
+    return near(a.x1, b.x1) && near(a.y1, b.y1) && near(a.x2, b.x2) && near(a.y2, b.y2) ? 1 : 0;
+  }
+  if (width <= 0 || height <= 0) return 0;
   const double both = width * height;
   return both / (area(a) + area(b) - both);
 }

@@ -50,6 +50,21 @@ TEST(Agreement, CountsBoxesThatOneSideHas) {
   EXPECT_DOUBLE_EQ(drop_of(one, boxes({{.class_id = 0, .confidence = 0.9F, .box = kRight}})), 1);
 }
 
+TEST(Agreement, PairsBoxesOfModelsThatHaveLearnedLittle) {
+  const auto with = [](const content::Box& box) {
+    return boxes({{.class_id = 0, .confidence = 0.9F, .box = box}});
+  };
+  // Corners the wrong way round, and no height.
+  EXPECT_EQ(drop_of(with({.x1 = 10, .y1 = 10, .x2 = 0, .y2 = 0}),
+                    with({.x1 = 10.1F, .y1 = 10, .x2 = 0, .y2 = 0.1F})),
+            0);
+  EXPECT_EQ(
+      drop_of(with({.x1 = 3, .y1 = 7, .x2 = 40, .y2 = 7}), with({.x1 = 3, .y1 = 7, .x2 = 40.1F, .y2 = 7})),
+      0);
+  EXPECT_EQ(drop_of(with({.x1 = 3, .y1 = 7, .x2 = 40, .y2 = 7}), with({.x1 = 3, .y1 = 9, .x2 = 40, .y2 = 9})),
+            1);
+}
+
 TEST(Agreement, DoesNotCountWhatAHairsBreadthDecides) {
   const auto edge = boxes({{.class_id = 0, .confidence = 0.28F, .box = kLeft}});
   EXPECT_EQ(drop_of(edge, boxes({})), 0);
