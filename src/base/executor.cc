@@ -53,6 +53,17 @@ void let_others_first() {
   [[maybe_unused]] const long refused = syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
+// Whether so many threads leave none of this process's cores free. A quota of processor time (containers)
+// may be for less than it has cores.
+bool fill_all_cores(std::size_t threads) {
+  static const std::size_t cores = [] {
+    cpu_set_t mine;
+    const bool known = sched_getaffinity(0, sizeof(mine), &mine) == 0;
+    return known ? static_cast<std::size_t>(CPU_COUNT(&mine)) : std::size_t{CPU_SETSIZE};
+  }();
+  return threads >= cores;
+}
+
 }  // namespace
 
 void set_thread_name(const std::string& name) {
@@ -185,13 +196,13 @@ void ThreadPool::note() {
 void ThreadPool::take(std::size_t tokens) {
   note();
   free_ -= tokens;
-  if (options_.computes) turns_.set_full(free_ == 0);
+  if (options_.computes) turns_.set_full(free_ == 0 && fill_all_cores(width_));
 }
 
 void ThreadPool::release(std::size_t tokens) {
   note();
   free_ += tokens;
-  if (options_.computes) turns_.set_full(free_ == 0);
+  if (options_.computes) turns_.set_full(free_ == 0 && fill_all_cores(width_));
 }
 
 void ThreadPool::run(std::size_t index) {

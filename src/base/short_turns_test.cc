@@ -100,29 +100,35 @@ TEST(ShortTurns, OnEachCoreAThreadWakesUpWhileThereIsBriefWork) {
   EXPECT_TRUE(wakes().empty());
 }
 
-// Whether `brief`, done while the pool's one thread is busy, has brought up the threads.
-bool kept(bool computes, void (*brief)(ThreadPool& pool)) {
-  std::latch busy(1);
+// Whether `brief`, done while all threads of the pool are busy, has brought up ours.
+bool kept(ThreadPoolOptions options, void (*brief)(ThreadPool& pool)) {
+  std::latch busy(static_cast<std::ptrdiff_t>(options.threads));
   std::latch release(1);
-  ThreadPool pool({.threads = 1, .brief = true, .computes = computes});
-  EXPECT_TRUE(pool.post([&] {
-    busy.count_down();
-    release.wait();
-  }));
+  const bool expected = options.computes && options.threads >= cores();
+  ThreadPool pool(options);
+  for (std::size_t i = 0; i < options.threads; ++i) {
+    EXPECT_TRUE(pool.post([&] {
+      busy.count_down();
+      release.wait();
+    }));
+  }
   busy.wait();
   brief(pool);
-  const bool out = computes ? before_long([] { return wakes().size() == cores(); }) : !wakes().empty();
+  const bool out = expected ? before_long([] { return wakes().size() == cores(); }) : !wakes().empty();
   release.count_down();
   return out;
 }
 
-TEST(ShortTurns, AreKeptByBriefWorkBesideAPoolThatComputes) {
+TEST(ShortTurns, AreKeptByBriefWorkWhereThreadsThatComputeFillTheCores) {
   const auto here = [](ThreadPool& pool) { pool.brief_here(); };
   const auto posted = [](ThreadPool& pool) { EXPECT_TRUE(pool.post_brief([] {})); };
-  EXPECT_TRUE(kept(true, here));
-  EXPECT_TRUE(kept(true, posted));
-  EXPECT_FALSE(kept(false, here));
-  EXPECT_FALSE(kept(false, posted));
+  EXPECT_TRUE(kept({.threads = cores(), .brief = true, .computes = true}, here));
+  EXPECT_TRUE(kept({.threads = cores(), .brief = true, .computes = true}, posted));
+  EXPECT_FALSE(kept({.threads = cores(), .brief = true}, here));
+  EXPECT_FALSE(kept({.threads = cores(), .brief = true}, posted));
+  if (cores() == 1) return;
+  EXPECT_FALSE(kept({.threads = cores() - 1, .brief = true, .computes = true}, here));
+  EXPECT_FALSE(kept({.threads = cores() - 1, .brief = true, .computes = true}, posted));
 }
 
 }  // namespace
