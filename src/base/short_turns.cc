@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/executor.h"
+#include "base/log.h"
 
 namespace bascule {
 namespace {
@@ -123,8 +124,12 @@ void ShortTurns::begin() {
       const bool first = static_cast<int>(cores_.size()) + 1 == all;
       cores_.push_back(std::make_unique<Core>(*this, core, next, first));
     }
-  } catch (const std::system_error&) {
-    // There may be no more threads: those that are there rest, and turns are as long as they were.
+  } catch (const std::system_error& problem) {
+    // Those that are there rest, and turns are as long as they were.
+    log::warning(
+        "No thread could be started that keeps the turns of computing threads short ({}): small requests "
+        "may wait some milliseconds longer beside busy models. Raise the limit of threads.",
+        problem.what());
   }
 }
 

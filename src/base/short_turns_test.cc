@@ -101,7 +101,7 @@ TEST(ShortTurns, OnEachCoreAThreadWakesUpWhileThereIsBriefWork) {
 }
 
 // Whether `brief`, done while all threads of the pool are busy, has brought up ours.
-bool kept(ThreadPoolOptions options, void (*brief)(ThreadPool& pool)) {
+bool kept(const ThreadPoolOptions& options, void (*brief)(ThreadPool& pool)) {
   std::latch busy(static_cast<std::ptrdiff_t>(options.threads));
   std::latch release(1);
   const bool expected = options.computes && options.threads >= cores();
