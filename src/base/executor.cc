@@ -130,7 +130,7 @@ Result<void> ThreadPool::post(Work work, std::size_t cost) {
 
 Result<void> ThreadPool::post_brief(Work work) {
   if (!options_.brief) return post(std::move(work), 1);
-  turns_.keep();
+  brief_here();
   bool wake = false;
   bool wake_brief = false;
   {
@@ -169,7 +169,10 @@ void ThreadPool::give_back(std::size_t more) {
   if (wake) wake_.notify_one();
 }
 
-void ThreadPool::brief_here() { turns_.keep(); }
+void ThreadPool::brief_here() {
+  // The threads that this may start inherit the caller's nice value: of one that computes they would be late.
+  if (working_for != this) turns_.keep();
+}
 
 void ThreadPool::give_way() {
   if (!options_.computes || working_for == this) return;
